@@ -1,0 +1,165 @@
+"""The values that travel between the layers. Frozen, no I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from liveupdate.states import JobState, ResourceState, StepState
+
+#: What a journal or the API may carry: small JSON.
+Json = Mapping[str, Any]
+
+
+class Handover(StrEnum):
+    """How a unit gets from the original to the surrogate (design: "surrogate")."""
+
+    MOVE = "move"
+    RESTART = "restart"
+    START = "start"
+    LEAVE = "leave"
+
+
+class Verdict(StrEnum):
+    OK = "ok"
+    WARN = "warn"
+    BLOCK = "block"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One result of the preflight. ``subject`` names the unit, volume or port it is about, if any."""
+
+    code: str
+    verdict: Verdict
+    detail: str
+    remedy: str = ""
+    subject: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        return {
+            "code": self.code,
+            "verdict": str(self.verdict),
+            "detail": self.detail,
+            "remedy": self.remedy,
+            "subject": self.subject,
+        }
+
+
+@dataclass(frozen=True)
+class StepSpec:
+    """One step of a frozen plan. ``id`` is unique in it ("cut_over", "back.cut_over"); ``step`` finds the code."""
+
+    id: str
+    step: str
+    parameters: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a job will do, frozen when it is accepted (engine rule 1).
+
+    ``pivot`` is the id of the step after which there is no undo. ``back`` is the tail that moves the workload back on
+    request after the pivot, as long as step ``back_until`` has not begun; ``back_pivot`` is the pivot of that tail.
+    """
+
+    method: str
+    steps: tuple[StepSpec, ...]
+    pivot: str
+    back: tuple[StepSpec, ...] = ()
+    back_pivot: str = ""
+    back_until: str = ""
+
+
+class JobKind(StrEnum):
+    UPDATE = "update"
+    #: Only the checks; touches nothing.
+    PREVIEW = "preview"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A live-update job as the database holds it. Times are UTC, from the database's clock."""
+
+    id: str
+    kind: JobKind
+    project_id: str
+    user_id: str
+    method: str
+    server_id: str
+    server_name: str
+    #: The request's validated parameters.
+    parameters: Json
+    plan: Plan
+    state: JobState
+    #: Why it is in this state, for a person; with ``code`` and ``remedy`` where it went wrong.
+    reason: str
+    code: str
+    remedy: str
+    #: The step it is at: a StepSpec id, "" before the first.
+    step: str
+    #: Done steps of all, 0–100.
+    progress: int
+    request_id: str
+    trust_id: str
+    #: Roles carried by the trust.
+    roles: tuple[str, ...]
+    cancel_requested: bool
+    #: "", "confirm" or "rollback": the operator's word for a job in hold.
+    decision: str
+    deadline: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True)
+class StepRow:
+    """The journal's line of one step."""
+
+    job_id: str
+    position: int
+    spec: StepSpec
+    state: StepState
+    attempts: int
+    result: Json
+    #: {"code", "detail", "remedy"} of the last failure; {} if none.
+    error: Json
+    started_at: datetime | None
+    finished_at: datetime | None
+    #: Seconds it took, waiting included.
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One line of the ledger: a cloud object made by a job.
+
+    ``name`` is deterministic for (job, role); the object carries the tag or metadata ``liveupdate:<job>:<role>``.
+    ``kind``: server, volume, snapshot, port, attachment, interface, trust, lock, metadata, address_pair.
+    """
+
+    id: int
+    job_id: str
+    kind: str
+    role: str
+    name: str
+    cloud_id: str
+    state: ResourceState
+    details: Json
+    created_at: datetime
+    deleted_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a job. ``id`` grows, without order between jobs being promised."""
+
+    id: int
+    job_id: str
+    type: str
+    step: str
+    detail: Json
+    at: datetime

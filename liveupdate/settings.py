@@ -1,0 +1,165 @@
+"""Every option of the service. ``load()`` reads them once into frozen values; nothing else touches oslo.config."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from oslo_config import cfg
+
+_API = cfg.OptGroup("api", "The REST API")
+_DATABASE = cfg.OptGroup("database", "The truth: jobs, journal, ledger, events")
+_MESSAGING = cfg.OptGroup("messaging", "The nudge between API and workers; without it workers poll")
+_CLOUD = cfg.OptGroup("cloud", "The cloud to work on")
+_WORKER = cfg.OptGroup("worker", "The worker processes")
+_GUEST = cfg.OptGroup("guest", "Access to the servers that are updated")
+_SURROGATE = cfg.OptGroup("surrogate", "The method surrogate")
+
+_OPTIONS: tuple[tuple[cfg.OptGroup, tuple[cfg.Opt, ...]], ...] = (
+    (
+        _API,
+        (
+            cfg.HostAddressOpt("host", default="127.0.0.1", help="Address the API listens on."),
+            cfg.PortOpt("port", default=9323, help="Port the API listens on."),
+        ),
+    ),
+    (
+        _DATABASE,
+        (
+            cfg.StrOpt(
+                "connection",
+                default="sqlite:///liveupdate.sqlite",
+                secret=True,
+                help="SQLAlchemy URL: SQLite for one process (liveupdate-all), MariaDB or PostgreSQL for any number.",
+            ),
+        ),
+    ),
+    (
+        _MESSAGING,
+        (
+            cfg.StrOpt(
+                "transport_url",
+                default="",
+                secret=True,
+                help="oslo.messaging URL of the broker (rabbit://…). Empty: no broker, workers poll the database.",
+            ),
+        ),
+    ),
+    (
+        _CLOUD,
+        (
+            cfg.StrOpt("name", default="liveupdate", help="Entry of clouds.yaml with the service user's credentials."),
+            cfg.ListOpt(
+                "trust_roles",
+                default=["member"],
+                help="Roles a job's trust carries, of those that the requester has.",
+            ),
+        ),
+    ),
+    (
+        _WORKER,
+        (
+            cfg.IntOpt("threads", default=8, min=1, help="Jobs that one worker process drives at the same time."),
+            cfg.FloatOpt(
+                "lease", default=60.0, min=1.0, help="Seconds until a silent worker's jobs may be taken over."
+            ),
+            cfg.FloatOpt("poll_interval", default=2.0, min=0.05, help="Seconds between looks into the database."),
+        ),
+    ),
+    (
+        _GUEST,
+        (
+            cfg.StrOpt(
+                "user", default="root", help="User to log in as; must be root, or able to sudo without password."
+            ),
+            cfg.StrOpt("private_key_file", default="", help="Private ssh key that the servers accept; mode 0600."),
+            cfg.FloatOpt("connect_timeout", default=15.0, help="Seconds to wait for a guest's ssh to answer."),
+        ),
+    ),
+    (
+        _SURROGATE,
+        (
+            cfg.FloatOpt(
+                "dead_man", default=60.0, help="Seconds from the freeze until the original resumes by itself."
+            ),
+            cfg.FloatOpt("open_within", default=60.0, help="Seconds from the grant within which a surrogate may open."),
+            cfg.FloatOpt("budget", default=30.0, help="Blackout, in seconds, allowed to an update that does not say."),
+            cfg.IntOpt("fallback_days", default=7, min=0, help="Days that the fallback snapshots are kept."),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Api:
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Cloud:
+    name: str
+    trust_roles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Worker:
+    threads: int
+    lease: float
+    poll_interval: float
+
+
+@dataclass(frozen=True)
+class Guest:
+    user: str
+    private_key_file: str
+    connect_timeout: float
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    dead_man: float
+    open_within: float
+    budget: float
+    fallback_days: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All options, each group a value; ``database`` and ``transport_url`` hold passwords: never log them."""
+
+    api: Api
+    database: str
+    transport_url: str
+    cloud: Cloud
+    worker: Worker
+    guest: Guest
+    surrogate: Surrogate
+
+
+def load(arguments: Sequence[str] = (), config_files: Sequence[Path] | None = None) -> Settings:
+    """Read command line and configuration files (default: liveupdate.conf in oslo.config's usual places).
+
+    Raises oslo_config.cfg.Error for an unknown file or a value out of range.
+    """
+    conf = cfg.ConfigOpts()
+    for group, options in _OPTIONS:
+        conf.register_group(group)
+        conf.register_opts(options, group)
+    files = None if config_files is None else [str(f) for f in config_files]
+    conf(list(arguments), project="liveupdate", default_config_files=files)
+    return Settings(
+        api=Api(conf.api.host, conf.api.port),
+        database=conf.database.connection,
+        transport_url=conf.messaging.transport_url,
+        cloud=Cloud(conf.cloud.name, tuple(conf.cloud.trust_roles)),
+        worker=Worker(conf.worker.threads, conf.worker.lease, conf.worker.poll_interval),
+        guest=Guest(conf.guest.user, conf.guest.private_key_file, conf.guest.connect_timeout),
+        surrogate=Surrogate(
+            conf.surrogate.dead_man, conf.surrogate.open_within, conf.surrogate.budget, conf.surrogate.fallback_days
+        ),
+    )
+
+
+def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+    """For oslo-config-generator."""
+    return [(group.name, list(options)) for group, options in _OPTIONS]

@@ -1,0 +1,1 @@
+"""The steps of the update methods: one file each, probe / apply / undo. protocol.py first."""
