@@ -1,0 +1,67 @@
+"""What is in the cloud: taken before and after, so that nothing left behind goes unseen."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import openstack
+
+#: kind → {id: a name for people}
+Inventory = dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What came and what went, by kind; ``locked`` names servers left locked."""
+
+    appeared: dict[str, dict[str, str]]
+    vanished: dict[str, dict[str, str]]
+    locked: list[str]
+
+
+def take(connection: Any) -> Inventory:
+    """Everything a job could leave behind, of all projects. ``connection``: openstacksdk, an administrator's."""
+    return {kind: dict(items) for kind, items in _kinds(connection)}
+
+
+def _kinds(c: Any) -> Iterator[tuple[str, Iterator[tuple[str, str]]]]:
+    everywhere = {"all_projects": True}
+    yield "servers", ((s.id, s.name) for s in c.compute.servers(**everywhere))
+    yield "locks", ((s.id, s.name) for s in c.compute.servers(**everywhere) if s.is_locked)
+    yield "ports", ((p.id, p.name or p.device_owner) for p in c.network.ports())
+    yield "address pairs", ((p.id, p.name) for p in c.network.ports() if p.allowed_address_pairs)
+    yield "floating IPs", ((f.id, f.floating_ip_address) for f in c.network.ips())
+    yield "volumes", ((v.id, v.name) for v in c.block_storage.volumes(**everywhere))
+    yield "snapshots", ((s.id, s.name) for s in c.block_storage.snapshots(**everywhere))
+    yield "attachments", ((a.id, f"{a.volume_id} on {a.instance}") for a in c.block_storage.attachments(**everywhere))
+    yield "images", ((i.id, i.name) for i in c.image.images())
+    yield "server groups", ((g.id, g.name) for g in c.compute.server_groups(**everywhere))
+    yield "trusts", ((t["id"], t["trustor_user_id"]) for t in _trusts(c))
+
+
+def _trusts(c: Any) -> list[dict[str, str]]:
+    answer = c.identity.get("/OS-TRUST/trusts")
+    openstack.exceptions.raise_from_response(answer)
+    trusts: list[dict[str, str]] = answer.json()["trusts"]
+    return trusts
+
+
+def compare(before: Inventory, after: Inventory) -> Change:
+    def missing(there: Inventory, here: Inventory) -> dict[str, dict[str, str]]:
+        found = {k: {i: n for i, n in items.items() if i not in here.get(k, {})} for k, items in there.items()}
+        return {k: items for k, items in found.items() if items and k != "locks"}
+
+    locked = [n for i, n in after["locks"].items() if i not in before["locks"]]
+    return Change(missing(after, before), missing(before, after), locked)
+
+
+def leftovers(change: Change, expected: set[str]) -> list[str]:
+    """What appeared and is not in ``expected``: ids that the job's report says it keeps, and what hangs on them."""
+    appeared = [
+        f"{kind}: {name or identifier} ({identifier})"
+        for kind, items in sorted(change.appeared.items())
+        for identifier, name in sorted(items.items())
+        # an attachment belongs to its server: "<volume> on <server>"
+        if identifier not in expected and not (kind == "attachments" and name.rpartition(" ")[2] in expected)
+    ]
+    return appeared + [f"lock: {name}" for name in change.locked]
