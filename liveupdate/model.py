@@ -108,6 +108,8 @@ class Job:
     cancel_requested: bool
     #: "", "confirm" or "rollback": the operator's word for a job in hold.
     decision: str
+    #: What undoing ends in: "undone", "cancelled" or "hold" (back in hold); "" while it goes forward.
+    outcome: str
     deadline: datetime | None
     created_at: datetime
     updated_at: datetime

@@ -59,6 +59,8 @@ _JOB: Final[dict[JobState, frozenset[JobState]]] = {
     JobState.UNDOING: frozenset(
         {
             JobState.UNDOING,
+            # only the way back was undone: the job is in hold again
+            JobState.RUNNING,
             JobState.UNDONE,
             JobState.CANCELLED,
             JobState.UNDO_FAILED,

@@ -1,0 +1,287 @@
+"""Jobs as users see them: accept, look up, list, and what users say. What workers write is in engine/journal.py."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from liveupdate.db import clock, events, steps
+from liveupdate.db.tables import jobs
+from liveupdate.errors import Conflict, Invalid, NotFound
+from liveupdate.model import Job, JobKind, Json, Plan, StepSpec
+from liveupdate.states import FINAL, JobState, StepState
+
+#: Fields that lists may be sorted by; each has an index.
+SORT_KEYS = ("created_at", "updated_at")
+FILTERS = ("state", "method", "server_id", "kind")
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A job as accepted: validated, authorised, its plan frozen. ``idempotency_key`` with the hash of the request."""
+
+    id: str
+    kind: JobKind
+    project_id: str
+    user_id: str
+    method: str
+    server_id: str
+    server_name: str
+    parameters: Json
+    plan: Plan
+    request_id: str
+    trust_id: str = ""
+    roles: tuple[str, ...] = ()
+    deadline: datetime | None = None
+    idempotency_key: str | None = None
+    request_hash: str | None = None
+
+
+def create(connection: Connection, new: NewJob) -> tuple[Job, bool]:
+    """Insert the job with its steps; (job, True), or (the earlier job, False) for a repeated idempotency key.
+
+    Raises Conflict if the key was used for another request, or the server has an open update already.
+    """
+    if earlier := _repeated(connection, new):
+        return earlier, False
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(jobs).values(**_row(new)))
+    except IntegrityError:
+        if earlier := _repeated(connection, new):
+            return earlier, False
+        raise _server_is_taken(connection, new) from None
+    steps.add(connection, new.id, new.plan.steps)
+    events.add(connection, new.id, "job.created", detail={"method": new.method, "server_id": new.server_id})
+    return get(connection, new.id), True
+
+
+def _row(new: NewJob) -> dict[str, Any]:
+    at = clock.now()
+    return {
+        "id": new.id,
+        "kind": new.kind,
+        "project_id": new.project_id,
+        "user_id": new.user_id,
+        "method": new.method,
+        "server_id": new.server_id,
+        "server_name": new.server_name,
+        "parameters": dict(new.parameters),
+        "plan": plan_to_json(new.plan),
+        "state": JobState.QUEUED,
+        **dict.fromkeys(("reason", "code", "remedy", "step", "decision", "outcome", "lease_owner"), ""),
+        **dict.fromkeys(("watch_kind", "watch_id", "watch_seen"), ""),
+        **dict.fromkeys(("progress", "lease_until", "fence", "deaths"), 0),
+        "request_id": new.request_id,
+        "trust_id": new.trust_id,
+        "roles": list(new.roles),
+        "cancel_requested": False,
+        "deadline": clock.from_datetime(new.deadline),
+        "created_at": at,
+        "updated_at": at,
+        "wake_at": at,
+        "open_server_id": new.server_id if new.kind == JobKind.UPDATE else None,
+        "idempotency_key": new.idempotency_key,
+        "request_hash": new.request_hash,
+    }
+
+
+def _repeated(connection: Connection, new: NewJob) -> Job | None:
+    if new.idempotency_key is None:
+        return None
+    query = select(jobs).where(jobs.c.project_id == new.project_id, jobs.c.idempotency_key == new.idempotency_key)
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        return None
+    if row["request_hash"] != new.request_hash:
+        raise Conflict(
+            f"idempotency key was used for another request (job {row['id']})",
+            code="live-update.idempotency.key-reused",
+            remedy="use a new key for a new request",
+        )
+    return _value(row)
+
+
+def _server_is_taken(connection: Connection, new: NewJob) -> Conflict:
+    holder = connection.scalar(select(jobs.c.id).where(jobs.c.open_server_id == new.server_id))
+    return Conflict(
+        f"server {new.server_id} has an open update already: job {holder}",
+        code="live-update.job.server-busy",
+        remedy="wait for that job to end, or cancel it",
+    )
+
+
+def get(connection: Connection, job_id: str, project_id: str | None = None) -> Job:
+    """The job; with ``project_id`` only if it is that project's. Raises NotFound."""
+    query = select(jobs).where(jobs.c.id == job_id)
+    if project_id is not None:
+        query = query.where(jobs.c.project_id == project_id)
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        raise NotFound(f"no job {job_id}", code="live-update.job.not-found", remedy="list the jobs of your project")
+    return _value(row)
+
+
+def page(
+    connection: Connection,
+    *,
+    project_id: str | None,
+    filters: Mapping[str, str],
+    sort: tuple[str, bool] = ("created_at", True),
+    marker: str | None = None,
+    changes_since: datetime | None = None,
+    limit: int = 100,
+) -> Sequence[Job]:
+    """One page after the job ``marker``, by (key, descending) with the id as tie-break. Raises Invalid."""
+    key, descending = sort
+    query = select(jobs)
+    if project_id is not None:
+        query = query.where(jobs.c.project_id == project_id)
+    for name, value in filters.items():
+        query = query.where(jobs.c[name] == value)
+    if changes_since is not None:
+        query = query.where(jobs.c.updated_at >= clock.from_datetime(changes_since))
+    if marker is not None:
+        query = _after(connection, query, key, descending, marker, project_id)
+    order = [jobs.c[key].desc(), jobs.c.id.desc()] if descending else [jobs.c[key], jobs.c.id]
+    return [_value(row) for row in connection.execute(query.order_by(*order).limit(limit)).mappings()]
+
+
+def _after(
+    connection: Connection, query: Select[Any], key: str, descending: bool, marker: str, project_id: str | None
+) -> Select[Any]:
+    at = select(jobs.c[key]).where(jobs.c.id == marker)
+    if project_id is not None:
+        at = at.where(jobs.c.project_id == project_id)
+    value = connection.scalar(at)
+    if value is None:
+        raise Invalid(f"marker {marker} is not a job", code="live-update.request.marker", remedy="start again")
+    column, identifier = jobs.c[key], jobs.c.id
+    if descending:
+        return query.where(or_(column < value, and_(column == value, identifier < marker)))
+    return query.where(or_(column > value, and_(column == value, identifier > marker)))
+
+
+def request_cancel(connection: Connection, job: Job) -> Job:
+    """Ask for cancel: at once a fact in the database, obeyed by the worker at its next look. Repeating is a no-op.
+
+    A job that needs attention, or whose undo failed, starts undoing (again). Raises Conflict once the pivot is passed
+    or the job has ended.
+    """
+    if job.cancel_requested and job.state not in (JobState.NEEDS_ATTENTION, JobState.UNDO_FAILED):
+        return job
+    if job.state in FINAL:
+        raise _wrong_state(job, "cancelled")
+    if pivot_passed(connection, job):
+        raise Conflict(
+            f"job {job.id} is {job.state} and past its pivot: the workload is open on the surrogate",
+            code="live-update.job.pivot-passed",
+            remedy="let it finish, or ask for rollback while it is in hold",
+        )
+    values: dict[str, Any] = {"cancel_requested": True}
+    if job.state in (JobState.NEEDS_ATTENTION, JobState.UNDO_FAILED):
+        values |= {"state": JobState.UNDOING, "outcome": "cancelled"}
+    return _say(connection, job, values, "job.cancel_requested")
+
+
+def decide(connection: Connection, job: Job, decision: str) -> Job:
+    """The operator's word, "confirm" or "rollback", for a job between its pivot and the release of the original."""
+    held = [row for row in steps.of_job(connection, job.id) if row.spec.id == job.plan.back_until]
+    if job.state in FINAL or not pivot_passed(connection, job) or (held and held[0].state != StepState.PENDING):
+        raise _wrong_state(job, f"asked for {decision}")
+    return _say(connection, job, {"decision": decision}, f"job.{decision}_requested")
+
+
+def _wrong_state(job: Job, what: str) -> Conflict:
+    at = f" at step {job.step}" if job.step else ""
+    return Conflict(
+        f"job {job.id} is {job.state}{at} and cannot be {what}",
+        code="live-update.job.wrong-state",
+        remedy="look at the job's state and steps",
+    )
+
+
+def _say(connection: Connection, job: Job, values: dict[str, Any], event: str) -> Job:
+    """Write a user's word if the job is still in the state that it was judged by."""
+    done = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job.id, jobs.c.state == job.state)
+        .values(**values, wake_at=clock.now(), updated_at=clock.now())
+    )
+    if done.rowcount != 1:
+        current = get(connection, job.id)
+        raise _wrong_state(current, "changed: it moved on in this moment")
+    events.add(connection, job.id, event)
+    return get(connection, job.id)
+
+
+def pivot_passed(connection: Connection, job: Job) -> bool:
+    """Whether the pivot is done, or may be: a pivot in doubt counts as passed until its worker has looked."""
+    if job.outcome:
+        return False
+    rows = steps.of_job(connection, job.id)
+    return any(r.spec.id == job.plan.pivot and r.state in (StepState.APPLYING, StepState.DONE) for r in rows)
+
+
+def plan_to_json(plan: Plan) -> dict[str, Any]:
+    def specs(some: tuple[StepSpec, ...]) -> list[dict[str, Any]]:
+        return [{"id": s.id, "step": s.step, "parameters": dict(s.parameters)} for s in some]
+
+    return {
+        "method": plan.method,
+        "steps": specs(plan.steps),
+        "pivot": plan.pivot,
+        "back": specs(plan.back),
+        "back_pivot": plan.back_pivot,
+        "back_until": plan.back_until,
+    }
+
+
+def plan_from_json(stored: Mapping[str, Any]) -> Plan:
+    def specs(some: Sequence[Mapping[str, Any]]) -> tuple[StepSpec, ...]:
+        return tuple(StepSpec(s["id"], s["step"], s["parameters"]) for s in some)
+
+    return Plan(
+        method=stored["method"],
+        steps=specs(stored["steps"]),
+        pivot=stored["pivot"],
+        back=specs(stored["back"]),
+        back_pivot=stored["back_pivot"],
+        back_until=stored["back_until"],
+    )
+
+
+def _value(row: Any) -> Job:
+    created, updated = clock.as_datetime(row["created_at"]), clock.as_datetime(row["updated_at"])
+    assert created is not None and updated is not None  # noqa: S101, PT018 - the columns are NOT NULL
+    return Job(
+        id=row["id"],
+        kind=JobKind(row["kind"]),
+        project_id=row["project_id"],
+        user_id=row["user_id"],
+        method=row["method"],
+        server_id=row["server_id"],
+        server_name=row["server_name"],
+        parameters=row["parameters"],
+        plan=plan_from_json(row["plan"]),
+        state=JobState(row["state"]),
+        reason=row["reason"],
+        code=row["code"],
+        remedy=row["remedy"],
+        step=row["step"],
+        progress=row["progress"],
+        request_id=row["request_id"],
+        trust_id=row["trust_id"],
+        roles=tuple(row["roles"]),
+        cancel_requested=row["cancel_requested"],
+        decision=row["decision"],
+        outcome=row["outcome"],
+        deadline=clock.as_datetime(row["deadline"]),
+        created_at=created,
+        updated_at=updated,
+        started_at=clock.as_datetime(row["started_at"]),
+        finished_at=clock.as_datetime(row["finished_at"]),
+    )

@@ -1,0 +1,86 @@
+"""The ledger: every cloud object that a job makes. Lines are added and closed, never overwritten or removed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from liveupdate.db import clock
+from liveupdate.db.tables import resources
+from liveupdate.model import Json, Resource
+from liveupdate.states import ResourceState
+
+_OPEN = (ResourceState.INTENDED, ResourceState.CREATED)
+
+
+def add(connection: Connection, job_id: str, kind: str, role: str, name: str, details: Json) -> Resource:
+    """An intent, written before the cloud is called."""
+    made = connection.execute(
+        insert(resources).values(
+            job_id=job_id,
+            kind=kind,
+            role=role,
+            name=name,
+            cloud_id="",
+            state=ResourceState.INTENDED,
+            details=dict(details),
+            created_at=clock.now(),
+        )
+    )
+    assert made.inserted_primary_key is not None  # noqa: S101 - every dialect we support returns it
+    return get(connection, made.inserted_primary_key[0])
+
+
+def get(connection: Connection, resource_id: int) -> Resource:
+    return _value(connection.execute(select(resources).where(resources.c.id == resource_id)).mappings().one())
+
+
+def find_open(connection: Connection, job_id: str, kind: str, role: str) -> Resource | None:
+    query = (
+        select(resources)
+        .where(resources.c.job_id == job_id, resources.c.kind == kind, resources.c.role == role)
+        .where(resources.c.state.in_(_OPEN))
+        .order_by(resources.c.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).mappings().first()
+    return None if row is None else _value(row)
+
+
+def of_job(connection: Connection, job_id: str) -> Sequence[Resource]:
+    found = connection.execute(select(resources).where(resources.c.job_id == job_id).order_by(resources.c.id))
+    return [_value(row) for row in found.mappings()]
+
+
+def created(connection: Connection, resource: Resource, cloud_id: str, details: Json | None) -> Resource:
+    values: dict[str, Any] = {"state": ResourceState.CREATED, "cloud_id": cloud_id}
+    if details:
+        values["details"] = {**resource.details, **details}
+    connection.execute(update(resources).where(resources.c.id == resource.id).values(**values))
+    return get(connection, resource.id)
+
+
+def close(connection: Connection, resource: Resource, state: ResourceState) -> None:
+    """DELETED (seen to be gone) or KEPT (stays on purpose)."""
+    connection.execute(
+        update(resources)
+        .where(resources.c.id == resource.id, resources.c.state.in_(_OPEN))
+        .values(state=state, deleted_at=clock.now() if state == ResourceState.DELETED else None)
+    )
+
+
+def _value(row: Any) -> Resource:
+    made = clock.as_datetime(row["created_at"])
+    assert made is not None  # noqa: S101 - the column is NOT NULL
+    return Resource(
+        id=row["id"],
+        job_id=row["job_id"],
+        kind=row["kind"],
+        role=row["role"],
+        name=row["name"],
+        cloud_id=row["cloud_id"],
+        state=ResourceState(row["state"]),
+        details=row["details"],
+        created_at=made,
+        deleted_at=clock.as_datetime(row["deleted_at"]),
+    )

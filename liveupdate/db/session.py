@@ -1,0 +1,85 @@
+"""Engines and transactions: one way to open a database, one way to change it."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+
+from liveupdate.errors import StoreError
+
+T = TypeVar("T")
+
+#: Tries of one transaction that loses against others.
+_TRIES = 8
+#: MariaDB's deadlock, lock wait time-out, Galera's conflict; PostgreSQL's serialization failure and deadlock.
+_CONFLICTS = {1213, 1205, 1020, "40001", "40P01"}
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for SQLite (file or memory), MariaDB (mysql+pymysql) or PostgreSQL (postgresql+psycopg).
+
+    Raises StoreError for a URL of another kind, without showing it: it holds a password.
+    """
+    backend = make_url(url).get_backend_name()
+    if backend == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": 30})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    if backend in ("mysql", "mariadb"):
+        # writers see what others have committed since: compare-and-swap needs no older snapshot
+        return create_engine(url, pool_pre_ping=True, pool_recycle=1800, isolation_level="READ COMMITTED")
+    if backend == "postgresql":
+        return create_engine(url, pool_pre_ping=True, pool_recycle=1800)
+    raise StoreError(
+        f"no support for {backend} databases",
+        code="live-update.store.unsupported",
+        remedy="use sqlite, mysql+pymysql or postgresql+psycopg in [database] connection",
+    )
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # we begin transactions ourselves, see below
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # take the write lock at once: two readers that both want to write could only fail
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
+
+
+def write(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Run ``work`` in one transaction; again, from its start, when it lost a race inside the database.
+
+    ``work`` must therefore have no effect but on the database. Raises whatever it raises.
+    """
+    for attempt in range(1, _TRIES + 1):
+        try:
+            with engine.connect().execution_options(writes=True) as connection, connection.begin():
+                return work(connection)
+        except DBAPIError as error:
+            if attempt == _TRIES or not _conflict(error):
+                raise
+        time.sleep(random.uniform(0, 0.02) * 2**attempt)  # noqa: S311 - spreads rivals, hides nothing
+    raise AssertionError("unreachable")
+
+
+def _conflict(error: DBAPIError) -> bool:
+    original = error.orig
+    numbers = {getattr(original, "sqlstate", None), *getattr(original, "args", ())[:1]}
+    return bool(numbers & _CONFLICTS) or "database is locked" in str(original)
+
+
+@contextmanager
+def read(engine: Engine) -> Iterator[Connection]:
+    """One consistent look: nothing is written."""
+    with engine.connect() as connection, connection.begin():
+        yield connection

@@ -1,0 +1,54 @@
+"""The journal's lines: one row per step of a job, in the order of the plan."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select
+
+from liveupdate.db import clock
+from liveupdate.db.tables import steps
+from liveupdate.model import StepRow, StepSpec
+from liveupdate.states import StepState
+
+
+def add(connection: Connection, job_id: str, specs: Iterable[StepSpec]) -> None:
+    """Append pending rows after those that are there."""
+    last = connection.scalar(select(func.max(steps.c.position)).where(steps.c.job_id == job_id))
+    first = 0 if last is None else last + 1
+    rows = [
+        {
+            "job_id": job_id,
+            "position": first + offset,
+            "spec_id": spec.id,
+            "step": spec.step,
+            "parameters": dict(spec.parameters),
+            "state": StepState.PENDING,
+            "attempts": 0,
+            "result": {},
+            "error": {},
+        }
+        for offset, spec in enumerate(specs)
+    ]
+    if rows:
+        connection.execute(insert(steps), rows)
+
+
+def of_job(connection: Connection, job_id: str) -> Sequence[StepRow]:
+    found = connection.execute(select(steps).where(steps.c.job_id == job_id).order_by(steps.c.position))
+    return [_value(row) for row in found.mappings()]
+
+
+def _value(row: Any) -> StepRow:
+    started, finished = row["started_at"], row["finished_at"]
+    return StepRow(
+        job_id=row["job_id"],
+        position=row["position"],
+        spec=StepSpec(row["spec_id"], row["step"], row["parameters"]),
+        state=StepState(row["state"]),
+        attempts=row["attempts"],
+        result=row["result"],
+        error=row["error"],
+        started_at=clock.as_datetime(started),
+        finished_at=clock.as_datetime(finished),
+        seconds=None if started is None or finished is None else (finished - started) / clock.SECOND,
+    )

@@ -1,0 +1,123 @@
+"""The tables. migrations/ makes the same ones; a test holds the two together."""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("project_id", String(64), nullable=False),
+    Column("user_id", String(64), nullable=False),
+    Column("method", String(64), nullable=False),
+    Column("server_id", String(36), nullable=False),
+    Column("server_name", String(255), nullable=False),
+    Column("parameters", JSON, nullable=False),
+    Column("plan", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("code", String(128), nullable=False),
+    Column("remedy", Text, nullable=False),
+    Column("step", String(64), nullable=False),
+    Column("progress", Integer, nullable=False),
+    Column("request_id", String(64), nullable=False),
+    Column("trust_id", String(64), nullable=False),
+    Column("roles", JSON, nullable=False),
+    Column("cancel_requested", Boolean(create_constraint=False), nullable=False),
+    Column("decision", String(16), nullable=False),
+    #: What undoing ends in: "undone", "cancelled", or "hold" (only the way back is undone). "" while going forward.
+    Column("outcome", String(16), nullable=False),
+    Column("deadline", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("started_at", BigInteger),
+    Column("finished_at", BigInteger),
+    #: The server's id while an update is open, NULL afterwards: no two updates hold one server.
+    Column("open_server_id", String(36), unique=True),
+    Column("idempotency_key", String(255)),
+    Column("request_hash", String(64)),
+    Column("lease_owner", String(128), nullable=False),
+    Column("lease_until", BigInteger, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    #: Workers that died with this job in hand since it last made progress.
+    Column("deaths", Integer, nullable=False),
+    Column("wake_at", BigInteger, nullable=False),
+    Column("watch_kind", String(16), nullable=False),
+    Column("watch_id", String(64), nullable=False),
+    Column("watch_seen", String(255), nullable=False),
+    UniqueConstraint("project_id", "idempotency_key"),
+    Index(None, "state", "wake_at"),
+    Index(None, "project_id", "created_at", "id"),
+    Index(None, "project_id", "updated_at", "id"),
+    Index(None, "created_at", "id"),
+    Index(None, "updated_at", "id"),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("job_id", String(36), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("spec_id", String(64), nullable=False),
+    Column("step", String(64), nullable=False),
+    Column("parameters", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    #: Calls that failed: apply's while going forward, undo's while undoing.
+    Column("attempts", Integer, nullable=False),
+    Column("result", JSON, nullable=False),
+    Column("error", JSON, nullable=False),
+    Column("started_at", BigInteger),
+    Column("finished_at", BigInteger),
+)
+
+resources = Table(
+    "resources",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("job_id", String(36), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("role", String(64), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("cloud_id", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("deleted_at", BigInteger),
+    Index(None, "job_id", "id"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("job_id", String(36), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("step", String(64), nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index(None, "job_id", "id"),
+)

@@ -1,0 +1,103 @@
+"""What a step gets while it runs: the journal, the ledger, clouds and guests, behind one claim."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from liveupdate.engine.course import pivot_passed
+from liveupdate.engine.journal import Journal
+from liveupdate.errors import Cancelled, LeaseLost
+from liveupdate.model import Job, Json, Resource, StepRow, StepSpec
+from liveupdate.settings import Settings
+from liveupdate.states import JobState, ResourceState
+
+if TYPE_CHECKING:
+    from liveupdate.drivers.cloud import Cloud
+    from liveupdate.drivers.guest import Guest
+
+#: A line that may still have something behind it in the cloud.
+_OPEN = (ResourceState.INTENDED, ResourceState.CREATED)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """How a worker reaches the world; doubles stand here in the engine's own tests."""
+
+    settings: Settings
+    user_cloud: "Callable[[Job], Cloud]"
+    service_cloud: "Callable[[Job], Cloud]"
+    #: (context, side) → the guest's driver; kept until the job is given back.
+    guest: "Callable[[Context, str], Guest]"
+
+
+class Ledger:
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def intend(self, kind: str, role: str, details: Json | None = None) -> Resource:
+        return self._journal.intend(kind, role, details or {})
+
+    def created(self, resource: Resource, cloud_id: str, details: Json | None = None) -> Resource:
+        return self._journal.created(resource, cloud_id, details)
+
+    def deleted(self, resource: Resource) -> None:
+        self._journal.closed(resource, ResourceState.DELETED)
+
+    def kept(self, resource: Resource) -> None:
+        self._journal.closed(resource, ResourceState.KEPT)
+
+    def find(self, kind: str, role: str) -> Resource | None:
+        found = [r for r in self.open() if (r.kind, r.role) == (kind, role)]
+        return found[-1] if found else None
+
+    def open(self) -> list[Resource]:
+        return [r for r in self._journal.resources() if r.state in _OPEN]
+
+
+class Context:
+    """See steps/protocol.py: StepContext. One for each call of a step."""
+
+    def __init__(
+        self, surroundings: Surroundings, journal: Journal, job: Job, rows: Sequence[StepRow], row: StepRow
+    ) -> None:
+        self._surroundings = surroundings
+        self._journal = journal
+        self._rows = rows
+        self._row = row
+        self.job = job
+        self.ledger = Ledger(journal)
+
+    @property
+    def spec(self) -> StepSpec:
+        return self._row.spec
+
+    @property
+    def settings(self) -> Settings:
+        return self._surroundings.settings
+
+    @property
+    def attempt(self) -> int:
+        return self._row.attempts + 1
+
+    def result(self, step_id: str) -> dict[str, Any]:
+        found = [r for r in self._rows if r.spec.id == step_id and r.result]
+        return dict(found[-1].result) if found else {}
+
+    def user_cloud(self) -> "Cloud":
+        return self._surroundings.user_cloud(self.job)
+
+    def service_cloud(self) -> "Cloud":
+        return self._surroundings.service_cloud(self.job)
+
+    def guest(self, side: str) -> "Guest":
+        return self._surroundings.guest(self, side)
+
+    def event(self, type: str, **detail: Any) -> None:
+        self._journal.event(type, self.spec.id, detail)
+
+    def checkpoint(self) -> None:
+        if self._journal.claim.lost.is_set():
+            raise LeaseLost(self.job.id)
+        job, rows = self._journal.load()
+        if job.cancel_requested and job.state != JobState.UNDOING and not pivot_passed(job, rows):
+            raise Cancelled(job.id)

@@ -1,0 +1,103 @@
+"""Where a job goes next: a pure function of its journal. Every rule about order, pivot and undo is here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from liveupdate.model import Job, StepRow
+from liveupdate.states import JobState, StepState
+
+
+@dataclass(frozen=True)
+class Apply:
+    """Apply this step, after a probe if it may have happened already."""
+
+    row: StepRow
+
+
+@dataclass(frozen=True)
+class Undo:
+    row: StepRow
+
+
+@dataclass(frozen=True)
+class TurnBack:
+    """Begin undoing; ``outcome`` is what it ends in."""
+
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class MoveBack:
+    """Append the plan's way back: the workload returns to the original, live."""
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Nothing is left to do: the job takes this state (RUNNING: it is in hold again)."""
+
+    state: JobState
+
+
+Action = Apply | Undo | TurnBack | MoveBack | Rest
+
+#: States of a step that has left, or may have left, something behind.
+_TOUCHED = (StepState.APPLYING, StepState.DONE, StepState.UNDOING, StepState.UNDO_FAILED)
+_OUTCOMES = {"undone": JobState.UNDONE, "cancelled": JobState.CANCELLED, "hold": JobState.RUNNING}
+
+
+def next_action(job: Job, rows: Sequence[StepRow]) -> Action:
+    """``rows``: the job's journal in order of position."""
+    if job.state == JobState.UNDOING:
+        return _undo(job, rows)
+    if job.cancel_requested and not pivot_passed(job, rows):
+        return TurnBack("cancelled", "cancelled on request")
+    way_back = _way_back(job, rows)
+    if way_back:
+        pending = [r for r in way_back if r.state != StepState.DONE]
+        return Apply(pending[0]) if pending else TurnBack("undone", "moved back to the original on request")
+    open_rows = [r for r in rows if r.state in (StepState.PENDING, StepState.APPLYING)]
+    if not open_rows:
+        return Rest(JobState.SUCCEEDED)
+    if job.decision == "rollback" and may_move_back(job, rows):
+        return MoveBack()
+    return Apply(open_rows[0])
+
+
+def _undo(job: Job, rows: Sequence[StepRow]) -> Action:
+    only = {s.id for s in job.plan.back} if job.outcome == "hold" else {s.id for s in job.plan.steps}
+    touched = [r for r in rows if r.spec.id in only and r.state in _TOUCHED]
+    return Undo(touched[-1]) if touched else Rest(_OUTCOMES[job.outcome])
+
+
+def _way_back(job: Job, rows: Sequence[StepRow]) -> list[StepRow]:
+    """The rows of the way back that is under way; one that was undone is history."""
+    back = {s.id for s in job.plan.back}
+    settled = (StepState.UNDONE, StepState.SKIPPED)
+    return [r for r in rows if r.spec.id in back and r.state not in settled]
+
+
+def pivot_passed(job: Job, rows: Sequence[StepRow]) -> bool:
+    """Whether the pivot is recorded as done. A job without a pivot (a preview) never passes it."""
+    return any(r.spec.id == job.plan.pivot and r.state == StepState.DONE for r in rows)
+
+
+def may_move_back(job: Job, rows: Sequence[StepRow]) -> bool:
+    """Between the pivot and the step that releases the original."""
+    released = any(r.spec.id == job.plan.back_until and r.state != StepState.PENDING for r in rows)
+    return bool(job.plan.back) and pivot_passed(job, rows) and not released
+
+
+def undo_after_failure(job: Job, rows: Sequence[StepRow], failed: StepRow) -> str | None:
+    """What the failure of ``failed`` (known not to have happened) leads to: an outcome of undoing, or None: only
+    forward is left, and a person is needed."""
+    if failed.spec.id in {s.id for s in job.plan.back}:
+        done = {r.spec.id for r in _way_back(job, rows) if r.state == StepState.DONE}
+        return None if job.plan.back_pivot in done else "hold"
+    return None if pivot_passed(job, rows) else "undone"
+
+
+def progress(rows: Sequence[StepRow]) -> int:
+    """Percent of the steps that are done or will never be."""
+    settled = sum(r.state in (StepState.DONE, StepState.SKIPPED) for r in rows)
+    return 100 * settled // len(rows) if rows else 100

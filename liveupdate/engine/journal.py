@@ -1,0 +1,298 @@
+"""What a worker writes: claims by compare-and-swap, and every other write fenced by the claim, in one transaction.
+
+A write that finds the fence moved on, or the lease over by the database's clock, raises LeaseLost and writes nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Event as Flag
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, case, select, update
+
+from liveupdate.db import clock, events, jobs, resources, steps
+from liveupdate.db.session import read, write
+from liveupdate.db.tables import jobs as jobs_table
+from liveupdate.db.tables import steps as steps_table
+from liveupdate.engine.course import progress
+from liveupdate.errors import LeaseLost, LiveUpdateError, Watch
+from liveupdate.model import Job, Json, Resource, StepRow
+from liveupdate.states import CLAIMABLE, FINAL, JobState, ResourceState, StepState, advance
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to write to one job, as long as nobody has a higher fence and the lease is renewed in time."""
+
+    job_id: str
+    owner: str
+    fence: int
+    #: Set once the lease is known to be lost: whoever works on the job stops at its next checkpoint.
+    lost: Flag = field(default_factory=Flag, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Claimed:
+    claim: Claim
+    #: Workers that died with the job in hand since it last made progress.
+    deaths: int
+    taken_over: bool
+
+
+def claim_next(engine: Engine, owner: str, lease: float) -> Claimed | None:
+    """Claim the job that waits longest among those whose time has come, or None. ``lease`` in seconds."""
+
+    def work(connection: Connection) -> Claimed | None:
+        for row in connection.execute(due).mappings():
+            taken_over = bool(row["lease_owner"])
+            won = connection.execute(
+                update(jobs_table)
+                .where(jobs_table.c.id == row["id"], jobs_table.c.fence == row["fence"], *conditions)
+                .values(
+                    lease_owner=owner,
+                    lease_until=clock.now() + clock.microseconds(lease),
+                    fence=jobs_table.c.fence + 1,
+                    # a holder that gave the job back has cleared its name; one that is still there died with it
+                    deaths=jobs_table.c.deaths + case((jobs_table.c.lease_owner != "", 1), else_=0),
+                )
+            )
+            if won.rowcount == 1:
+                if taken_over:
+                    events.add(connection, row["id"], "lease.taken_over", detail={"from": row["lease_owner"]})
+                return Claimed(Claim(row["id"], owner, row["fence"] + 1), row["deaths"] + taken_over, taken_over)
+        return None
+
+    conditions = (
+        jobs_table.c.state.in_(CLAIMABLE),
+        jobs_table.c.lease_until <= clock.now(),
+        jobs_table.c.wake_at <= clock.now(),
+    )
+    columns = (jobs_table.c.id, jobs_table.c.fence, jobs_table.c.lease_owner, jobs_table.c.deaths)
+    due = select(*columns).where(*conditions).order_by(jobs_table.c.wake_at).limit(8)
+    with read(engine) as connection:
+        if connection.execute(due).first() is None:
+            return None
+    return write(engine, work)
+
+
+class Journal:
+    """The journal of one claimed job. ``lease``: seconds that each write prolongs the lease by."""
+
+    def __init__(self, engine: Engine, claim: Claim, lease: float) -> None:
+        self._engine = engine
+        self._lease = lease
+        self.claim = claim
+
+    def load(self) -> tuple[Job, Sequence[StepRow]]:
+        with read(self._engine) as connection:
+            return jobs.get(connection, self.claim.job_id), steps.of_job(connection, self.claim.job_id)
+
+    def resources(self) -> Sequence[Resource]:
+        with read(self._engine) as connection:
+            return resources.of_job(connection, self.claim.job_id)
+
+    # -- the job ---------------------------------------------------------------------------------------------------
+
+    def renew(self) -> None:
+        self._write(lambda connection: None)
+
+    def begin(self) -> None:
+        """QUEUED or WAITING becomes RUNNING; a job that undoes goes on undoing."""
+
+        def work(connection: Connection) -> None:
+            job = jobs.get(connection, self.claim.job_id)
+            if job.state in (JobState.RUNNING, JobState.UNDOING):
+                return
+            started = {"started_at": clock.now()} if job.started_at is None else {}
+            if job.started_at is None:
+                events.add(connection, job.id, "job.started")
+            self._job(connection, job, JobState.RUNNING, reason="", **started)
+
+        self._write(work)
+
+    def park(self, after: float, reason: str, watch: Watch | None = None) -> None:
+        """Give the job back until ``after`` seconds are over, or what it watches changes, or somebody wakes it."""
+
+        def work(connection: Connection) -> None:
+            job = jobs.get(connection, self.claim.job_id)
+            state = JobState.UNDOING if job.state == JobState.UNDOING else JobState.WAITING
+            awaited = {"watch_kind": watch.kind, "watch_id": watch.id, "watch_seen": watch.seen} if watch else _NO_WATCH
+            woken = job.cancel_requested and not job.outcome and not jobs.pivot_passed(connection, job)
+            after_now = 0 if woken else clock.microseconds(after)
+            if reason != job.reason:
+                events.add(connection, job.id, "step.waiting", job.step, {"reason": reason})
+            self._job(connection, job, state, reason=reason, wake_at=clock.now() + after_now, **awaited, **_NO_LEASE)
+
+        self._write(work)
+
+    def release(self) -> None:
+        """Give the job back as it is, for another worker to go on with at once."""
+        self._write(lambda connection: self._update(connection, **_NO_LEASE))
+
+    def turn_back(self, outcome: str, reason: str, error: LiveUpdateError | None = None) -> None:
+        def work(connection: Connection) -> None:
+            job = jobs.get(connection, self.claim.job_id)
+            told = {"code": error.code, "remedy": error.remedy} if error else {}
+            self._job(connection, job, JobState.UNDOING, outcome=outcome, reason=reason, **told)
+            events.add(connection, job.id, "job.undoing", job.step, {"outcome": outcome, "reason": reason})
+
+        self._write(work)
+
+    def move_back(self) -> None:
+        """Append the way back to the journal."""
+
+        def work(connection: Connection) -> None:
+            job = jobs.get(connection, self.claim.job_id)
+            steps.add(connection, job.id, job.plan.back)
+            events.add(connection, job.id, "job.moving_back")
+
+        self._write(work)
+
+    def rest(self, state: JobState) -> None:
+        """The job ends in ``state``, or (RUNNING) is in hold again after its way back was undone."""
+
+        def work(connection: Connection) -> None:
+            job = jobs.get(connection, self.claim.job_id)
+            if state == JobState.RUNNING:
+                self._skip_way_back(connection, job)
+                self._job(connection, job, state, outcome="", decision="")
+                return
+            progress_now = {"progress": 100} if state == JobState.SUCCEEDED else {}
+            ended = {"finished_at": clock.now(), "open_server_id": None, "cancel_requested": job.cancel_requested}
+            reason = {"reason": ""} if state == JobState.SUCCEEDED else {}
+            self._job(connection, job, state, **ended, **progress_now, **reason, **_NO_WATCH, **_NO_LEASE)
+            events.add(connection, job.id, f"job.{state}", detail={"reason": job.reason})
+
+        if state in FINAL or state == JobState.RUNNING:
+            self._write(work)
+        else:
+            raise ValueError(f"a job does not rest in {state}")
+
+    def stop(self, state: JobState, error: LiveUpdateError) -> None:
+        """NEEDS_ATTENTION or UNDO_FAILED: a person is needed; code, reason and remedy tell what for."""
+
+        def work(connection: Connection) -> None:
+            job = jobs.get(connection, self.claim.job_id)
+            told = {"reason": error.detail, "code": error.code, "remedy": error.remedy}
+            self._job(connection, job, state, cancel_requested=False, **told, **_NO_WATCH, **_NO_LEASE)
+            events.add(connection, job.id, f"job.{state}", job.step, told)
+
+        self._write(work)
+
+    # -- its steps -------------------------------------------------------------------------------------------------
+
+    def step_applying(self, row: StepRow) -> None:
+        """The intent, recorded before the step does anything."""
+        first = {} if row.started_at else {"started_at": clock.now()}
+        self._step(row, StepState.APPLYING, "step.started", first)
+
+    def step_done(self, row: StepRow, result: Json) -> None:
+        values = {"result": dict(result), "error": {}, "finished_at": clock.now()}
+        self._step(row, StepState.DONE, "step.done", values, made_progress=True)
+
+    def step_tried(self, row: StepRow, error: LiveUpdateError) -> None:
+        """A call of apply or undo failed and will be repeated."""
+        self._step(row, row.state, "step.retry", {"attempts": row.attempts + 1, "error": _told(error)}, _told(error))
+
+    def step_failed(self, row: StepRow, error: LiveUpdateError) -> None:
+        """apply has failed for good; the state stays APPLYING, for undo to take back what was half done."""
+        self._step(row, row.state, "step.failed", {"error": _told(error), "attempts": 0}, _told(error))
+
+    def step_undoing(self, row: StepRow) -> None:
+        self._step(row, StepState.UNDOING, "step.undo_started", {"attempts": 0})
+
+    def step_undone(self, row: StepRow) -> None:
+        self._step(row, StepState.UNDONE, "step.undone", {"finished_at": clock.now()}, made_progress=True)
+
+    def step_undo_failed(self, row: StepRow, error: LiveUpdateError) -> None:
+        self._step(row, StepState.UNDO_FAILED, "step.undo_failed", {"error": _told(error)}, _told(error))
+
+    # -- the ledger and events -------------------------------------------------------------------------------------
+
+    def intend(self, kind: str, role: str, details: Json) -> Resource:
+        def work(connection: Connection) -> Resource:
+            there = resources.find_open(connection, self.claim.job_id, kind, role)
+            name = f"liveupdate-{self.claim.job_id[:8]}-{role}"
+            return there or resources.add(connection, self.claim.job_id, kind, role, name, details)
+
+        return self._write(work)
+
+    def created(self, resource: Resource, cloud_id: str, details: Json | None) -> Resource:
+        return self._write(lambda connection: resources.created(connection, resource, cloud_id, details))
+
+    def closed(self, resource: Resource, state: ResourceState) -> None:
+        self._write(lambda connection: resources.close(connection, resource, state))
+
+    def event(self, type: str, step: str, detail: Json) -> None:
+        self._write(lambda connection: events.add(connection, self.claim.job_id, type, step, detail))
+
+    # -- how it is written -----------------------------------------------------------------------------------------
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        def fenced(connection: Connection) -> T:
+            held = connection.execute(
+                update(jobs_table)
+                .where(
+                    jobs_table.c.id == self.claim.job_id,
+                    jobs_table.c.lease_owner == self.claim.owner,
+                    jobs_table.c.fence == self.claim.fence,
+                    jobs_table.c.lease_until > clock.now(),
+                )
+                .values(lease_until=clock.now() + clock.microseconds(self._lease))
+            )
+            if held.rowcount != 1:
+                self.claim.lost.set()
+                raise LeaseLost(self.claim.job_id)
+            return work(connection)
+
+        return write(self._engine, fenced)
+
+    def _update(self, connection: Connection, **values: Any) -> None:
+        where = jobs_table.c.id == self.claim.job_id
+        connection.execute(update(jobs_table).where(where).values(updated_at=clock.now(), **values))
+
+    def _job(self, connection: Connection, job: Job, state: JobState, **values: Any) -> None:
+        if state != job.state:
+            advance(job.state, state)
+        self._update(connection, state=state, **values)
+
+    def _step(
+        self,
+        row: StepRow,
+        state: StepState,
+        event: str,
+        values: Json,
+        detail: Json | None = None,
+        *,
+        made_progress: bool = False,
+    ) -> None:
+        if state != row.state:
+            advance(row.state, state)
+
+        def work(connection: Connection) -> None:
+            here = (steps_table.c.job_id == row.job_id, steps_table.c.position == row.position)
+            connection.execute(update(steps_table).where(*here).values(state=state, **values))
+            done = {"progress": progress(steps.of_job(connection, row.job_id)), "deaths": 0} if made_progress else {}
+            self._update(connection, step=row.spec.id, **done)
+            events.add(connection, row.job_id, event, row.spec.id, detail)
+
+        self._write(work)
+
+    def _skip_way_back(self, connection: Connection, job: Job) -> None:
+        pending = [
+            r.position
+            for r in steps.of_job(connection, job.id)
+            if r.state == StepState.PENDING and r.spec.id in {s.id for s in job.plan.back}
+        ]
+        here = (steps_table.c.job_id == job.id, steps_table.c.position.in_(pending))
+        connection.execute(update(steps_table).where(*here).values(state=StepState.SKIPPED))
+
+
+_NO_LEASE: dict[str, Any] = {"lease_owner": "", "lease_until": 0}
+_NO_WATCH: dict[str, Any] = {"watch_kind": "", "watch_id": "", "watch_seen": ""}
+
+
+def _told(error: LiveUpdateError) -> dict[str, str]:
+    return {"code": error.code, "detail": error.detail, "remedy": error.remedy}

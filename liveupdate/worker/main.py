@@ -1,0 +1,113 @@
+"""The worker's loop: claim what is due, drive it in a thread, watch and reap in between."""
+
+import logging
+import os
+import socket
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from threading import BoundedSemaphore, Event, Thread
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from liveupdate.engine.context import Surroundings
+from liveupdate.engine.journal import Claimed, Journal, claim_next
+from liveupdate.engine.runner import Runner
+from liveupdate.errors import LeaseLost, LiveUpdateError
+from liveupdate.settings import Worker as WorkerSettings
+from liveupdate.steps.protocol import Step
+from liveupdate.worker.heartbeat import Heartbeat
+from liveupdate.worker.reaper import delete_trusts
+from liveupdate.worker.watcher import Look, wake_changed
+
+LOG = logging.getLogger(__name__)
+
+
+class Worker:
+    """One worker process. ``nudged`` is set by whoever hears that there may be work (engine rule 9)."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: WorkerSettings,
+        surroundings: Surroundings,
+        steps: Mapping[str, Step],
+        *,
+        look: Look,
+        delete_trust: Callable[[str], None],
+        forget: Callable[[str], None],
+    ) -> None:
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.nudged = Event()
+        self._engine = engine
+        self._settings = settings
+        self._stopping = Event()
+        self._runner = Runner(surroundings, steps, self._stopping)
+        self._look = look
+        self._delete_trust = delete_trust
+        self._forget = forget
+        self._heartbeat = Heartbeat(settings.lease / 3)
+        self._free = BoundedSemaphore(settings.threads)
+        self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="job")
+
+    def run(self) -> None:
+        """Work until ``stop``; then finish or park what is in hand and give the leases back."""
+        LOG.info("worker %s starts", self.owner)
+        self._heartbeat.start()
+        watch = Thread(target=self._watch, name="watcher")
+        watch.start()
+        while not self._stopping.is_set():
+            if not self._claim_one():
+                self.nudged.wait(self._settings.poll_interval)
+                self.nudged.clear()
+        self._threads.shutdown()
+        watch.join()
+        self._heartbeat.stop()
+        LOG.info("worker %s has stopped", self.owner)
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self.nudged.set()
+
+    def _claim_one(self) -> bool:
+        """Claim and start one job if a thread is free; False if there is nothing to do now."""
+        if not self._free.acquire(timeout=self._settings.poll_interval):
+            return False
+        claimed = None
+        try:
+            claimed = claim_next(self._engine, self.owner, self._settings.lease)
+        except SQLAlchemyError as error:
+            LOG.warning("cannot look for jobs: %s", type(error).__name__)
+        finally:
+            if claimed is None:
+                self._free.release()
+        if claimed is None:
+            return False
+        self._threads.submit(self._drive, claimed)
+        return True
+
+    def _drive(self, claimed: Claimed) -> None:
+        journal = Journal(self._engine, claimed.claim, self._settings.lease)
+        self._heartbeat.hold(journal)
+        try:
+            self._runner.run(journal, claimed)
+        except LeaseLost:
+            LOG.warning("job %s belongs to another worker now", claimed.claim.job_id)
+        except Exception:
+            # the lease runs out, and the job is claimed again: by then counted as a death
+            LOG.exception("job %s fell out of the engine", claimed.claim.job_id)
+        finally:
+            self._heartbeat.drop(journal)
+            self._forget(claimed.claim.job_id)
+            self._free.release()
+            self.nudged.set()
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(self._settings.poll_interval):
+            try:
+                if wake_changed(self._engine, self._look):
+                    self.nudged.set()
+                delete_trusts(self._engine, self._delete_trust)
+            except (LiveUpdateError, SQLAlchemyError) as error:
+                LOG.warning("cannot watch: %s", type(error).__name__)

@@ -1,0 +1,31 @@
+"""Takes away what ended jobs left to be taken away: their trusts."""
+
+import logging
+from collections.abc import Callable
+
+from sqlalchemy import Engine, select, update
+
+from liveupdate.db.session import read, write
+from liveupdate.db.tables import jobs
+from liveupdate.errors import LiveUpdateError
+from liveupdate.states import FINAL
+
+LOG = logging.getLogger(__name__)
+
+
+def delete_trusts(engine: Engine, delete: Callable[[str], None]) -> int:
+    """Delete the trusts of ended jobs and forget them; return how many. ``delete`` is a no-op for one that is gone."""
+    with read(engine) as connection:
+        query = select(jobs.c.id, jobs.c.trust_id).where(jobs.c.state.in_(FINAL), jobs.c.trust_id != "")
+        ended = [(row.id, row.trust_id) for row in connection.execute(query)]
+    deleted = 0
+    for job_id, trust_id in ended:
+        try:
+            delete(trust_id)
+        except LiveUpdateError as error:
+            LOG.warning("trust of job %s stays for now: %s", job_id, error.detail)
+            continue
+        statement = update(jobs).where(jobs.c.id == job_id).values(trust_id="")
+        write(engine, lambda connection, s=statement: connection.execute(s))  # type: ignore[misc]
+        deleted += 1
+    return deleted
