@@ -8,9 +8,10 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 from lab import settings
@@ -37,23 +38,28 @@ class Process:
     port: int | None = None
 
 
-def start(process: Process) -> None:
-    """Start it unless it is alive. Raises OSError when the program cannot be executed."""
+def start(process: Process) -> bool:
+    """Start it unless it is alive; whether it was started. Raises Failed when the program cannot be executed."""
     if alive(process.name):
-        return
+        return False
+    stop([process.name], grace=0)  # workers that outlived a killed parent hold its port
     settings.LOGS.mkdir(parents=True, exist_ok=True)
     settings.RUN.mkdir(parents=True, exist_ok=True)
     with _private_log(process.name) as log:
-        child = subprocess.Popen(
-            process.argv,
-            env=_environment(process),
-            cwd=process.cwd or settings.STATE,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        try:
+            child = subprocess.Popen(
+                process.argv,
+                env=environment(process.env),
+                cwd=process.cwd or settings.STATE,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise Failed(f"{process.name} cannot be started: {error}") from error
     _pid_file(process.name).write_text(f"{child.pid} {_start_time(child.pid)}")
+    return True
 
 
 def wait_ready(process: Process, timeout: float = 60) -> None:
@@ -70,7 +76,7 @@ def wait_ready(process: Process, timeout: float = 60) -> None:
 
 
 def stop(names: Iterable[str], grace: float = 10) -> None:
-    """End these processes and what lives in their sessions: SIGTERM, and SIGKILL for what is left after grace seconds."""
+    """End them and what lives in their sessions: SIGTERM, then SIGKILL for what is left after grace seconds."""
     leaders = {name: found for name in names if (found := recorded(name))}
     for leader in leaders.values():
         _signal(leader, signal.SIGTERM)
@@ -137,16 +143,27 @@ def _obituary(name: str, what: str) -> str:
     return f"{name} {what}; the end of {log_file(name)}:\n{tail(name)}"
 
 
-def _environment(process: Process) -> dict[str, str]:
+def run(name: str, argv: list[str], env: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Run a command to its end, as a service would run. Raises Failed with the tail of its log, log/<name>.log."""
+    settings.LOGS.mkdir(parents=True, exist_ok=True)
+    with _private_log(name) as log:
+        done = subprocess.run(argv, env=environment(env), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    if done.returncode:
+        raise Failed(_obituary(name, f"failed with status {done.returncode}"))
+
+
+def environment(extra: Mapping[str, str]) -> dict[str, str]:
     """A small, known environment: nothing of the caller's proxies, tokens or Python settings reaches a service."""
+    # the lab's own sudo and mount come first
+    folders = (settings.LAB / "shims", settings.VENV / "bin", "/usr/sbin:/usr/bin:/sbin:/bin")
     return {
-        "PATH": f"{settings.VENV}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PATH": ":".join(map(str, folders)),
         "HOME": str(settings.STATE),
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": "ignore",
         "LIVEUPDATE_LAB": str(settings.STATE),
-        **process.env,
+        **extra,
     }
 
 

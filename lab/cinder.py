@@ -1,0 +1,77 @@
+"""Volumes: in Ceph, where one may be attached twice and snapshots cost nothing, and on NFS, to retype from and to."""
+
+import shutil
+
+from lab import ceph, ini, libvirt, nfs, oslo, settings, wsgi
+from lab.ini import Section
+from lab.processes import Process
+
+ETC = settings.ETC / "cinder"
+CONF = ETC / "cinder.conf"
+HOME = settings.STATE / "cinder"
+MIGRATIONS = [["cinder-manage", "--config-file", str(CONF), "db", "sync"]]
+
+
+def configure() -> None:
+    for folder in ("conversion", "locks", "mounts"):
+        (HOME / folder).mkdir(parents=True, exist_ok=True)
+    ETC.mkdir(parents=True, exist_ok=True)
+    for name in ("api-paste.ini", "resource_filters.json"):
+        shutil.copy(settings.VENV / "etc/cinder" / name, ETC)
+    ini.write(
+        CONF,
+        {
+            "DEFAULT": {
+                **oslo.LOGGING,
+                **oslo.bus(),
+                "host": "lab",
+                "my_ip": settings.MANAGEMENT_ADDRESS,
+                "state_path": HOME,
+                "api_paste_config": ETC / "api-paste.ini",
+                "resource_query_filters_file": ETC / "resource_filters.json",
+                "auth_strategy": "keystone",
+                "glance_api_servers": f"http://{settings.MANAGEMENT_ADDRESS}:{settings.GLANCE_PORT}",
+                "enabled_backends": "ceph,nfs",
+                "default_volume_type": "ceph",
+                "scheduler_default_filters": "AvailabilityZoneFilter,CapacityFilter,CapabilitiesFilter",
+                "image_conversion_dir": HOME / "conversion",
+                "backend_stats_polling_interval": 15,
+            },
+            "ceph": _ceph(),
+            "nfs": {"volume_backend_name": "nfs", "nfs_mount_point_base": HOME / "mounts", **nfs.backend()},
+            "database": oslo.database("cinder"),
+            "nova": {**oslo.login(), "interface": "internal", "token_auth_url": settings.KEYSTONE_INTERNAL_URL},
+            "service_user": {**oslo.login(), "send_service_user_token": True},
+            "coordination": {"backend_url": f"file://{HOME}/locks"},
+            **oslo.shared("cinder", "block-storage"),
+        },
+    )
+
+
+def processes() -> list[Process]:
+    configuration = ["--config-file", str(CONF)]
+    storage = {"CEPH_CONF": str(ceph.CONF)}
+    return [
+        wsgi.api("cinder-api", "cinder.wsgi.api", settings.CINDER_PORT, arguments=" ".join(configuration)),
+        Process(name="cinder-scheduler", argv=["cinder-scheduler", *configuration]),
+        Process(name="cinder-volume", argv=["cinder-volume", *configuration], env=storage),
+    ]
+
+
+def _ceph() -> Section:
+    return {
+        "volume_backend_name": "ceph",
+        "volume_driver": "cinder.volume.drivers.rbd.RBDDriver",
+        "rbd_pool": "volumes",
+        "rbd_user": "cinder",
+        "rbd_cluster_name": "ceph",
+        "rbd_ceph_conf": ceph.CONF,
+        "rbd_secret_uuid": libvirt.SECRET,
+        # a volume from a snapshot stays its copy-on-write child: made in half a second whatever its size
+        "rbd_flatten_volume_from_snapshot": False,
+        "rados_connect_timeout": 5,
+        "rados_connection_retries": 2,
+        "rados_connection_interval": 1,
+        "max_over_subscription_ratio": 100,
+        "report_discard_supported": True,
+    }

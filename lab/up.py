@@ -1,0 +1,150 @@
+"""Brings the lab up: one list of phases, each of which finds what is there already and does the rest."""
+
+import fcntl
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from lab import (
+    bridges,
+    ceph,
+    cinder,
+    clouds,
+    fake_hosts,
+    glance,
+    keystone,
+    mariadb,
+    memcached,
+    neutron,
+    nfs,
+    nova,
+    packages,
+    placement,
+    processes,
+    rabbitmq,
+    schemas,
+    settings,
+)
+from lab.processes import Failed, Process
+
+Result = TypeVar("Result")
+CONFIGURED = (keystone, glance, placement, nova, nfs, cinder, neutron, fake_hosts, clouds)
+
+
+def up() -> None:
+    """Everything running and ready. Raises processes.Failed naming what is not."""
+    settings.STATE.mkdir(parents=True, exist_ok=True)
+    with _alone():
+        began = time.monotonic()
+        _phase("packages", packages.install)
+        _phase("bridges", bridges.up)
+        _phase("configuration", _configure)
+        _phase("databases, message bus, Ceph", lambda: _together(_databases, _message_bus, ceph.up))
+        _phase("Keystone", _keystone)
+        started = _phase("services and hosts", _services)
+        if started or not _done("hosts").exists():
+            _phase("hosts report", _wait_for_hosts)
+        _phase("resources", lambda: _once("resources", lambda: _in_environment("lab.resources")))
+        print(f"{'the lab is up':32} {time.monotonic() - began:6.1f} s", flush=True)
+    print(f"export OS_CLIENT_CONFIG_FILE={settings.CLOUDS} OS_CLOUD=demo")
+
+
+def ports() -> dict[str, int]:
+    """Where each process listens, by its name."""
+    modules = (keystone, glance, placement, nova, cinder, neutron, mariadb, rabbitmq, memcached)
+    return {process.name: process.port for module in modules for process in module.processes() if process.port}
+
+
+def hosts() -> tuple[str, ...]:
+    return settings.FAKE_HOSTS
+
+
+def _configure() -> None:
+    for module in CONFIGURED:
+        module.configure()
+
+
+def _databases() -> None:
+    mariadb.configure()
+    _start(mariadb.processes())
+    _once("schemas", schemas.create)
+    _once("keystone", keystone.bootstrap)
+
+
+def _message_bus() -> None:
+    rabbitmq.configure()
+    _start([*memcached.processes(), *rabbitmq.processes()])
+
+
+def _keystone() -> None:
+    _start(keystone.processes())
+    _once("catalog", lambda: _in_environment("lab.catalog"))
+
+
+def _services() -> bool:
+    """Start all the rest at once; whether any of it was not running."""
+    services = [
+        *(*glance.processes(), *placement.processes(), *neutron.processes(), *nova.processes(), *cinder.processes()),
+        *fake_hosts.processes(),
+    ]
+    return _start(services)
+
+
+def _start(wanted: list[Process]) -> bool:
+    started = [processes.start(process) for process in wanted]
+    for process in wanted:
+        processes.wait_ready(process, timeout=150)
+    return any(started)
+
+
+def _wait_for_hosts() -> None:
+    _in_environment("lab.readiness", *hosts())
+    _once("hosts", lambda: processes.run("discover-hosts", nova.DISCOVER_HOSTS))
+
+
+def _in_environment(module: str, *arguments: str) -> None:
+    """Run a module of the lab that needs the OpenStack SDK."""
+    command = [str(settings.VENV / "bin/python"), "-m", module, *arguments]
+    environment = processes.environment({"OS_CLIENT_CONFIG_FILE": str(settings.CLOUDS)})
+    done = subprocess.run(command, cwd=settings.CHECKOUT, env=environment, text=True, stderr=subprocess.PIPE)
+    if done.returncode:
+        raise Failed(f"{module}: {done.stderr.strip()}")
+
+
+def _done(name: str) -> Path:
+    return settings.STATE / "done" / name
+
+
+def _once(name: str, action: Callable[[], None]) -> None:
+    """Do what a fresh cloud needs once; an action that was cut short is done again."""
+    if not _done(name).exists():
+        action()
+        _done(name).parent.mkdir(exist_ok=True)
+        _done(name).touch()
+
+
+def _together(*actions: Callable[[], None]) -> None:
+    with ThreadPoolExecutor() as pool:
+        for running in [pool.submit(action) for action in actions]:
+            running.result()
+
+
+def _phase(name: str, action: Callable[[], Result]) -> Result:
+    began = time.monotonic()
+    print(f"{name:32}", end=" ", flush=True)
+    try:
+        return action()
+    finally:
+        print(f"{time.monotonic() - began:6.1f} s", flush=True)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Two at once would start everything twice: the second waits for the first."""
+    with open(settings.STATE / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
