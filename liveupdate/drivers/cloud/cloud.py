@@ -1,0 +1,30 @@
+"""One identity's view of the cloud: thin verbs, one attribute per kind of resource."""
+
+from typing import Any
+
+from liveupdate.drivers.cloud.consoles import Consoles
+from liveupdate.drivers.cloud.flavors import Flavors
+from liveupdate.drivers.cloud.hosts import Hosts
+from liveupdate.drivers.cloud.keypairs import Keypairs
+from liveupdate.drivers.cloud.placement import Placement
+from liveupdate.drivers.cloud.ports import Ports
+from liveupdate.drivers.cloud.quotas import Quotas
+from liveupdate.drivers.cloud.servers import Servers
+from liveupdate.drivers.cloud.snapshots import Snapshots
+from liveupdate.drivers.cloud.volumes import Volumes
+
+
+class Cloud:
+    """``connection``: openstacksdk's, authenticated, with the microversions of connection.py."""
+
+    def __init__(self, connection: Any) -> None:
+        self.servers = Servers(connection.compute)
+        self.consoles = Consoles(connection.compute)
+        self.flavors = Flavors(connection.compute)
+        self.keypairs = Keypairs(connection.compute)
+        self.hosts = Hosts(connection.compute)
+        self.placement = Placement(connection.placement)
+        self.volumes = Volumes(connection.block_storage)
+        self.snapshots = Snapshots(connection.block_storage)
+        self.ports = Ports(connection.network)
+        self.quotas = Quotas(connection.compute, connection.block_storage, connection.network)

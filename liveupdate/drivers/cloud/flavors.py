@@ -1,0 +1,24 @@
+"""Flavors."""
+
+from typing import Any
+
+from liveupdate.drivers.cloud.errors import calling
+from liveupdate.drivers.cloud.servers import Flavor
+
+
+class Flavors:
+    def __init__(self, compute: Any) -> None:
+        self._compute = compute
+
+    def id_of(self, flavor: Flavor) -> str:
+        """The id of the flavor that still is as the server knows it; "" if it was removed or changed.
+
+        (Since microversion 2.47 a server tells its flavor's name and contents, but not its id.)
+        """
+        with calling("list the flavors"):
+            same = (f.id for f in self._compute.flavors() if f.name == flavor.name and _same(f, flavor))
+            return str(next(same, ""))
+
+
+def _same(found: Any, flavor: Flavor) -> bool:
+    return (found.vcpus, found.ram, found.disk) == (flavor.vcpus, flavor.memory, flavor.disk)

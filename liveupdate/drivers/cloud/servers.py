@@ -1,0 +1,222 @@
+"""Servers: read, lock, boot, stop, delete, and the volumes and NICs on them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from openstack.exceptions import raise_from_response
+
+from liveupdate.drivers.cloud.errors import calling, missing
+
+
+@dataclass(frozen=True)
+class Flavor:
+    """A flavor as it was when the server was made. ``memory`` in MiB, ``disk`` in GiB."""
+
+    name: str
+    vcpus: int
+    memory: int
+    disk: int
+    extra_specs: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Server:
+    """``host`` is "" for those who may not see it; ``state`` is "STATUS/task_state", as watches use it."""
+
+    id: str
+    name: str
+    project_id: str
+    user_id: str
+    status: str
+    task_state: str
+    locked: bool
+    locked_reason: str
+    fault: str
+    host: str
+    hostname: str
+    availability_zone: str
+    description: str
+    key_name: str
+    config_drive: bool
+    image_id: str
+    flavor: Flavor
+    metadata: Mapping[str, str]
+    tags: tuple[str, ...]
+    security_groups: tuple[str, ...]
+    server_groups: tuple[str, ...]
+
+    @property
+    def state(self) -> str:
+        return f"{self.status}/{self.task_state}"
+
+
+@dataclass(frozen=True)
+class AttachedVolume:
+    volume_id: str
+    device: str
+    tag: str
+    delete_on_termination: bool
+
+
+@dataclass(frozen=True)
+class Group:
+    """A server group; ``policy`` is affinity, anti-affinity or one of their soft forms."""
+
+    id: str
+    name: str
+    policy: str
+    members: tuple[str, ...]
+
+
+class Servers:
+    def __init__(self, compute: Any) -> None:
+        self._compute = compute
+
+    def get(self, server_id: str) -> Server | None:
+        """None if there is no such server (any more)."""
+        with calling(f"read server {server_id}"):
+            try:
+                return _server(self._compute.get_server(server_id))
+            except Exception as error:
+                if missing(error):
+                    return None
+                raise
+
+    def by_tag(self, tag: str) -> Server | None:
+        with calling(f"look for a server tagged {tag}"):
+            found = [_server(s) for s in self._compute.servers(details=True, tags=tag)]
+        return found[0] if found else None
+
+    def states(self) -> dict[str, str]:
+        """Server id → "STATUS/task_state" of every server of every project: the shared look of all waiting jobs."""
+        with calling("list the servers"):
+            listed = self._compute.servers(details=True, all_projects=True)
+            return {s.id: f"{s.status}/{s.task_state or ''}" for s in listed}
+
+    def create(self, body: Mapping[str, Any]) -> Server:
+        """POST /servers with ``body`` in openstacksdk's names; answers before the server is ACTIVE."""
+        with calling("create the server", creates=True):
+            made = self._compute.create_server(**body)
+        server = self.get(made.id)
+        if server is None:
+            # accepted, but not written to a cell yet: what we sent is what will be there
+            return _server(made)
+        return server
+
+    def user_data(self, server_id: str) -> str:
+        """What the server was booted with, base64; "" if none. Administrators only; it may hold secrets."""
+        with calling(f"read server {server_id}"):
+            return str(self._compute.get_server(server_id).user_data or "")
+
+    def delete(self, server_id: str) -> None:
+        with calling(f"delete server {server_id}"):
+            self._compute.delete_server(server_id, ignore_missing=True)
+
+    def stop(self, server_id: str) -> None:
+        """Ask the guest to shut down, and pull the plug if it does not."""
+        with calling(f"stop server {server_id}"):
+            self._compute.stop_server(server_id)
+
+    def lock(self, server_id: str, reason: str) -> None:
+        with calling(f"lock server {server_id}"):
+            self._compute.lock_server(server_id, locked_reason=reason)
+
+    def unlock(self, server_id: str) -> None:
+        with calling(f"unlock server {server_id}"):
+            self._compute.unlock_server(server_id)
+
+    def rename(self, server_id: str, name: str, description: str) -> None:
+        with calling(f"rename server {server_id}"):
+            self._compute.update_server(server_id, name=name, description=description or None)
+
+    def set_metadata(self, server_id: str, metadata: Mapping[str, str]) -> None:
+        """Make ``metadata`` all that there is."""
+        with calling(f"set the metadata of server {server_id}"):
+            there = self._compute.get_server_metadata(server_id).metadata or {}
+            if gone := sorted(set(there) - set(metadata)):
+                self._compute.delete_server_metadata(server_id, keys=gone)
+            if metadata:
+                self._compute.set_server_metadata(server_id, **metadata)
+
+    def set_tags(self, server_id: str, tags: Sequence[str]) -> None:
+        """Make ``tags`` all that there are."""
+        with calling(f"set the tags of server {server_id}"):
+            answer = self._compute.put(f"/servers/{server_id}/tags", json={"tags": list(tags)}, microversion="2.96")
+            raise_from_response(answer)
+
+    def groups(self, ids: Sequence[str]) -> list[Group]:
+        with calling("read the server's groups"):
+            found = [self._compute.get_server_group(i) for i in ids]
+        return [Group(g.id, g.name, g.policy or "", tuple(g.member_ids or ())) for g in found]
+
+    # -- volumes on servers ----------------------------------------------------------------------------------------
+
+    def volumes(self, server_id: str) -> list[AttachedVolume]:
+        with calling(f"list the volumes of server {server_id}"):
+            try:
+                listed = list(self._compute.volume_attachments(server_id))
+            except Exception as error:
+                if missing(error):
+                    return []
+                raise
+        return [AttachedVolume(a.volume_id, a.device or "", a.tag or "", bool(a.delete_on_termination)) for a in listed]
+
+    def attach_volume(self, server_id: str, volume_id: str) -> None:
+        with calling(f"attach volume {volume_id} to server {server_id}", creates=True):
+            self._compute.create_volume_attachment(server_id, volume_id=volume_id)
+
+    def detach_volume(self, server_id: str, volume_id: str) -> None:
+        """Answers before the guest has let go of it."""
+        with calling(f"detach volume {volume_id} from server {server_id}"):
+            self._compute.delete_volume_attachment(server_id, volume_id, ignore_missing=True)
+
+    def set_delete_on_termination(self, server_id: str, volume_id: str, value: bool) -> None:
+        body = {"volumeAttachment": {"volumeId": volume_id, "delete_on_termination": value}}
+        path = f"/servers/{server_id}/os-volume_attachments/{volume_id}"
+        with calling(f"set delete_on_termination of volume {volume_id}"):
+            raise_from_response(self._compute.put(path, json=body, microversion="2.96"))
+
+    # -- NICs of servers -------------------------------------------------------------------------------------------
+
+    def attach_port(self, server_id: str, port_id: str) -> None:
+        with calling(f"attach port {port_id} to server {server_id}", creates=True):
+            self._compute.create_server_interface(server_id, port_id=port_id)
+
+    def detach_port(self, server_id: str, port_id: str) -> None:
+        with calling(f"detach port {port_id} from server {server_id}"):
+            self._compute.delete_server_interface(port_id, server=server_id, ignore_missing=True)
+
+
+def _server(s: Any) -> Server:
+    fault = s.fault or {}
+    flavor = s.flavor or {}
+    return Server(
+        id=s.id,
+        name=s.name or "",
+        project_id=s.project_id or "",
+        user_id=s.user_id or "",
+        status=s.status or "BUILD",
+        task_state=s.task_state or "",
+        locked=bool(s.is_locked),
+        locked_reason=s.locked_reason or "",
+        fault=fault.get("message", "") if isinstance(fault, Mapping) else str(fault),
+        host=s.compute_host or "",
+        hostname=s.hostname or "",
+        availability_zone=s.availability_zone or "",
+        description=s.description or "",
+        key_name=s.key_name or "",
+        config_drive=bool(s.has_config_drive),
+        image_id=(s.image.id or "") if s.image else "",
+        flavor=Flavor(
+            name=flavor.get("original_name") or "",
+            vcpus=int(flavor.get("vcpus") or 0),
+            memory=int(flavor.get("ram") or 0),
+            disk=int(flavor.get("disk") or 0),
+            extra_specs=dict(flavor.get("extra_specs") or {}),
+        ),
+        metadata=dict(s.metadata or {}),
+        tags=tuple(s.tags or ()),
+        security_groups=tuple(g["name"] for g in s.security_groups or ()),
+        server_groups=tuple(s.server_groups or ()),
+    )
