@@ -51,7 +51,7 @@ class ResourceState(StrEnum):
 
 
 _JOB: Final[dict[JobState, frozenset[JobState]]] = {
-    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED, JobState.NEEDS_ATTENTION}),
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.WAITING}),
     JobState.RUNNING: frozenset(
         {JobState.RUNNING, JobState.WAITING, JobState.SUCCEEDED, JobState.UNDOING, JobState.NEEDS_ATTENTION}
     ),

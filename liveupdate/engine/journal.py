@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from threading import Event as Flag
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, case, select, update
+from sqlalchemy import Connection, Engine, select, update
 
 from liveupdate.db import clock, events, jobs, resources, steps
 from liveupdate.db.session import read, write
@@ -55,7 +55,7 @@ def claim_next(engine: Engine, owner: str, lease: float) -> Claimed | None:
                     lease_until=clock.now() + clock.microseconds(lease),
                     fence=jobs_table.c.fence + 1,
                     # a holder that gave the job back has cleared its name; one that is still there died with it
-                    deaths=jobs_table.c.deaths + case((jobs_table.c.lease_owner != "", 1), else_=0),
+                    deaths=jobs_table.c.deaths + taken_over,
                 )
             )
             if won.rowcount == 1:

@@ -1,0 +1,105 @@
+"""Private database servers from Debian's packages: own data, own socket, stopped by pid."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _running(argv: Sequence[str], log: Path, port: int, user: str | None = None) -> Iterator[None]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(argv, stdout=output, stderr=output, user=user, start_new_session=True)
+    try:
+        end = time.monotonic() + 60
+        while not _answers(port):
+            if process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"{argv[0]} does not answer: {log.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.1)
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def mariadb(folder: Path) -> Iterator[str]:
+    """A MariaDB with an empty database; its URL."""
+    data, port, log = folder / "data", free_port(), folder / "log"
+    install = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db", f"--user={_me()}"]
+    subprocess.run([*install, "--auth-root-authentication-method=normal"], check=True, capture_output=True)
+    # a path of its own: a socket's path must be short
+    run = Path("/tmp") / f"liveupdate-mariadb-{port}"
+    argv = ["mariadbd", "--no-defaults", f"--user={_me()}", f"--datadir={data}", f"--socket={run}.sock"]
+    argv += [f"--pid-file={folder}/pid", "--bind-address=127.0.0.1", f"--port={port}", "--skip-log-bin"]
+    with _running(argv, log, port):
+        client = ["mariadb", "--no-defaults", "-uroot", f"--socket={run}.sock"]
+        sql = "CREATE DATABASE liveupdate; GRANT ALL ON liveupdate.* TO test@'127.0.0.1' IDENTIFIED BY 'test';"
+        subprocess.run(client, input=sql, text=True, check=True)
+        yield f"mysql+pymysql://test:test@127.0.0.1:{port}/liveupdate"
+
+
+@contextmanager
+def postgresql(folder: Path) -> Iterator[str]:
+    """A PostgreSQL with an empty database; its URL. The server refuses to run as root."""
+    binaries = next(Path("/usr/lib/postgresql").glob("*/bin"))
+    user = "postgres" if os.geteuid() == 0 else None
+    home, port = folder / "home", free_port()
+    home.mkdir()
+    if user:
+        for path in (folder, home):
+            shutil.chown(path, user)
+        _open_way(folder)
+    initdb = [str(binaries / "initdb"), "-D", str(home / "data"), "-U", "test", "--auth=trust", "-E", "UTF8"]
+    subprocess.run(initdb, check=True, capture_output=True, user=user, cwd=home)
+    argv = [str(binaries / "postgres"), "-D", str(home / "data"), "-p", str(port), "-k", "/tmp", "-h", "127.0.0.1"]
+    with _running(argv, folder / "log", port, user):
+        createdb = [str(binaries / "createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", "test", "liveupdate"]
+        _until_ready(createdb)
+        yield f"postgresql+psycopg://test@127.0.0.1:{port}/liveupdate"
+
+
+def _until_ready(argv: Sequence[str]) -> None:
+    """A starting PostgreSQL accepts connections before it takes commands."""
+    end = time.monotonic() + 30
+    while (done := subprocess.run(argv, capture_output=True, text=True)).returncode:
+        if time.monotonic() > end:
+            raise RuntimeError(done.stderr)
+        time.sleep(0.1)
+
+
+def _me() -> str:
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
+def _open_way(folder: Path) -> None:
+    """pytest's temporary folders are for their owner only; the server's user must pass through them."""
+    for parent in (folder, *folder.parents):
+        if parent == Path("/tmp"):
+            return
+        parent.chmod(parent.stat().st_mode | 0o011)

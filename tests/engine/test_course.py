@@ -1,0 +1,98 @@
+"""The course of a job, as a table: journal in, next action out."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Engine
+
+from liveupdate.engine import course
+from liveupdate.model import Job, StepRow
+from liveupdate.states import JobState, StepState
+from liveupdate.testing.jobs import PLAN, accept, look
+
+
+@pytest.fixture
+def job(sqlite: Engine) -> Job:
+    return replace(look(sqlite, accept(sqlite))[0], state=JobState.RUNNING)
+
+
+def rows(states: str, back: str = "") -> list[StepRow]:
+    """One letter per step: p(ending) a(pplying) d(one) u(ndone) s(kipped)."""
+    letters = {
+        "p": StepState.PENDING,
+        "a": StepState.APPLYING,
+        "d": StepState.DONE,
+        "u": StepState.UNDONE,
+        "s": StepState.SKIPPED,
+    }
+    specs = [*zip(PLAN.steps, states, strict=True), *zip(PLAN.back, back, strict=False)]
+    return [
+        StepRow("job", number, spec, letters[letter], 0, {}, {}, None, None, None)
+        for number, (spec, letter) in enumerate(specs)
+    ]
+
+
+def target(action: course.Action) -> str:
+    return action.row.spec.id if isinstance(action, course.Apply | course.Undo) else type(action).__name__
+
+
+@pytest.mark.parametrize(
+    ("states", "back", "expected"),
+    [
+        ("pppppp", "", "prepare"),
+        ("dapppp", "", "copy"),
+        ("dddddd", "", "Rest"),
+        ("ddddap", "", "hold"),
+        ("ddddap", "ppp", "back.copy"),
+        ("ddddap", "dap", "back.switch"),
+        ("ddddap", "ddd", "TurnBack"),
+        ("ddddap", "uus", "hold"),
+    ],
+)
+def test_forward(job: Job, states: str, back: str, expected: str) -> None:
+    assert target(course.next_action(job, rows(states, back))) == expected
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"), [("dddppp", "TurnBack"), ("dddapp", "TurnBack"), ("ddddap", "hold"), ("dddddp", "tidy")]
+)
+def test_cancel_counts_until_the_pivot_is_recorded(job: Job, states: str, expected: str) -> None:
+    assert target(course.next_action(replace(job, cancel_requested=True), rows(states))) == expected
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"), [("dddppp", "open"), ("ddddap", "MoveBack"), ("dddddp", "MoveBack"), ("ddddda", "tidy")]
+)
+def test_rollback_counts_between_the_pivot_and_the_release(job: Job, states: str, expected: str) -> None:
+    assert target(course.next_action(replace(job, decision="rollback"), rows(states))) == expected
+
+
+@pytest.mark.parametrize(
+    ("outcome", "states", "back", "expected"),
+    [
+        ("undone", "ddappp", "", "switch"),
+        ("undone", "duuppp", "", "prepare"),
+        ("cancelled", "uuuppp", "", "Rest"),
+        ("hold", "ddddap", "dap", "back.switch"),
+        ("hold", "ddddap", "uup", "Rest"),
+        ("undone", "ddddap", "ddd", "hold"),
+    ],
+)
+def test_back(job: Job, outcome: str, states: str, back: str, expected: str) -> None:
+    undoing = replace(job, state=JobState.UNDOING, outcome=outcome)
+    assert target(course.next_action(undoing, rows(states, back))) == expected
+
+
+@pytest.mark.parametrize(
+    ("states", "back", "failed", "expected"),
+    [
+        ("ddappp", "", 2, "undone"),
+        ("dddapp", "", 3, "undone"),
+        ("ddddda", "", 5, None),
+        ("ddddap", "dap", 7, "hold"),
+        ("ddddap", "dda", 8, "hold"),
+    ],
+)
+def test_what_a_failure_leads_to(job: Job, states: str, back: str, failed: int, expected: str | None) -> None:
+    journal = rows(states, back)
+    assert course.undo_after_failure(job, journal, journal[failed]) == expected

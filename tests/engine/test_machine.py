@@ -1,0 +1,181 @@
+"""The engine under any order of claims, crashes, freezes, failures, waits and requests.
+
+Hypothesis plays the cloud, the workers' fate and the users; after every move the engine's promises are checked.
+"""
+
+import contextlib
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from liveupdate.db import jobs
+from liveupdate.db.schema import upgrade
+from liveupdate.db.session import open_engine, write
+from liveupdate.engine.journal import Claimed, Journal, claim_next
+from liveupdate.engine.runner import Runner
+from liveupdate.errors import Conflict, Failed, LeaseLost, Retry, Unknown
+from liveupdate.states import FINAL, JobState, StepState
+from liveupdate.steps.protocol import StepContext
+from liveupdate.testing.jobs import PLAN, STEPS, accept, expire_lease, look, make_due, surroundings
+from liveupdate.testing.steps import World
+
+_BACK = [spec.id for spec in PLAN.back]
+_FORWARD = [spec.id for spec in PLAN.steps]
+
+
+class Killed(BaseException):
+    """The worker dies here: nothing of its code runs any more."""
+
+
+def _kill(_: StepContext) -> None:
+    raise Killed
+
+
+def _fail(_: StepContext) -> None:
+    raise Failed("failed")
+
+
+def _wait(_: StepContext) -> None:
+    raise Retry(3600, "waits", counts=False)
+
+
+def _lose_the_answer(_: StepContext) -> None:
+    raise Unknown("no answer")
+
+
+_FAULTS = {"kill": _kill, "fail": _fail, "wait": _wait, "unknown": _lose_the_answer}
+
+
+class Machine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.engine = open_engine(f"sqlite:///{Path(self.folder.name)}/journal.sqlite")
+        upgrade(self.engine)
+        self.world = World()
+        self.job_id = accept(self.engine)
+        self.frozen: list[Claimed] = []
+        self.fences: list[int] = []
+        self.opened = False
+
+    def teardown(self) -> None:
+        self.engine.dispose()
+        self.folder.cleanup()
+
+    @rule(
+        call=st.sampled_from(["apply", "applied", "undo", "undone"]),
+        step=st.sampled_from([*_FORWARD, *_BACK]),
+        fault=st.sampled_from(sorted(_FAULTS)),
+    )
+    def strike(self, call: str, step: str, fault: str) -> None:
+        self.world.faults[call, step] = _FAULTS[fault]
+
+    @rule()
+    def clear_the_sky(self) -> None:
+        self.world.faults.clear()
+
+    @rule()
+    def work(self) -> None:
+        make_due(self.engine, self.job_id)
+        claimed = claim_next(self.engine, f"worker-{len(self.fences)}", 60)
+        if claimed is None:
+            return
+        self.fences.append(claimed.claim.fence)
+        try:
+            Runner(surroundings(), self.world.steps(*STEPS)).run(Journal(self.engine, claimed.claim, 60), claimed)
+        except Killed:
+            self.frozen.append(claimed)
+
+    @rule()
+    def a_lease_runs_out(self) -> None:
+        if look(self.engine, self.job_id)[0].state not in FINAL and self.frozen:
+            expire_lease(self.engine, self.job_id)
+
+    @precondition(lambda self: len(self.frozen) > 1)
+    @rule()
+    def an_outlived_worker_wakes(self) -> None:
+        """It had the job before another took it over: whatever it tries, nothing changes."""
+        claimed = self.frozen[0]
+        before, log = look(self.engine, self.job_id), list(self.world.log)
+        with contextlib.suppress(LeaseLost):
+            Runner(surroundings(), self.world.steps(*STEPS)).run(Journal(self.engine, claimed.claim, 60), claimed)
+        assert look(self.engine, self.job_id) == before
+        assert self.world.log == log
+
+    @rule()
+    def cancel(self) -> None:
+        try:
+            write(self.engine, lambda c: jobs.request_cancel(c, jobs.get(c, self.job_id)))
+        except Conflict:
+            job, rows = look(self.engine, self.job_id)
+            assert job.state in FINAL or rows["open"].state in (StepState.APPLYING, StepState.DONE)
+
+    @rule()
+    def roll_back(self) -> None:
+        try:
+            write(self.engine, lambda c: jobs.decide(c, jobs.get(c, self.job_id), "rollback"))
+        except Conflict:
+            job, rows = look(self.engine, self.job_id)
+            assert job.state in FINAL or rows["open"].state != StepState.DONE or rows["tidy"].state != StepState.PENDING
+
+    @invariant()
+    def fences_only_grow(self) -> None:
+        assert self.fences == sorted(set(self.fences))
+
+    @invariant()
+    def undo_is_the_reverse_of_done(self) -> None:
+        in_force: list[str] = []
+        for call, step in self.world.log:
+            if call == "apply":
+                assert step not in in_force, f"{step} was applied twice"
+                in_force.append(step)
+                continue
+            tail = _BACK if step in _BACK else _FORWARD
+            assert [s for s in in_force if s in tail][-1] == step, f"{step} was undone out of order"
+            in_force.remove(step)
+        assert in_force == self.world.done
+
+    @invariant()
+    def steps_are_applied_in_the_order_of_the_plan(self) -> None:
+        forward = [s for s in self.world.done if s in _FORWARD]
+        assert forward == _FORWARD[: len(forward)]
+
+    @invariant()
+    def nothing_crosses_the_pivot(self) -> None:
+        """Once open, forward steps are undone only after the whole way back is in force."""
+        in_force: set[str] = set()
+        for call, step in self.world.log:
+            if call == "undo" and step in _FORWARD and "open" in in_force:
+                assert "back.open" in in_force
+            if call == "apply":
+                in_force.add(step)
+            elif step in _BACK:
+                in_force.discard(step)
+
+    @invariant()
+    def an_end_is_whole(self) -> None:
+        job, rows = look(self.engine, self.job_id)
+        forward = [s for s in self.world.done if s in _FORWARD]
+        if job.state == JobState.SUCCEEDED:
+            assert forward == _FORWARD
+            assert all(rows[s].state == StepState.DONE for s in _FORWARD)
+        if job.state in (JobState.UNDONE, JobState.CANCELLED):
+            assert forward == []
+
+    @invariant()
+    def a_recorded_step_is_in_force(self) -> None:
+        """The journal never claims what the world does not have."""
+        job, rows = look(self.engine, self.job_id)
+        if job.state == JobState.UNDOING or job.state in FINAL:
+            return
+        recorded = [s for s in _FORWARD if rows[s].state == StepState.DONE]
+        assert set(recorded) <= set(self.world.done)
+
+
+Machine.TestCase.settings = settings(
+    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestMachine = Machine.TestCase

@@ -1,0 +1,334 @@
+"""What a job does when its steps succeed, wait, fail, or are asked to stop."""
+
+import pytest
+from sqlalchemy import Engine
+
+from liveupdate.db import events, jobs, resources
+from liveupdate.db.session import read, write
+from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.engine.runner import MAX_DEATHS, UNDO_ATTEMPTS, Runner
+from liveupdate.errors import Conflict, Failed, LeaseLost, Retry, Unknown, Watch
+from liveupdate.model import JobKind, Plan, StepSpec
+from liveupdate.states import JobState, ResourceState, StepState
+from liveupdate.steps.protocol import StepContext
+from liveupdate.testing.jobs import STEPS, accept, expire_lease, look, make_due, surroundings, work_once
+from liveupdate.testing.steps import World
+from liveupdate.worker.watcher import wake_changed
+
+FORWARD = [("apply", name) for name in STEPS]
+
+
+def raising(error: BaseException):  # type: ignore[no-untyped-def]
+    def strike(_: StepContext) -> None:
+        raise error
+
+    return strike
+
+
+def cancel(engine: Engine, job_id: str) -> None:
+    write(engine, lambda c: jobs.request_cancel(c, jobs.get(c, job_id)))
+
+
+def decide(engine: Engine, job_id: str, decision: str) -> None:
+    write(engine, lambda c: jobs.decide(c, jobs.get(c, job_id), decision))
+
+
+def test_a_job_applies_its_steps_in_order_and_succeeds(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    assert work_once(sqlite, world) == job_id
+    job, rows = look(sqlite, job_id)
+    assert (job.state, job.progress, job.reason) == (JobState.SUCCEEDED, 100, "")
+    assert world.log == FORWARD
+    assert all(row.state == StepState.DONE and row.seconds is not None for row in rows.values())
+    assert job.finished_at is not None
+
+
+def test_a_failure_before_the_pivot_undoes_in_reverse_the_half_done_step_included(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    world.faults["applied", "switch"] = raising(Failed("no room", code="live-update.test.no-room", remedy="make room"))
+    work_once(sqlite, world)
+    job, rows = look(sqlite, job_id)
+    assert (job.state, job.reason, job.code, job.remedy) == (
+        JobState.UNDONE,
+        "no room",
+        "live-update.test.no-room",
+        "make room",
+    )
+    assert world.done == []
+    assert world.log[3:] == [("undo", "switch"), ("undo", "copy"), ("undo", "prepare")]
+    assert rows["switch"].error["code"] == "live-update.test.no-room"
+    assert rows["open"].state == StepState.PENDING
+
+
+def test_a_failure_after_the_pivot_needs_attention_and_undoes_nothing(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    world.faults["apply", "tidy"] = raising(Failed("stuck", remedy="free it"))
+    work_once(sqlite, world)
+    job, _ = look(sqlite, job_id)
+    assert (job.state, job.reason, job.remedy) == (JobState.NEEDS_ATTENTION, "stuck", "free it")
+    assert world.log == FORWARD[:-1]
+
+
+def test_a_pivot_that_failed_and_did_not_happen_is_undone(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    world.faults["apply", "open"] = raising(Failed("window passed"))
+    work_once(sqlite, world)
+    assert look(sqlite, job_id)[0].state == JobState.UNDONE
+    assert world.done == []
+
+
+def test_a_pivot_that_failed_but_happened_goes_forward(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    world.faults["applied", "open"] = raising(Failed("the answer was lost"))
+    work_once(sqlite, world)
+    assert look(sqlite, job_id)[0].state == JobState.SUCCEEDED
+
+
+def test_a_waiting_job_holds_no_lease_and_goes_on_when_its_time_comes(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    world.faults["apply", "copy"] = raising(Retry(3600, "waits for the copy", counts=False))
+    work_once(sqlite, world)
+    job, rows = look(sqlite, job_id)
+    assert (job.state, job.reason, rows["copy"].attempts) == (JobState.WAITING, "waits for the copy", 0)
+    assert work_once(sqlite, world) is None
+    make_due(sqlite, job_id)
+    assert work_once(sqlite, world) == job_id
+    assert look(sqlite, job_id)[0].state == JobState.SUCCEEDED
+
+
+def test_retries_are_bounded(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    for _ in range(5):
+        world.faults["apply", "copy"] = raising(Retry(0, "busy"))
+        make_due(sqlite, job_id)
+        work_once(sqlite, world)
+    job, _ = look(sqlite, job_id)
+    assert job.state == JobState.UNDONE
+    assert job.reason == "busy (after 5 attempts)"
+
+
+def test_what_may_have_happened_is_probed_not_repeated(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    world.faults["applied", "copy"] = raising(Unknown("time-out after the request"))
+    work_once(sqlite, world)
+    assert look(sqlite, job_id)[0].state == JobState.SUCCEEDED
+    assert world.log == FORWARD
+
+
+def test_a_probe_that_cannot_tell_needs_attention(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    world.faults["apply", "copy"] = raising(Unknown("time-out"))
+    world.faults["probe", "copy"] = raising(Unknown("the cloud does not answer"))
+    work_once(sqlite, world)
+    job, _ = look(sqlite, job_id)
+    assert (job.state, job.code) == (JobState.NEEDS_ATTENTION, "live-update.step.in-doubt")
+    assert world.log == FORWARD[:1]
+
+
+def test_an_unforeseen_error_is_tried_once_more_then_undone_without_showing_a_traceback(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    for _ in range(2):
+        world.faults["apply", "copy"] = raising(ZeroDivisionError("division by zero\nsecond line"))
+        make_due(sqlite, job_id)
+        work_once(sqlite, world)
+    job, _ = look(sqlite, job_id)
+    assert (job.state, job.reason) == (JobState.UNDONE, "ZeroDivisionError: division by zero")
+
+
+def test_cancel_while_waiting_undoes_at_once(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    world.faults["apply", "switch"] = raising(Retry(3600, "waits"))
+    work_once(sqlite, world)
+    cancel(sqlite, job_id)
+    cancel(sqlite, job_id)
+    assert work_once(sqlite, world) == job_id
+    assert look(sqlite, job_id)[0].state == JobState.CANCELLED
+    assert world.done == []
+
+
+def test_cancel_in_the_middle_of_a_step_is_seen_at_its_checkpoint(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+
+    def asked(context: StepContext) -> None:
+        cancel(sqlite, job_id)
+        context.checkpoint()
+
+    world.faults["applied", "copy"] = asked
+    work_once(sqlite, world)
+    assert look(sqlite, job_id)[0].state == JobState.CANCELLED
+    assert world.done == []
+
+
+def test_cancel_after_the_pivot_is_refused_and_names_the_state(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
+    work_once(sqlite, world)
+    with pytest.raises(Conflict, match="waiting and past its pivot"):
+        cancel(sqlite, job_id)
+
+
+def test_a_failed_undo_is_a_state_of_its_own_and_can_be_tried_again(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    world.faults["apply", "switch"] = raising(Failed("no"))
+    for _ in range(UNDO_ATTEMPTS):
+        world.faults["undo", "copy"] = raising(Failed("volume is stuck", remedy="reset its state"))
+        make_due(sqlite, job_id)
+        work_once(sqlite, world)
+    job, rows = look(sqlite, job_id)
+    assert (job.state, rows["copy"].state) == (JobState.UNDO_FAILED, StepState.UNDO_FAILED)
+    assert (job.reason, job.remedy) == ("undo of step copy failed: volume is stuck", "reset its state")
+    assert world.done == ["prepare", "copy"]
+    cancel(sqlite, job_id)
+    work_once(sqlite, world)
+    assert look(sqlite, job_id)[0].state == JobState.CANCELLED
+    assert world.done == []
+
+
+def test_rollback_in_hold_moves_back_then_undoes_every_step(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
+    work_once(sqlite, world)
+    decide(sqlite, job_id, "rollback")
+    work_once(sqlite, world)
+    job, _ = look(sqlite, job_id)
+    assert (job.state, job.reason) == (JobState.UNDONE, "moved back to the original on request")
+    back = [("apply", "back.copy"), ("apply", "back.switch"), ("apply", "back.open")]
+    assert world.log[4:7] == back
+    assert world.log[7:] == [("undo", name) for name in ("open", "switch", "copy", "prepare")]
+
+
+def test_a_move_back_that_fails_leaves_the_job_in_hold_and_can_be_asked_again(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
+    work_once(sqlite, world)
+    decide(sqlite, job_id, "rollback")
+    world.faults["apply", "back.switch"] = raising(Failed("original is gone"))
+    world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
+    work_once(sqlite, world)
+    job, _ = look(sqlite, job_id)
+    assert (job.state, job.decision, job.outcome) == (JobState.WAITING, "", "")
+    assert world.done == ["prepare", "copy", "switch", "open"]
+    decide(sqlite, job_id, "rollback")
+    work_once(sqlite, world)
+    assert look(sqlite, job_id)[0].state == JobState.UNDONE
+
+
+def test_rollback_after_the_release_is_refused(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    work_once(sqlite, world)
+    with pytest.raises(Conflict, match="succeeded"):
+        decide(sqlite, job_id, "rollback")
+
+
+def test_a_worker_killed_in_a_step_is_followed_by_one_that_does_not_repeat_it(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    world.faults["applied", "copy"] = raising(SystemExit())
+    with pytest.raises(SystemExit):
+        work_once(sqlite, world, "first")
+    assert work_once(sqlite, world, "second") is None
+    expire_lease(sqlite, job_id)
+    assert work_once(sqlite, world, "second") == job_id
+    assert look(sqlite, job_id)[0].state == JobState.SUCCEEDED
+    assert world.log == FORWARD
+    with read(sqlite) as connection:
+        assert "lease.taken_over" in [e.type for e in events.of_job(connection, job_id)]
+
+
+def test_a_worker_frozen_past_its_lease_writes_nothing_and_starts_nothing(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    claimed = claim_next(sqlite, "frozen", 60)
+    assert claimed is not None
+    journal = Journal(sqlite, claimed.claim, 60)
+    journal.begin()
+    expire_lease(sqlite, job_id)
+    before = look(sqlite, job_id)
+    with pytest.raises(LeaseLost):
+        Runner(surroundings(), world.steps(*STEPS)).run(journal, claimed)
+    assert look(sqlite, job_id) == before
+    assert world.log == []
+    assert claimed.claim.lost.is_set()
+
+
+def test_a_job_that_keeps_killing_its_workers_needs_attention(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    for number in range(MAX_DEATHS):
+        world.faults["apply", "prepare"] = raising(SystemExit())
+        with pytest.raises(SystemExit):
+            work_once(sqlite, world, f"worker-{number}")
+        expire_lease(sqlite, job_id)
+    work_once(sqlite, world)
+    job, _ = look(sqlite, job_id)
+    assert (job.state, job.code) == (JobState.NEEDS_ATTENTION, "live-update.job.kills-workers")
+
+
+def test_a_worker_that_lacks_a_step_leaves_the_job_to_others(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    work_once(sqlite, world, steps=STEPS[:3])
+    assert world.log == []
+    assert look(sqlite, job_id)[0].reason == "waits for a worker that has: hold, open, tidy"
+    make_due(sqlite, job_id)
+    work_once(sqlite, world)
+    assert look(sqlite, job_id)[0].state == JobState.SUCCEEDED
+
+
+def test_a_preview_has_no_pivot_and_holds_no_server(sqlite: Engine) -> None:
+    plan = Plan("test", (StepSpec("prepare", "prepare"),), "")
+    accept(sqlite, server_id="one")
+    job_id = accept(sqlite, server_id="one", kind=JobKind.PREVIEW, plan=plan)
+    world = World()
+    while work_once(sqlite, world):
+        pass
+    assert look(sqlite, job_id)[0].state == JobState.SUCCEEDED
+
+
+def test_the_ledger_has_the_intent_before_the_call_and_is_never_overwritten(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+
+    def makes_two(context: StepContext) -> None:
+        first = context.ledger.intend("volume", "mirror", {"size": 3})
+        assert context.ledger.intend("volume", "mirror") == first
+        assert first.state == ResourceState.INTENDED
+        made = context.ledger.created(first, "volume-1", {"type": "ceph"})
+        assert (made.cloud_id, made.details) == ("volume-1", {"size": 3, "type": "ceph"})
+        context.ledger.deleted(made)
+        second = context.ledger.intend("volume", "mirror")
+        assert second.id != first.id
+        context.ledger.kept(context.ledger.created(second, "volume-2"))
+        assert context.ledger.open() == []
+
+    world.faults["apply", "copy"] = makes_two
+    work_once(sqlite, world)
+    with read(sqlite) as connection:
+        found = resources.of_job(connection, job_id)
+    assert [(r.cloud_id, r.state) for r in found] == [
+        ("volume-1", ResourceState.DELETED),
+        ("volume-2", ResourceState.KEPT),
+    ]
+    assert found[0].name == f"liveupdate-{job_id[:8]}-mirror"
+
+
+def test_a_step_reads_the_results_of_earlier_ones(sqlite: Engine) -> None:
+    world = World()
+    accept(sqlite)
+    seen: list[object] = []
+    world.faults["apply", "switch"] = lambda context: seen.extend([context.result("copy"), context.result("tidy")])
+    work_once(sqlite, world)
+    assert seen == [{"id": "copy"}, {}]
+
+
+def test_a_parked_job_tells_what_it_watches(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    world.faults["apply", "copy"] = raising(
+        Retry(3600, "waits for ACTIVE", watch=Watch("server", "s1", "BUILD/"), counts=False)
+    )
+    work_once(sqlite, world)
+    asked: list[str] = []
+
+    def same(kind: str) -> dict[str, str]:
+        asked.append(kind)
+        return {"s1": "BUILD/"}
+
+    assert wake_changed(sqlite, same) == 0
+    assert wake_changed(sqlite, lambda kind: {"s1": "ACTIVE/"}) == 1
+    assert asked == ["server"]
+    assert work_once(sqlite, world) == job_id
