@@ -55,7 +55,7 @@ def claim_next(engine: Engine, owner: str, lease: float) -> Claimed | None:
                     lease_until=clock.now() + clock.microseconds(lease),
                     fence=jobs_table.c.fence + 1,
                     # a holder that gave the job back has cleared its name; one that is still there died with it
-                    deaths=jobs_table.c.deaths + taken_over,
+                    deaths=jobs_table.c.deaths + int(taken_over),
                 )
             )
             if won.rowcount == 1:
