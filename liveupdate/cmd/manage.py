@@ -1,0 +1,58 @@
+"""liveupdate-manage: what an administrator does to the database.
+
+liveupdate-manage [--config-file FILE] db upgrade
+liveupdate-manage [--config-file FILE] db check
+liveupdate-manage [--config-file FILE] db purge --older-than DAYS
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from liveupdate import settings
+from liveupdate.db import schema
+from liveupdate.db.purge import purge
+from liveupdate.db.session import open_engine, read, write
+from liveupdate.errors import LiveUpdateError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    try:
+        engine = open_engine(settings.load(config_files=arguments.config_file or None).database)
+        if arguments.action == "upgrade":
+            schema.upgrade(engine)
+        with read(engine) as connection:
+            current = schema.current(connection)
+        if arguments.action == "purge":
+            deleted = write(engine, lambda connection: purge(connection, arguments.older_than, sys.maxsize))
+            print(f"{deleted} jobs purged")
+            return 0
+    except SQLAlchemyError as error:
+        # the driver's own words may hold the URL with its password
+        print(f"the database does not answer: {type(error).__name__}", file=sys.stderr)
+        return 1
+    except LiveUpdateError as error:
+        print(f"{error.code}: {error.detail}\n{error.remedy}", file=sys.stderr)
+        return 1
+    print(f"schema {current or 'empty'}, wanted {schema.wanted()}")
+    return 0 if current == schema.wanted() else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="liveupdate-manage", description="Administer the liveupdate database.")
+    parser.add_argument("--config-file", type=Path, action="append", help="instead of liveupdate.conf's usual places")
+    subjects = parser.add_subparsers(dest="subject", required=True)
+    database = subjects.add_parser("db", help="the database").add_subparsers(dest="action", required=True)
+    database.add_parser("upgrade", help="bring the schema to this release's version")
+    database.add_parser("check", help="exit 0 if the schema is this release's, 1 if not")
+    older = database.add_parser("purge", help="forget jobs that ended long ago")
+    older.add_argument("--older-than", type=float, required=True, metavar="DAYS")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

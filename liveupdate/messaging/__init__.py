@@ -1,0 +1,1 @@
+"""What goes over the message bus. Nothing here is the truth: that is the database."""

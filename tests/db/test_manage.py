@@ -1,0 +1,55 @@
+"""liveupdate-manage, as an administrator runs it."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from liveupdate.cmd.manage import main
+from liveupdate.db.session import open_engine, read, write
+from liveupdate.db.tables import jobs
+from liveupdate.testing.jobs import accept, work_once
+from liveupdate.testing.steps import World
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> list[str]:
+    file = tmp_path / "liveupdate.conf"
+    file.write_text(f"[database]\nconnection = sqlite:///{tmp_path}/l.sqlite\n")
+    return ["--config-file", str(file)]
+
+
+def test_check_fails_until_the_schema_is_upgraded(config: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*config, "db", "check"]) == 1
+    assert "schema empty, wanted 0001" in capsys.readouterr().out
+    assert main([*config, "db", "upgrade"]) == 0
+    assert main([*config, "db", "check"]) == 0
+
+
+def test_purge_takes_only_what_ended_long_ago(
+    config: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([*config, "db", "upgrade"])
+    engine = open_engine(f"sqlite:///{tmp_path}/l.sqlite")
+    old = accept(engine)
+    work_once(engine, World())
+    write(engine, lambda c: c.execute(update(jobs).where(jobs.c.id == old).values(finished_at=1)))
+    recent = accept(engine)
+    work_once(engine, World())
+    still_open = accept(engine)
+    capsys.readouterr()
+    assert main([*config, "db", "purge", "--older-than", "30"]) == 0
+    assert capsys.readouterr().out == "1 jobs purged\n"
+    with read(engine) as connection:
+        assert set(connection.scalars(jobs.select().with_only_columns(jobs.c.id))) == {recent, still_open}
+
+
+def test_a_database_that_does_not_answer_is_told_without_its_password(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "liveupdate.conf"
+    file.write_text("[database]\nconnection = mysql+pymysql://u:secret@127.0.0.1:1/x\n")
+    assert main(["--config-file", str(file), "db", "check"]) == 1
+    told = capsys.readouterr()
+    assert "does not answer" in told.err
+    assert "secret" not in told.err + told.out
