@@ -39,7 +39,7 @@ NETWORK_QUOTA = {"networks": 100, "subnets": 100, "ports": 2000, "security_group
 
 def main() -> None:
     admin, demo = openstack.connect(cloud="admin"), openstack.connect(cloud="demo")
-    project = demo.current_project_id
+    project = admin.identity.find_project("demo", ignore_missing=False).id
     _flavors(admin.compute)
     _aggregates(admin.compute)
     _volume_types(admin.block_storage)

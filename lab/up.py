@@ -26,13 +26,14 @@ from lab import (
     placement,
     processes,
     rabbitmq,
+    real_hosts,
     schemas,
     settings,
 )
 from lab.processes import Failed, Process
 
 Result = TypeVar("Result")
-CONFIGURED = (keystone, glance, placement, nova, nfs, cinder, neutron, fake_hosts, clouds)
+CONFIGURED = (keystone, glance, placement, nova, nfs, cinder, neutron, fake_hosts, real_hosts, clouds)
 
 
 def up() -> None:
@@ -44,7 +45,7 @@ def up() -> None:
         _phase("bridges", bridges.up)
         _phase("configuration", _configure)
         _phase("databases, message bus, Ceph", lambda: _together(_databases, _message_bus, ceph.up))
-        _phase("Keystone", _keystone)
+        _phase("Keystone, real hosts", lambda: _together(_keystone, real_hosts.up))
         started = _phase("services and hosts", _services)
         if started or not _done("hosts").exists():
             _phase("hosts report", _wait_for_hosts)
@@ -60,7 +61,7 @@ def ports() -> dict[str, int]:
 
 
 def hosts() -> tuple[str, ...]:
-    return settings.FAKE_HOSTS
+    return settings.FAKE_HOSTS + settings.REAL_HOSTS
 
 
 def _configure() -> None:
@@ -89,7 +90,7 @@ def _services() -> bool:
     """Start all the rest at once; whether any of it was not running."""
     services = [
         *(*glance.processes(), *placement.processes(), *neutron.processes(), *nova.processes(), *cinder.processes()),
-        *fake_hosts.processes(),
+        *(*fake_hosts.processes(), *real_hosts.processes()),
     ]
     return _start(services)
 
