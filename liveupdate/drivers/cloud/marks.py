@@ -7,11 +7,6 @@ JOB = "liveupdate:job"
 ROLE = "liveupdate:role"
 
 
-def mark(job_id: str, role: str) -> str:
-    """The tag of a server, the description of a port; at most 60 characters, as Nova wants."""
-    return f"liveupdate:{job_id}:{role}"
-
-
 def metadata(job_id: str, role: str) -> dict[str, str]:
     return {JOB: job_id, ROLE: role}
 

@@ -17,6 +17,8 @@ class Flavor:
     vcpus: int
     memory: int
     disk: int
+    #: GiB of ephemeral disk and swap that live on the host.
+    local_disk: int
     extra_specs: Mapping[str, str]
 
 
@@ -35,7 +37,9 @@ class Server:
     fault: str
     host: str
     hostname: str
-    availability_zone: str
+    #: The zone that its owner asked for; "" if none.
+    pinned_zone: str
+    root_device: str
     description: str
     key_name: str
     config_drive: bool
@@ -94,15 +98,13 @@ class Servers:
             listed = self._compute.servers(details=True, all_projects=True)
             return {s.id: f"{s.status}/{s.task_state or ''}" for s in listed}
 
-    def create(self, body: Mapping[str, Any]) -> Server:
-        """POST /servers with ``body`` in openstacksdk's names; answers before the server is ACTIVE."""
+    def create(self, body: Mapping[str, Any], hints: Mapping[str, str]) -> str:
+        """POST /servers with ``body`` in Nova's own names; return the id, long before the server is ACTIVE."""
+        request = {"server": dict(body), "os:scheduler_hints": dict(hints)}
         with calling("create the server", creates=True):
-            made = self._compute.create_server(**body)
-        server = self.get(made.id)
-        if server is None:
-            # accepted, but not written to a cell yet: what we sent is what will be there
-            return _server(made)
-        return server
+            answer = self._compute.post("/servers", json=request, microversion="2.96")
+            raise_from_response(answer)
+            return str(answer.json()["server"]["id"])
 
     def user_data(self, server_id: str) -> str:
         """What the server was booted with, base64; "" if none. Administrators only; it may hold secrets."""
@@ -132,18 +134,15 @@ class Servers:
 
     def set_metadata(self, server_id: str, metadata: Mapping[str, str]) -> None:
         """Make ``metadata`` all that there is."""
+        path, body = f"/servers/{server_id}/metadata", {"metadata": dict(metadata)}
         with calling(f"set the metadata of server {server_id}"):
-            there = self._compute.get_server_metadata(server_id).metadata or {}
-            if gone := sorted(set(there) - set(metadata)):
-                self._compute.delete_server_metadata(server_id, keys=gone)
-            if metadata:
-                self._compute.set_server_metadata(server_id, **metadata)
+            raise_from_response(self._compute.put(path, json=body, microversion="2.96"))
 
     def set_tags(self, server_id: str, tags: Sequence[str]) -> None:
         """Make ``tags`` all that there are."""
         with calling(f"set the tags of server {server_id}"):
-            answer = self._compute.put(f"/servers/{server_id}/tags", json={"tags": list(tags)}, microversion="2.96")
-            raise_from_response(answer)
+            path, body = f"/servers/{server_id}/tags", {"tags": list(tags)}
+            raise_from_response(self._compute.put(path, json=body, microversion="2.96"))
 
     def groups(self, ids: Sequence[str]) -> list[Group]:
         with calling("read the server's groups"):
@@ -203,7 +202,8 @@ def _server(s: Any) -> Server:
         fault=fault.get("message", "") if isinstance(fault, Mapping) else str(fault),
         host=s.compute_host or "",
         hostname=s.hostname or "",
-        availability_zone=s.availability_zone or "",
+        pinned_zone=s.pinned_availability_zone or "",
+        root_device=s.root_device_name or "",
         description=s.description or "",
         key_name=s.key_name or "",
         config_drive=bool(s.has_config_drive),
@@ -213,6 +213,7 @@ def _server(s: Any) -> Server:
             vcpus=int(flavor.get("vcpus") or 0),
             memory=int(flavor.get("ram") or 0),
             disk=int(flavor.get("disk") or 0),
+            local_disk=int(flavor.get("ephemeral") or 0) + int(flavor.get("swap") or 0),
             extra_specs=dict(flavor.get("extra_specs") or {}),
         ),
         metadata=dict(s.metadata or {}),

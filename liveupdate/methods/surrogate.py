@@ -1,0 +1,53 @@
+"""A server is updated by moving its workload to a freshly booted twin."""
+
+from liveupdate.methods import Method
+from liveupdate.steps import (
+    attach,
+    clean_up,
+    cut_over,
+    fallback,
+    guard,
+    hold,
+    lock,
+    mirror,
+    open,
+    place,
+    pre_copy,
+    preflight,
+    probe,
+    provision,
+    release_original,
+    reserve_port,
+    update,
+    user_space,
+)
+
+METHOD = Method(
+    name="surrogate",
+    title="Move the workload to an updated twin of its server",
+    steps=(
+        preflight.STEP,
+        lock.STEP,
+        fallback.STEP,
+        reserve_port.STEP,
+        guard.STEP,
+        mirror.STEP,
+        place.STEP,
+        provision.STEP,
+        update.STEP,
+        attach.STEP,
+        pre_copy.STEP,
+        cut_over.STEP,
+        probe.STEP,
+        open.STEP,
+        hold.STEP,
+        release_original.STEP,
+        user_space.STEP,
+        clean_up.STEP,
+    ),
+    preview=(preflight.STEP,),
+    pivot=open.STEP,
+    back=(pre_copy.STEP, cut_over.STEP, probe.STEP, open.STEP),
+    back_pivot=open.STEP,
+    back_until=release_original.STEP,
+)

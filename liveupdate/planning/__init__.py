@@ -1,0 +1,1 @@
+"""Pure: facts in, verdicts and plans out. Nothing here does I/O."""

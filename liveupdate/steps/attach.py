@@ -1,0 +1,69 @@
+"""Attach the data volumes that may be on two servers to the surrogate, and see them in its guest.
+
+It does not mount them: the guard sees to that, and the cut-over orders who mounts. Volumes that may be on one server
+only are handed over inside the cut-over. Undo: detach.
+"""
+
+from typing import Any
+
+from liveupdate.errors import Retry
+from liveupdate.model import Json, Resource
+from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
+from liveupdate.steps.resources import make, there, unmake
+
+_SERIAL_FILES = "cat /sys/block/*/serial /sys/block/*/device/vpd_pg80 2>/dev/null || true"
+
+
+def probe(context: StepContext) -> Probe:
+    volumes = _volumes(context)
+    if not all(there(context, "attachment", _role(v)) for v in volumes):
+        return NOT_DONE
+    paths = _paths(context, volumes)
+    return Probe(True, _result(paths)) if all(paths.values()) else NOT_DONE
+
+
+def apply(context: StepContext) -> Json:
+    volumes = _volumes(context)
+    surrogate = context.result("provision")["server_id"]
+    servers = context.user_cloud().servers
+    for volume in volumes:
+
+        def create(line: Resource, volume_id: str = volume["id"]) -> str:
+            servers.attach_volume(surrogate, volume_id)
+            return volume_id
+
+        make(context, "attachment", _role(volume), create, {"server_id": surrogate, "volume_id": volume["id"]})
+    paths = _paths(context, volumes)
+    if missing := [volume_id for volume_id, count in paths.items() if not count]:
+        raise Retry(1.0, f"waits for volumes in the guest: {', '.join(missing)}", counts=False)
+    return _result(paths)
+
+
+def undo(context: StepContext) -> None:
+    for volume in _volumes(context):
+        unmake(context, "attachment", _role(volume))
+
+
+def _volumes(context: StepContext) -> list[dict[str, Any]]:
+    volumes: list[dict[str, Any]] = context.result("preflight")["server"]["volumes"]
+    return [v for v in volumes if not v["boot"] and v["multiattach"]]
+
+
+def _role(volume: dict[str, Any]) -> str:
+    return f"surrogate-{volume['id'][:8]}"
+
+
+def _paths(context: StepContext, volumes: list[dict[str, Any]]) -> dict[str, int]:
+    """volume id → number of block devices of the guest with its serial."""
+    if not volumes:
+        return {}
+    told = context.guest("surrogate").run(["sh", "-c", _SERIAL_FILES]).stdout
+    text = told.decode(errors="replace") if isinstance(told, bytes) else told
+    return {v["id"]: text.count(v["serial"]) for v in volumes}
+
+
+def _result(paths: dict[str, int]) -> dict[str, Any]:
+    return {"attached": list(paths), "paths": paths}
+
+
+STEP = Step("attach", "Attach the data volumes", probe, apply, undo)

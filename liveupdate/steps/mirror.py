@@ -1,0 +1,105 @@
+"""Copy the boot disk while the original runs: file systems frozen, snapshot, thaw, volume from the snapshot.
+
+A snapshot counts only if the file systems were frozen until it was complete; the ledger says so ("since", the guest's
+clock at the freeze). One whose making was interrupted is deleted and taken anew. Undo: delete volume and snapshot.
+"""
+
+from typing import Any
+
+from liveupdate.drivers.cloud import marks
+from liveupdate.errors import Failed
+from liveupdate.model import Json, Resource
+from liveupdate.states import ResourceState
+from liveupdate.steps.fallback import available
+from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
+from liveupdate.steps.resources import make, take_away, there, unmake, wait
+
+ROLE = "mirror"
+#: Seconds after which the guest thaws by itself, should the worker be gone.
+_WATCHDOG = 20.0
+#: File systems that can be frozen; the rest (vfat on an EFI partition) is written once in a blue moon.
+_FREEZABLE = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "jfs"})
+
+
+def probe(context: StepContext) -> Probe:
+    line = context.ledger.find("snapshot", ROLE)
+    volume_id = there(context, "volume", ROLE)
+    if line is None or volume_id is None or "since" not in line.details or not _volume_ready(context, volume_id):
+        return NOT_DONE
+    return Probe(True, _result(line, volume_id))
+
+
+def apply(context: StepContext) -> Json:
+    line = _snapshot(context)
+    boot = _boot_volume(context)
+    volumes = context.user_cloud().volumes
+    like = volumes.get(boot["id"])
+    if like is None:
+        raise Failed("the boot volume is gone", code="live-update.volume.gone", remedy="see who removed it")
+
+    def create(made: Resource) -> str:
+        return volumes.from_snapshot(made.name, line.cloud_id, like, marks.metadata(made.job_id, made.role)).id
+
+    volume_id = make(context, "volume", ROLE, create)
+    wait(context, lambda: _volume_ready(context, volume_id), "the mirror volume")
+    return _result(line, volume_id)
+
+
+def undo(context: StepContext) -> None:
+    unmake(context, "volume", ROLE)
+    unmake(context, "snapshot", ROLE)
+
+
+def _snapshot(context: StepContext) -> Resource:
+    """The consistent snapshot's line, taken now unless there is one."""
+    line = context.ledger.intend("snapshot", ROLE)
+    if line.state == ResourceState.CREATED and there(context, "snapshot", ROLE):
+        return line
+    take_away(context, line)
+    line = context.ledger.intend("snapshot", ROLE)
+    snapshots = context.user_cloud().snapshots
+    with context.guest("original").freeze(_mounts(context), _WATCHDOG) as frozen:
+        made = snapshots.create(line.name, _boot_volume(context)["id"], marks.metadata(line.job_id, line.role))
+        wait(context, lambda: available(context, made.id), f"snapshot {made.id}", patience=_WATCHDOG)
+    return context.ledger.created(line, made.id, {"since": frozen.since, "frozen_ms": frozen.milliseconds})
+
+
+def _boot_volume(context: StepContext) -> dict[str, Any]:
+    volumes: list[dict[str, Any]] = context.result("preflight")["server"]["volumes"]
+    return next(v for v in volumes if v["boot"])
+
+
+def _mounts(context: StepContext) -> list[str]:
+    """Where the boot volume's file systems are mounted: all that do not lie on another volume of the server."""
+    found = context.result("preflight")
+    others = [v["serial"] for v in found["server"]["volumes"] if not v["boot"]]
+    mounts = [
+        m["where"]
+        for m in found["guest"]["mounts"]
+        if m["fstype"] in _FREEZABLE and not any(serial in (m.get("by_id") or "") for serial in others)
+    ]
+    # the root last: whoever freezes the others must still be able to run
+    return sorted(mounts, key=lambda where: (where == "/", where))
+
+
+def _volume_ready(context: StepContext, volume_id: str) -> bool | None:
+    volume = context.user_cloud().volumes.get(volume_id)
+    if volume is None or volume.status.startswith("error"):
+        raise Failed(
+            f"the mirror volume is {volume.status if volume else 'gone'}",
+            code="live-update.volume.failed",
+            remedy="see the log of cinder-volume",
+        )
+    return True if volume.status in ("available", "in-use") else None
+
+
+def _result(snapshot: Resource, volume_id: str) -> dict[str, Any]:
+    return {
+        "snapshot_id": snapshot.cloud_id,
+        "volume_id": volume_id,
+        "since": snapshot.details["since"],
+        "frozen_ms": snapshot.details["frozen_ms"],
+    }
+
+
+STEP = Step("mirror", "Copy the boot disk", probe, apply, undo)

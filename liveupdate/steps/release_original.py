@@ -1,0 +1,196 @@
+"""The surrogate takes the original's place for good, and the original goes.
+
+Verify first, delete last of what can be: the workload is asked how it is, before the original is stopped and again
+before it is deleted. Then the original's own port moves to the surrogate, so that port id, MAC, address and floating
+addresses live on; names, metadata, tags and what dies with a server become the original's. After the pivot, hence no
+undo; every part looks before it acts, so that the whole may be repeated from any point.
+"""
+
+from typing import Any
+
+from liveupdate.drivers.cloud import host_keys
+from liveupdate.errors import Failed, Retry
+from liveupdate.model import Json
+from liveupdate.steps.fallback import BOOT_ROLE
+from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
+from liveupdate.steps.resources import unmake, wait, watch_server
+
+#: Server metadata that tells users of Heat and Terraform what happened.
+REPLACES = "liveupdate:replaces"
+
+
+def probe(context: StepContext) -> Probe:
+    # the last part is the ledger's: as long as these lines are open, something is left to do
+    last = (context.ledger.find("port", "surrogate"), context.ledger.find("server", "surrogate"))
+    return NOT_DONE if any(last) else Probe(True, _result(context))
+
+
+def apply(context: StepContext) -> Json:
+    _retire_original(context)
+    _take_port(context)
+    _take_identity(context)
+    _take_volume(context)
+    line = context.ledger.find("server", "surrogate")
+    if line:
+        context.ledger.kept(line)
+    return _result(context)
+
+
+def undo(context: StepContext) -> None:
+    raise Failed("the original is gone", code="live-update.release.no-undo", remedy="return to the fallback snapshot")
+
+
+# -- the original goes -------------------------------------------------------------------------------------------------
+
+
+def _retire_original(context: StepContext) -> None:
+    servers = context.service_cloud().servers
+    original = servers.get(context.job.server_id)
+    if original is None:
+        _forget_lock(context)
+        return
+    if original.task_state == "deleting":
+        raise Retry(1.0, "waits for the original to be gone", watch=watch_server(context.service_cloud(), original.id))
+    _verify(context)
+    if original.status != "SHUTOFF":
+        if not original.task_state:
+            servers.stop(original.id)
+        watch = watch_server(context.service_cloud(), original.id)
+        raise Retry(3.0, "waits for the original to stop", watch=watch, counts=False)
+    # nothing that the surrogate uses may die with the original
+    for volume in servers.volumes(original.id):
+        if volume.delete_on_termination:
+            servers.set_delete_on_termination(original.id, volume.volume_id, False)
+    ports = context.service_cloud().ports
+    unmake(context, "address_pair", "management")
+    if (port := ports.get(_port(context)["id"])) and port.device_id == original.id:
+        ports.free(port.id)
+    servers.delete(original.id)
+    wait(
+        context,
+        lambda: servers.get(original.id) is None or None,
+        "the original to be gone",
+        watch=lambda: watch_server(context.service_cloud(), original.id),
+    )
+    _forget_lock(context)
+
+
+def _forget_lock(context: StepContext) -> None:
+    """The lock went with the server."""
+    if line := context.ledger.find("lock", "original"):
+        context.ledger.deleted(line)
+
+
+def _verify(context: StepContext) -> None:
+    """Raises Retry as long as the surrogate is not well: its attempts bound the patience, the original waits intact."""
+    surrogate = context.service_cloud().servers.get(_surrogate(context))
+    if surrogate is None or surrogate.status != "ACTIVE":
+        raise Retry(5.0, f"the surrogate is {surrogate.status if surrogate else 'gone'}: the original is not released")
+    told = context.guest("surrogate").agent().call("probe")
+    sick = sorted(name for name, unit in told.get("units", {}).items() if not unit.get("ok"))
+    if sick:
+        raise Retry(5.0, f"units are not well on the surrogate, the original is not released: {', '.join(sick)}")
+
+
+# -- the surrogate takes its place -------------------------------------------------------------------------------------
+
+
+def _take_port(context: StepContext) -> None:
+    """The original's port to the surrogate, the address onto it in the guest, the surrogate's first port away."""
+    surrogate, original = _surrogate(context), _port(context)
+    servers, ports = context.service_cloud().servers, context.service_cloud().ports
+    port = ports.get(original["id"])
+    if port is None:
+        raise Failed(
+            f"the original's port {original['id']} is gone",
+            code="live-update.port.gone",
+            remedy="the surrogate serves on its own port; make its address permanent by hand",
+        )
+    if not port.device_id:
+        servers.attach_port(surrogate, port.id)
+    wait(context, lambda: _on(context, port.id, surrogate), "the original's port on the surrogate")
+    if context.ledger.find("port", "surrogate"):
+        agent = context.guest("surrogate").agent()
+        agent.call(
+            "adopt_nic",
+            mac=original["mac"],
+            address=original["address"],
+            prefix=original["prefix"],
+            gateway=original["gateway"],
+        )
+        # from here on a reboot starts everything by itself, as on any server
+        context.guest("surrogate").oneshot("guard_remove", {})
+        own = context.result("reserve_port")["surrogate"]["port_id"]
+        servers.detach_port(surrogate, own)
+        wait(context, lambda: _free(context, own), "the surrogate's first port to be free")
+        if line := context.ledger.find("address_pair", "surrogate"):
+            # it went with the port
+            context.ledger.deleted(line)
+        unmake(context, "port", "surrogate")
+    unmake(context, "port", "management")
+
+
+def _on(context: StepContext, port_id: str, server_id: str) -> bool | None:
+    port = context.service_cloud().ports.get(port_id)
+    return True if port and port.device_id == server_id and port.status == "ACTIVE" else None
+
+
+def _free(context: StepContext, port_id: str) -> bool | None:
+    port = context.service_cloud().ports.get(port_id)
+    return True if port is None or not port.device_id else None
+
+
+def _take_identity(context: StepContext) -> None:
+    surrogate, original = _surrogate(context), context.result("preflight")["server"]
+    servers = context.user_cloud().servers
+    servers.rename(surrogate, original["name"], original["description"])
+    told = {REPLACES: original["id"], host_keys.METADATA: context.result("preflight")["host_key"]}
+    servers.set_metadata(surrogate, original["metadata"] | told)
+    dies = {v["id"]: v["delete_on_termination"] for v in original["volumes"]}
+    boot = next(v["id"] for v in original["volumes"] if v["boot"])
+    dies[context.result("mirror")["volume_id"]] = dies.pop(boot)
+    for volume in servers.volumes(surrogate):
+        wanted = dies.get(volume.volume_id, volume.delete_on_termination)
+        if wanted != volume.delete_on_termination:
+            servers.set_delete_on_termination(surrogate, volume.volume_id, wanted)
+    for line in context.ledger.open():
+        if line.kind == "attachment" and line.details["server_id"] == surrogate:
+            context.ledger.kept(line)
+    # the job's own mark is one of the tags: it goes last, since the server is looked up by it
+    servers.set_tags(surrogate, original["tags"])
+
+
+def _take_volume(context: StepContext) -> None:
+    """The mirror becomes the boot volume, by name too; the old one is named after what it holds, the fallback."""
+    volumes = context.user_cloud().volumes
+    line = context.ledger.find("volume", "mirror")
+    boot = next(v for v in context.result("preflight")["server"]["volumes"] if v["boot"])
+    fallback = context.ledger.find("snapshot", BOOT_ROLE)
+    if line is None or fallback is None:
+        return
+    volumes.update(line.cloud_id, boot["name"], boot["description"], boot["metadata"])
+    old = volumes.get(boot["id"])
+    if old and not old.servers:
+        told = {"liveupdate:replaced_by": line.cloud_id, "liveupdate:fallback_of": _surrogate(context)}
+        volumes.update(
+            old.id, fallback.name, f"boot volume of {boot['name']} before its update", boot["metadata"] | told
+        )
+    kept = context.ledger.intend("volume", BOOT_ROLE)
+    context.ledger.kept(context.ledger.created(kept, boot["id"]))
+    context.ledger.kept(line)
+
+
+def _surrogate(context: StepContext) -> str:
+    return str(context.result("provision")["server_id"])
+
+
+def _port(context: StepContext) -> dict[str, Any]:
+    port: dict[str, Any] = context.result("preflight")["server"]["ports"][0]
+    return port
+
+
+def _result(context: StepContext) -> dict[str, Any]:
+    return {"deleted_server_id": context.job.server_id, "port_id": _port(context)["id"]}
+
+
+STEP = Step("release_original", "Release the original", probe, apply, undo, attempts=10, timeout=1800)

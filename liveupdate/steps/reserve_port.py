@@ -1,0 +1,92 @@
+"""Reserve the surrogate's own port, and a temporary management address for the original.
+
+Three things must be in place well before the cut-over, since Neutron puts them in force seconds after the call:
+- the surrogate's port, which may use the original's service address besides its own;
+- a second address for the original, reserved by a port on no server, which the original's port may use: the way to
+  reach it once its own address has moved. (The guest gets it from the guest-side steps.)
+Undo: take the address pairs back, delete both ports.
+"""
+
+from typing import Any
+
+from liveupdate.errors import Failed
+from liveupdate.model import Json, Resource
+from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
+from liveupdate.steps.resources import make, mark, there, unmake
+
+_PORTS = ("surrogate", "management")
+
+
+def probe(context: StepContext) -> Probe:
+    ports = [there(context, "port", role) for role in _PORTS]
+    pairs = [there(context, "address_pair", role) for role in _PORTS] if _original(context)["port_security"] else []
+    if None in ports or None in pairs:
+        return NOT_DONE
+    return Probe(True, _result(context, *(p for p in ports if p)))
+
+
+def apply(context: StepContext) -> Json:
+    original = _original(context)
+    cloud = context.user_cloud()
+    like = cloud.ports.get(original["id"])
+    if like is None:
+        raise Failed("the original's port is gone", code="live-update.port.gone", remedy="see who removed it")
+
+    def create(line: Resource) -> str:
+        return cloud.ports.create(line.name, mark(line), like).id
+
+    surrogate, management = (make(context, "port", role, create) for role in _PORTS)
+    result = _result(context, surrogate, management)
+    if original["port_security"]:
+        _allow(context, "surrogate", surrogate, original["address"])
+        _allow(context, "management", original["id"], result["original_management"]["address"])
+    return result
+
+
+def undo(context: StepContext) -> None:
+    for role in _PORTS:
+        unmake(context, "address_pair", role)
+    for role in reversed(_PORTS):
+        unmake(context, "port", role)
+
+
+def _allow(context: StepContext, role: str, port_id: str, address: str) -> None:
+    # the owner may not do this on a shared network, and nobody but an administrator on a locked server's behalf
+    ports = context.service_cloud().ports
+
+    def create(line: Resource) -> str:
+        ports.allow(port_id, address)
+        return port_id
+
+    make(context, "address_pair", role, create, {"port_id": port_id, "address": address})
+
+
+def _original(context: StepContext) -> dict[str, Any]:
+    port: dict[str, Any] = context.result("preflight")["server"]["ports"][0]
+    return port
+
+
+def _result(context: StepContext, surrogate: str, management: str) -> dict[str, Any]:
+    ports = context.user_cloud().ports
+    own, reserved = ports.get(surrogate), ports.get(management)
+    if own is None or reserved is None:
+        raise Failed("a reserved port is gone", code="live-update.port.gone", remedy="see who removed it")
+    link = ports.link(own)
+    return {
+        "surrogate": {
+            "port_id": own.id,
+            "mac": own.mac,
+            "address": own.addresses[0][1],
+            "prefix": link.prefix,
+            "gateway": link.gateway,
+            "mtu": link.mtu,
+        },
+        "original_management": {
+            "port_id": reserved.id,
+            "address": reserved.addresses[0][1],
+            "prefix": link.prefix,
+        },
+    }
+
+
+STEP = Step("reserve_port", "Reserve ports and addresses", probe, apply, undo)

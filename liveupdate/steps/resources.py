@@ -1,0 +1,181 @@
+"""Cloud objects by the ledger's rule: intent, act, record; found again after a crash, and taken away wholly.
+
+Each kind of ledger line has one way to be found and one to be taken away; make, unmake and clean_up use them alike.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from liveupdate.errors import Retry, Watch
+from liveupdate.model import Json, Resource
+from liveupdate.states import ResourceState
+from liveupdate.steps.protocol import StepContext
+
+if TYPE_CHECKING:
+    from liveupdate.drivers.cloud import Cloud
+
+T = TypeVar("T")
+
+#: Seconds that a short wait (a volume from a snapshot: half a second) is sat out; after that the job is parked.
+PATIENCE = 5.0
+_INTERVAL = 0.2
+
+
+@dataclass(frozen=True)
+class Kind:
+    """``find`` returns the cloud's id of what the line stands for, or None; ``remove`` may answer before it is gone."""
+
+    find: Callable[[StepContext, Resource], str | None]
+    remove: Callable[[StepContext, Resource, str], None]
+
+
+def make(
+    context: StepContext, kind: str, role: str, create: Callable[[Resource], str], details: Json | None = None
+) -> str:
+    """The cloud's id of this job's object for (kind, role): adopted if it is there, created otherwise."""
+    line = context.ledger.intend(kind, role, details)
+    found = KINDS[kind].find(context, line)
+    if found is None and line.state == ResourceState.CREATED:
+        # somebody removed it behind our back: the line is history, a new one begins
+        context.ledger.deleted(line)
+        line = context.ledger.intend(kind, role, details)
+    if found is None:
+        found = create(line)
+    if line.state == ResourceState.INTENDED:
+        context.ledger.created(line, found)
+    return found
+
+
+def there(context: StepContext, kind: str, role: str) -> str | None:
+    """The cloud's id of what the ledger says was made for (kind, role), if it is recorded and still exists."""
+    line = context.ledger.find(kind, role)
+    if line is None or line.state != ResourceState.CREATED:
+        return None
+    return KINDS[kind].find(context, line)
+
+
+def unmake(context: StepContext, kind: str, role: str) -> None:
+    """Take away what was made for (kind, role) and see it gone; nothing happens if it never was, or is gone."""
+    line = context.ledger.find(kind, role)
+    if line is not None:
+        take_away(context, line)
+
+
+def take_away(context: StepContext, line: Resource) -> None:
+    way = KINDS[line.kind]
+    found = way.find(context, line)
+    if found is not None:
+        way.remove(context, line, found)
+        wait(
+            context,
+            lambda: way.find(context, line) is None or None,
+            f"{line.kind} {line.name} to be gone",
+            watch=_watch(context, line, found),
+        )
+    context.ledger.deleted(line)
+
+
+def exists(context: StepContext, line: Resource) -> bool:
+    return line.kind in KINDS and KINDS[line.kind].find(context, line) is not None
+
+
+def wait(
+    context: StepContext,
+    look: Callable[[], T | None],
+    what: str,
+    *,
+    watch: Callable[[], Watch | None] = lambda: None,
+    patience: float = PATIENCE,
+) -> T:
+    """What ``look`` finds, once it finds something; raises Retry (which parks the job) when it takes long."""
+    end = time.monotonic() + patience
+    while (found := look()) is None:
+        if time.monotonic() >= end:
+            raise Retry(2.0, f"waits for {what}", watch=watch(), counts=False)
+        context.checkpoint()
+        time.sleep(_INTERVAL)
+    return found
+
+
+def watch_server(cloud: "Cloud", server_id: str) -> Watch | None:
+    server = cloud.servers.get(server_id)
+    return Watch("server", server_id, server.state) if server else None
+
+
+def _watch(context: StepContext, line: Resource, found: str) -> Callable[[], Watch | None]:
+    if line.kind != "server":
+        return lambda: None
+    return lambda: watch_server(context.service_cloud(), found)
+
+
+# -- the kinds ---------------------------------------------------------------------------------------------------------
+
+
+def lock_reason(job_id: str) -> str:
+    return f"liveupdate job {job_id}"
+
+
+def mark(line: Resource) -> str:
+    """What a server's tag or a port's description says; at most 60 characters, as Nova wants."""
+    return f"liveupdate:{line.job_id}:{line.role}"
+
+
+def _server(context: StepContext, line: Resource) -> str | None:
+    servers = context.user_cloud().servers
+    found = servers.get(line.cloud_id) if line.cloud_id else servers.by_tag(mark(line))
+    return found.id if found and found.status != "DELETED" else None
+
+
+def _volume(context: StepContext, line: Resource) -> str | None:
+    volumes = context.user_cloud().volumes
+    found = volumes.get(line.cloud_id) if line.cloud_id else volumes.find(line.name, line.job_id, line.role)
+    return found.id if found else None
+
+
+def _snapshot(context: StepContext, line: Resource) -> str | None:
+    snapshots = context.user_cloud().snapshots
+    found = snapshots.get(line.cloud_id) if line.cloud_id else snapshots.find(line.name, line.job_id, line.role)
+    return found.id if found else None
+
+
+def _port(context: StepContext, line: Resource) -> str | None:
+    ports = context.user_cloud().ports
+    found = ports.get(line.cloud_id) if line.cloud_id else ports.find(line.name, mark(line))
+    return found.id if found else None
+
+
+def _lock(context: StepContext, line: Resource) -> str | None:
+    server = context.service_cloud().servers.get(line.details["server_id"])
+    ours = server is not None and server.locked and server.locked_reason == lock_reason(line.job_id)
+    return server.id if server and ours else None
+
+
+def _attachment(context: StepContext, line: Resource) -> str | None:
+    """A line's ``details``: {"server_id", "volume_id"}. Its id is the volume's, as in Nova."""
+    attached = context.service_cloud().servers.volumes(line.details["server_id"])
+    return next((a.volume_id for a in attached if a.volume_id == line.details["volume_id"]), None)
+
+
+def _address_pair(context: StepContext, line: Resource) -> str | None:
+    """A line's ``details``: {"port_id", "address"}."""
+    port = context.service_cloud().ports.get(line.details["port_id"])
+    return port.id if port and line.details["address"] in port.allowed else None
+
+
+KINDS: Mapping[str, Kind] = {
+    "server": Kind(_server, lambda c, line, found: c.user_cloud().servers.delete(found)),
+    "volume": Kind(_volume, lambda c, line, found: c.user_cloud().volumes.delete(found)),
+    "snapshot": Kind(_snapshot, lambda c, line, found: c.user_cloud().snapshots.delete(found)),
+    "port": Kind(_port, lambda c, line, found: c.user_cloud().ports.delete(found)),
+    # the service user locks, so that an owner cannot unlock in mid-flight
+    "lock": Kind(_lock, lambda c, line, found: c.service_cloud().servers.unlock(found)),
+    # of a locked server only an administrator may take a volume
+    "attachment": Kind(
+        _attachment, lambda c, line, found: c.service_cloud().servers.detach_volume(line.details["server_id"], found)
+    ),
+    "address_pair": Kind(
+        _address_pair, lambda c, line, found: c.service_cloud().ports.disallow(found, line.details["address"])
+    ),
+}
