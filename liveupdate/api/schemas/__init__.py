@@ -1,0 +1,1 @@
+"""Request bodies, one module per resource: everything unknown or malformed is refused."""

@@ -1,0 +1,44 @@
+"""What the API's handlers work with: made once by the program, replaced one by one in tests."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import Engine
+
+from liveupdate.context import RequestContext
+from liveupdate.methods import Method
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A validated caller; ``plugin`` is the keystoneauth plugin of its token, for calls in its name."""
+
+    context: RequestContext
+    plugin: Any = None
+
+
+class Cloud(Protocol):
+    """The little that the API itself asks of the cloud, always with the caller's own token."""
+
+    def server_name(self, caller: Caller, server_id: str) -> str:
+        """The name of the caller's server. Raises NotFound if its project has no such server."""
+
+    def create_trust(self, caller: Caller, roles: tuple[str, ...], expires_at: datetime) -> str:
+        """A trust for the service user; its id. Raises Forbidden if the token may not make one."""
+
+    def delete_trust(self, trust_id: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Services:
+    engine: Engine
+    #: Request headers (lower case) → the caller. Raises Unauthorized.
+    authenticate: Callable[[Mapping[str, str]], Caller]
+    #: Rule, caller, project of what is asked for. Raises Forbidden.
+    authorize: Callable[[str, RequestContext, str], None]
+    cloud: Cloud
+    methods: Mapping[str, Method]
+    trust_roles: tuple[str, ...]
+    nudge: Callable[[], None]

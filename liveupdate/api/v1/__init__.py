@@ -1,0 +1,7 @@
+"""The resources of the API, one module each."""
+
+from fastapi import APIRouter
+
+from liveupdate.api.v1 import actions, jobs, methods, parts, previews
+
+ROUTERS: tuple[APIRouter, ...] = (jobs.router, parts.router, actions.router, previews.router, methods.router)

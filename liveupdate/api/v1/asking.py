@@ -1,0 +1,45 @@
+"""What every handler needs of a request: the services, the caller, the right to go on, and the job asked for."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from liveupdate.api.services import Caller, Services
+from liveupdate.db import jobs
+from liveupdate.db.session import read
+from liveupdate.errors import Forbidden, NotFound
+from liveupdate.model import Job, JobKind
+
+
+def services(request: Request) -> Services:
+    found: Services = request.app.state.services
+    return found
+
+
+def caller(request: Request) -> Caller:
+    found: Caller = request.state.caller
+    return found
+
+
+Asked = Annotated[Services, Depends(services)]
+By = Annotated[Caller, Depends(caller)]
+
+
+def sees_all(asked: Services, by: Caller) -> bool:
+    try:
+        asked.authorize("job:list_all", by.context, by.context.project_id)
+    except Forbidden:
+        return False
+    return True
+
+
+def find(asked: Services, by: Caller, rule: str, job_id: UUID, kind: JobKind = JobKind.UPDATE) -> Job:
+    """The job if the caller may see it: another project's is not found rather than forbidden."""
+    project = None if sees_all(asked, by) else by.context.project_id
+    with read(asked.engine) as connection:
+        job = jobs.get(connection, str(job_id), project)
+    if job.kind != kind:
+        raise NotFound(f"no {kind} {job_id}", code="live-update.job.not-found")
+    asked.authorize(rule, by.context, job.project_id)
+    return job

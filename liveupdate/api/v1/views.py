@@ -1,0 +1,72 @@
+"""How jobs and what belongs to them look from outside. Pure."""
+
+from datetime import datetime
+from typing import Any
+
+from liveupdate.model import Event, Job, JobKind, StepRow
+
+
+def job(value: Job) -> dict[str, Any]:
+    path = f"/v1/{'jobs' if value.kind == JobKind.UPDATE else 'previews'}/{value.id}"
+    return {
+        "id": value.id,
+        "method": value.method,
+        "server": {"id": value.server_id, "name": value.server_name},
+        "project_id": value.project_id,
+        "user_id": value.user_id,
+        "parameters": dict(value.parameters),
+        "state": value.state,
+        "reason": value.reason,
+        "code": value.code,
+        "remedy": value.remedy,
+        "step": value.step,
+        "progress": value.progress,
+        "pivot": value.plan.pivot,
+        "cancel_requested": value.cancel_requested,
+        "decision": value.decision,
+        "request_id": value.request_id,
+        "deadline": time(value.deadline),
+        "created_at": time(value.created_at),
+        "updated_at": time(value.updated_at),
+        "started_at": time(value.started_at),
+        "finished_at": time(value.finished_at),
+        "links": [{"rel": "self", "href": path}],
+    }
+
+
+def step(row: StepRow) -> dict[str, Any]:
+    return {
+        "id": row.spec.id,
+        "step": row.spec.step,
+        "state": row.state,
+        "attempts": row.attempts,
+        "error": dict(row.error) or None,
+        "started_at": time(row.started_at),
+        "finished_at": time(row.finished_at),
+        "seconds": row.seconds,
+    }
+
+
+def event(value: Event) -> dict[str, Any]:
+    return {
+        "id": value.id,
+        "type": value.type,
+        "step": value.step,
+        "detail": dict(value.detail),
+        "at": time(value.at),
+    }
+
+
+def preview(value: Job, result: dict[str, Any]) -> dict[str, Any]:
+    """``result``: the preflight's; {} while it is under way."""
+    shown = {k: v for k, v in job(value).items() if k not in ("pivot", "decision")}
+    return shown | {
+        "verdict": result.get("verdict"),
+        "findings": result.get("findings", []),
+        "units": result.get("units", []),
+        "blackout_estimate_ms": result.get("estimate_ms"),
+    }
+
+
+def time(value: datetime | None) -> str | None:
+    return value.isoformat() if value else None

@@ -1,0 +1,34 @@
+"""liveupdate-all: API and worker in one process, SQLite, no broker: the embedded default."""
+
+import sys
+from collections.abc import Sequence
+from threading import Thread
+
+import uvicorn
+
+from liveupdate.api.app import build_app
+from liveupdate.cmd.assembly import services, worker
+from liveupdate.cmd.program import begin
+from liveupdate.db.schema import upgrade
+from liveupdate.db.session import open_engine
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    settings = begin("liveupdate-all", "Serve the REST API and drive the jobs, in one process.", argv)
+    engine = open_engine(settings.database)
+    upgrade(engine)
+    working = worker(settings, engine)
+    app = build_app(services(settings, engine, working.nudged.set))
+    thread = Thread(target=working.run, name="worker")
+    thread.start()
+    try:
+        # uvicorn takes the signals; once it has answered its last request, the worker stops too
+        uvicorn.run(app, host=settings.api.host, port=settings.api.port, log_config=None, server_header=False)
+    finally:
+        working.stop()
+        thread.join()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""Puts the parts together: what a worker and an API process need, made from the settings."""
+
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import Engine
+
+from liveupdate import methods
+from liveupdate.api.auth import authenticator, authorizer
+from liveupdate.api.cloud import CallersCloud
+from liveupdate.api.services import Services
+from liveupdate.drivers.cloud import Clouds, trusts
+from liveupdate.engine.context import Surroundings
+from liveupdate.errors import LiveUpdateError
+from liveupdate.settings import Settings
+from liveupdate.worker.guests import Guests
+from liveupdate.worker.main import Worker
+
+
+def services(settings: Settings, engine: Engine, nudge: Callable[[], None]) -> Services:
+    return Services(
+        engine=engine,
+        authenticate=authenticator(settings.cloud.name),
+        authorize=authorizer(),
+        cloud=CallersCloud(Clouds(settings.cloud.name)),
+        methods=methods.load(),
+        trust_roles=settings.cloud.trust_roles,
+        nudge=nudge,
+    )
+
+
+def worker(settings: Settings, engine: Engine) -> Worker:
+    clouds, guests = Clouds(settings.cloud.name), Guests(settings)
+    surroundings = Surroundings(settings, clouds.user, clouds.service, guests.of)
+
+    def look(kind: str) -> Mapping[str, str]:
+        if kind != "server":
+            raise LiveUpdateError(f"nothing watches a {kind}")
+        return clouds.watcher().servers.states()
+
+    def delete_trust(trust_id: str) -> None:
+        trusts.delete(clouds.service_connection().session, trust_id)
+
+    return Worker(
+        engine,
+        settings.worker,
+        surroundings,
+        methods.steps(),
+        look=look,
+        delete_trust=delete_trust,
+        forget=guests.forget,
+    )

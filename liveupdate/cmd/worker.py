@@ -1,0 +1,28 @@
+"""liveupdate-worker: drives jobs. SIGTERM: finish or park what is in hand, give the leases back, stop."""
+
+import signal
+import sys
+from collections.abc import Sequence
+
+from liveupdate.cmd.assembly import worker as assemble
+from liveupdate.cmd.program import begin
+from liveupdate.db.session import open_engine
+from liveupdate.messaging import nudge
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    settings = begin("liveupdate-worker", "Drive live-update jobs.", argv)
+    worker = assemble(settings, open_engine(settings.database))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stop())
+    listener = nudge.listen(settings.transport_url, worker.owner, worker.nudged.set)
+    try:
+        worker.run()
+    finally:
+        if listener is not None:
+            listener.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

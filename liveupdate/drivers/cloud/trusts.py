@@ -1,0 +1,46 @@
+"""Keystone trusts: the requester lets the service work in its name, for one job, with no more roles than it needs."""
+
+from datetime import datetime
+from typing import Any
+
+from keystoneauth1 import exceptions
+from keystoneauth1.session import Session
+
+from liveupdate.drivers.cloud.errors import calling
+from liveupdate.errors import Forbidden
+
+_IDENTITY = {"service_type": "identity", "version": (3, 0)}
+
+
+def create(
+    session: Session, trustor: str, trustee: str, project_id: str, roles: tuple[str, ...], expires_at: datetime
+) -> str:
+    """``session``: the trustor's own. Returns the trust's id. Raises Forbidden if its token may not make trusts."""
+    trust: dict[str, Any] = {
+        "trustor_user_id": trustor,
+        "trustee_user_id": trustee,
+        "project_id": project_id,
+        "roles": [{"name": role} for role in roles],
+        "impersonation": True,
+        "allow_redelegation": False,
+        "expires_at": expires_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+    }
+    with calling("create the job's trust"):
+        try:
+            answer = session.post("/OS-TRUST/trusts", json={"trust": trust}, endpoint_filter=_IDENTITY)
+        except (exceptions.Forbidden, exceptions.Unauthorized) as error:
+            raise Forbidden(
+                "this token may not let the service work in your name",
+                code="live-update.trust.refused",
+                remedy="use a token of your own, or an application credential that is not restricted",
+            ) from error
+    return str(answer.json()["trust"]["id"])
+
+
+def delete(session: Session, trust_id: str) -> None:
+    """``session``: the service user's. Nothing happens if it is gone."""
+    with calling("delete the job's trust"):
+        try:
+            session.delete(f"/OS-TRUST/trusts/{trust_id}", endpoint_filter=_IDENTITY)
+        except exceptions.NotFound:
+            return

@@ -1,0 +1,63 @@
+"""The report of a job: a pure function of its journal and its ledger."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from liveupdate.model import Job, Resource, StepRow
+from liveupdate.states import FINAL, ResourceState
+
+_OPEN = (ResourceState.INTENDED, ResourceState.CREATED)
+
+
+def assemble(job: Job, rows: Sequence[StepRow], ledger: Sequence[Resource]) -> dict[str, Any]:
+    """Times in milliseconds but for the steps' seconds; None where a job has not come that far."""
+    result = {row.spec.id: row.result for row in rows}
+
+    def told(step: str, key: str, default: Any = None) -> Any:
+        return result.get(step, {}).get(key, default)
+
+    return {
+        "job_id": job.id,
+        "state": job.state,
+        "kernel_before": told("update", "kernel_before"),
+        "kernel_after": told("update", "kernel_after"),
+        "units": [
+            {"name": u["name"], "handover": u["handover"], "reason": u.get("reason", "")}
+            for u in told("preflight", "units", [])
+        ],
+        "blackout_ms": told("open", "blackout_ms"),
+        "blackout_estimate_ms": told("pre_copy", "estimate_ms", told("preflight", "estimate_ms")),
+        "timeline": told("open", "timeline", told("cut_over", "timeline", [])),
+        "bytes": (told("pre_copy", "bytes", 0) or 0) + (told("cut_over", "bytes", 0) or 0),
+        "packages": told("user_space", "packages", []),
+        "stale_processes": told("user_space", "stale", []),
+        "steps": [{"id": row.spec.id, "state": row.state, "seconds": row.seconds} for row in rows],
+        "resources": resources(job, ledger),
+    }
+
+
+def resources(job: Job, ledger: Sequence[Resource]) -> dict[str, list[dict[str, Any]]]:
+    """Created (all there ever were), deleted, kept on purpose; leftovers: what an ended job has neither."""
+    ended = job.state in FINAL
+
+    def lines(*states: ResourceState) -> list[dict[str, Any]]:
+        return [resource(r) for r in ledger if r.state in states]
+
+    return {
+        "created": [resource(r) for r in ledger if r.cloud_id],
+        "deleted": lines(ResourceState.DELETED),
+        "kept": lines(ResourceState.KEPT),
+        "leftovers": lines(*_OPEN) if ended else [],
+    }
+
+
+def resource(line: Resource) -> dict[str, Any]:
+    return {
+        "kind": line.kind,
+        "role": line.role,
+        "name": line.name,
+        "cloud_id": line.cloud_id,
+        "state": line.state,
+        "created_at": line.created_at.isoformat(),
+        "deleted_at": line.deleted_at and line.deleted_at.isoformat(),
+    }

@@ -1,0 +1,30 @@
+from oslo_policy import policy
+
+from liveupdate.policies.roles import ADMIN, MEMBER, READER
+
+
+def _rule(name: str, check: str, description: str, *routes: tuple[str, str]) -> policy.DocumentedRuleDefault:
+    operations: list[policy.Operation] = [{"method": method, "path": path} for method, path in routes]
+    return policy.DocumentedRuleDefault(f"job:{name}", check, description, operations, scope_types=["project"])
+
+
+_JOB = "/v1/jobs/{job_id}"
+
+RULES = (
+    _rule("list", READER, "List the project's jobs.", ("GET", "/v1/jobs")),
+    _rule("list_all", ADMIN, "List and show the jobs of all projects.", ("GET", "/v1/jobs?all_projects=true")),
+    _rule(
+        "get",
+        READER,
+        "Show a job and all that belongs to it.",
+        ("GET", _JOB),
+        ("GET", f"{_JOB}/steps"),
+        ("GET", f"{_JOB}/events"),
+        ("GET", f"{_JOB}/resources"),
+        ("GET", f"{_JOB}/report"),
+    ),
+    _rule("create", MEMBER, "Create a job.", ("POST", "/v1/jobs")),
+    _rule("cancel", MEMBER, "Cancel a job: undo it.", ("POST", f"{_JOB}/actions")),
+    _rule("confirm", MEMBER, "Confirm a job in hold.", ("POST", f"{_JOB}/actions")),
+    _rule("rollback", MEMBER, "Move the workload back to the original.", ("POST", f"{_JOB}/actions")),
+)

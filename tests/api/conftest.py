@@ -1,0 +1,74 @@
+"""``api``: the whole API on SQLite. Only Keystone's word about a token, and Nova's about a server, are stood in for:
+the token "member@project" is what Keystone would say of a member of that project. tests/api/test_keystone.py (lab) has
+the real ones."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine
+
+from liveupdate.api.app import build_app
+from liveupdate.api.auth import authorizer
+from liveupdate.api.problems import Unauthorized
+from liveupdate.api.services import Caller, Services
+from liveupdate.context import RequestContext
+from liveupdate.errors import NotFound
+from liveupdate.methods import Method
+from liveupdate.testing.jobs import STEPS
+from liveupdate.testing.steps import World
+
+SERVER = "11111111-1111-4111-8111-111111111111"
+_IMPLIED = {"reader": ("reader",), "member": ("member", "reader"), "admin": ("admin", "member", "reader")}
+
+
+def authenticate(headers: Mapping[str, str]) -> Caller:
+    role, at, project = headers.get("x-auth-token", "").partition("@")
+    if not at:
+        raise Unauthorized("no valid token")
+    return Caller(RequestContext(f"user-{role}", project, _IMPLIED.get(role, (role,)), "req-x"))
+
+
+@dataclass
+class Cloud:
+    trusts: list[str] = field(default_factory=list)
+    made: int = 0
+
+    def server_name(self, caller: Caller, server_id: str) -> str:
+        if server_id.startswith("0"):
+            raise NotFound("no server", code="live-update.server.not-found")
+        return "web-1"
+
+    def create_trust(self, caller: Caller, roles: tuple[str, ...], expires_at: datetime) -> str:
+        self.made += 1
+        self.trusts.append(f"trust-{self.made}")
+        return self.trusts[-1]
+
+    def delete_trust(self, trust_id: str) -> None:
+        self.trusts.remove(trust_id)
+
+
+@pytest.fixture
+def cloud() -> Cloud:
+    return Cloud()
+
+
+@pytest.fixture
+def api(sqlite: Engine, cloud: Cloud) -> Iterator[TestClient]:
+    steps = World().steps(*STEPS)
+    back = tuple(steps[name] for name in ("copy", "switch", "open"))
+    look, switch, release = steps["prepare"], steps["open"], steps["tidy"]
+    method = Method("surrogate", "Test", tuple(steps.values()), (look,), switch, back, switch, release)
+    services = Services(sqlite, authenticate, authorizer(), cloud, {"surrogate": method}, ("member",), lambda: None)
+    with TestClient(build_app(services), headers={"X-Auth-Token": "member@mine"}) as client:
+        yield client
+
+
+def as_(who: str) -> dict[str, str]:
+    return {"X-Auth-Token": who}
+
+
+def new(**more: object) -> dict[str, object]:
+    return {"job": {"method": "surrogate", "server_id": SERVER, **more}}

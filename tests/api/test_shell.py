@@ -1,0 +1,85 @@
+"""What holds on every path: one shape of errors, versions, request ids, no token no answer."""
+
+import pytest
+from fastapi.testclient import TestClient
+
+from liveupdate.api.microversions import MAXIMUM, MINIMUM
+
+REQUEST_ID = "req-01234567-89ab-4cde-8f01-23456789abcd"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nowhere", 404),
+        ("DELETE", "/v1/jobs", 405),
+        ("GET", "/v1/jobs/not-a-uuid", 400),
+        ("GET", "/v1/jobs/99999999-9999-4999-8999-999999999999", 404),
+        ("POST", "/v1/jobs", 400),
+        ("GET", "/v1/jobs?color=red", 400),
+    ],
+)
+def test_every_error_has_the_same_shape(api: TestClient, method: str, path: str, status: int) -> None:
+    answer = api.request(method, path)
+    assert answer.status_code == status
+    [error] = answer.json()["errors"]
+    assert set(error) == {"status", "code", "title", "detail", "remedy", "request_id", "links"}
+    assert error["status"] == status
+    assert error["code"].startswith("live-update.")
+    assert error["request_id"] == answer.headers["X-Openstack-Request-Id"]
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/previews", "/v1/methods", "/nowhere", "/openapi.json"])
+def test_without_a_token_nothing_is_told(api: TestClient, path: str) -> None:
+    answer = api.get(path, headers={"X-Auth-Token": ""})
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Keystone")
+    assert answer.json()["errors"][0]["code"] == "live-update.auth.unauthorized"
+
+
+@pytest.mark.parametrize(("path", "status"), [("/", 300), ("/v1/", 200), ("/v1", 200), ("/healthcheck", 200)])
+def test_versions_and_health_are_public(api: TestClient, path: str, status: int) -> None:
+    assert api.get(path, headers={"X-Auth-Token": ""}, follow_redirects=False).status_code == status
+
+
+def test_the_version_document_is_what_discovery_reads(api: TestClient) -> None:
+    [version] = api.get("/").json()["versions"]
+    assert version == api.get("/v1/").json()["version"]
+    assert (version["id"], version["status"]) == ("v1", "CURRENT")
+    assert (version["min_version"], version["max_version"]) == (MINIMUM, MAXIMUM)
+    assert version["links"][0]["href"].endswith("/v1/")
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "answered"),
+    [
+        (None, 200, MINIMUM),
+        ("compute 2.96", 200, MINIMUM),
+        ("live-update latest", 200, MAXIMUM),
+        (f"live-update {MAXIMUM}", 200, MAXIMUM),
+        (f"compute 2.96, live-update {MAXIMUM}", 200, MAXIMUM),
+        ("live-update 9.9", 406, MINIMUM),
+        ("live-update nine", 400, MINIMUM),
+    ],
+)
+def test_microversions(api: TestClient, asked: str | None, status: int, answered: str) -> None:
+    answer = api.get("/v1/methods", headers={"OpenStack-API-Version": asked} if asked else {})
+    assert answer.status_code == status
+    assert answer.headers["OpenStack-API-Version"] == f"live-update {answered}"
+    assert "OpenStack-API-Version" in answer.headers["Vary"]
+    if status == 406:
+        error = answer.json()["errors"][0]
+        assert (error["min_version"], error["max_version"]) == (MINIMUM, MAXIMUM)
+
+
+@pytest.mark.parametrize(("sent", "taken"), [(REQUEST_ID, True), ("req-x", False), ("x\ny", False)])
+def test_a_valid_request_id_of_the_caller_goes_on_the_job(api: TestClient, sent: str, taken: bool) -> None:
+    body = {"job": {"method": "surrogate", "server_id": "11111111-1111-4111-8111-111111111111"}}
+    answer = api.post("/v1/jobs", json=body, headers={"X-Openstack-Request-Id": sent})
+    assert answer.headers["X-Openstack-Request-Id"] != sent
+    assert (answer.json()["job"]["request_id"] == sent) is taken
+
+
+def test_an_answer_never_repeats_what_was_wrongly_sent(api: TestClient) -> None:
+    answer = api.post("/v1/jobs", json={"job": {"password": "hunter2"}})
+    assert "hunter2" not in answer.text
