@@ -1,0 +1,21 @@
+"""The service in openstacksdk: ``connection.live_update.create_job(...)`` after ``add_service(connection)``."""
+
+from typing import Any
+
+from openstack.service_description import ServiceDescription
+
+from liveupdate.client.proxy import Proxy
+
+SERVICE_TYPE = "live-update"
+
+
+class LiveUpdateService(ServiceDescription):
+    supported_versions = {"1": Proxy}
+
+
+def add_service(connection: Any) -> Proxy:
+    """Make ``connection.live_update`` available; its proxy. Nothing happens if it is there already."""
+    if not isinstance(getattr(connection, "live_update", None), Proxy):
+        connection.add_service(LiveUpdateService(SERVICE_TYPE))
+    proxy: Proxy = connection.live_update
+    return proxy

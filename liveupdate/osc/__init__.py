@@ -1,0 +1,1 @@
+"""Commands for OpenStackClient: ``openstack live update …``. They speak through liveupdate.client only."""

@@ -1,0 +1,35 @@
+"""The arguments that say what to update, shared by jobs and previews."""
+
+import argparse
+from typing import Any
+
+
+def add_update(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--server", metavar="<server>", required=True, help="Server to update (name or ID)")
+    parser.add_argument("--method", metavar="<method>", default="surrogate", help="Update method (default: surrogate)")
+    parser.add_argument(
+        "--kernel", metavar="<package>", default="newest", help="Kernel package, or newest (default), or keep"
+    )
+    parser.add_argument(
+        "--unit",
+        metavar="<unit>[=<handover>]",
+        action="append",
+        default=[],
+        help="Unit of the workload, and how it is handed over: move, restart, start, leave (repeat for more)",
+    )
+
+
+def update(connection: Any, parsed_args: argparse.Namespace) -> dict[str, Any]:
+    """The attributes of a job or preview; the server's name resolved. Raises openstack.exceptions.NotFoundException."""
+    server = connection.compute.find_server(parsed_args.server, ignore_missing=False)
+    asked: dict[str, Any] = {"method": parsed_args.method, "server_id": server.id}
+    asked["kernel"] = None if parsed_args.kernel == "keep" else parsed_args.kernel
+    if parsed_args.unit:
+        asked["units"] = [_unit(given) for given in parsed_args.unit]
+    return asked
+
+
+def _unit(given: str) -> dict[str, str]:
+    name, _, handover = given.partition("=")
+    unit = {"name": name if name.endswith(".service") else f"{name}.service"}
+    return unit | {"handover": handover} if handover else unit

@@ -1,0 +1,176 @@
+"""The API with the real Keystone and Nova of the lab: tokens, roles, projects, trusts, and the stock client."""
+
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openstack
+import pytest
+import requests
+import uvicorn
+
+from lab import settings as lab
+from liveupdate.api.app import build_app
+from liveupdate.api.auth import authenticator, authorizer
+from liveupdate.api.cloud import CallersCloud
+from liveupdate.api.services import Services
+from liveupdate.client import add_service
+from liveupdate.db.schema import upgrade
+from liveupdate.db.session import open_engine
+from liveupdate.drivers.cloud import Clouds, trusts
+from liveupdate.methods import Method
+from liveupdate.testing.jobs import STEPS, work_once
+from liveupdate.testing.steps import World
+from liveupdate.worker.reaper import delete_trusts
+
+pytestmark = [
+    pytest.mark.lab,
+    # openstacksdk and its libraries warn about each other
+    pytest.mark.filterwarnings("ignore::Warning"),
+]
+
+URL = "http://127.0.0.1:9323"
+CLOUDS = lab.STATE / "clouds.yaml"
+
+
+def connect(cloud: str) -> Any:
+    return openstack.connect(cloud=cloud)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def clouds() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OS_CLIENT_CONFIG_FILE", str(CLOUDS))
+        yield
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    engine = open_engine(f"sqlite:///{tmp_path_factory.mktemp('api')}/liveupdate.sqlite")
+    upgrade(engine)
+    return engine
+
+
+@pytest.fixture(scope="module")
+def api(clouds: None, engine: Any) -> Iterator[str]:
+    steps = World().steps(*STEPS)
+    look, switch, release = steps["prepare"], steps["open"], steps["tidy"]
+    method = Method("surrogate", "Test", tuple(steps.values()), (look,), switch, (switch,), switch, release)
+    cloud, methods = CallersCloud(Clouds("liveupdate")), {"surrogate": method}
+    services = Services(engine, authenticator("liveupdate"), authorizer(), cloud, methods, ("member",), lambda: None)
+    server = uvicorn.Server(uvicorn.Config(build_app(services), port=9323, log_config=None))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), "the API did not start"
+        time.sleep(0.05)
+    yield URL
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def server(clouds: None) -> Iterator[str]:
+    """A server of project demo, on a host with the fake driver."""
+    demo = connect("demo")
+    image, network = demo.image.find_image("tiny"), demo.network.find_network("lab")
+    flavor = demo.compute.find_flavor("tiny")
+    made = demo.compute.create_server(
+        name=f"api-{uuid.uuid4().hex[:6]}", image_id=image.id, flavor_id=flavor.id, networks=[{"uuid": network.id}]
+    )
+    demo.compute.wait_for_server(made, interval=0.5, wait=120)
+    yield made.id
+    demo.compute.delete_server(made)
+    demo.compute.wait_for_delete(made, interval=0.5, wait=60)
+
+
+def token(cloud: str) -> dict[str, str]:
+    return {"X-Auth-Token": connect(cloud).session.get_token()}
+
+
+def create(api: str, cloud: str, server: str) -> requests.Response:
+    body = {"job": {"method": "surrogate", "server_id": server}}
+    return requests.post(f"{api}/v1/jobs", json=body, headers=token(cloud), timeout=60)
+
+
+def trusts_there() -> set[str]:
+    return {t["id"] for t in connect("admin").identity.get("/OS-TRUST/trusts").json()["trusts"]}
+
+
+@pytest.mark.parametrize("sent", [{}, {"X-Auth-Token": "rubbish"}, {"X-Auth-Token": "gAAAAAB" + "x" * 180}])
+def test_a_missing_or_bad_token_is_401(api: str, sent: dict[str, str]) -> None:
+    answer = requests.get(f"{api}/v1/jobs", headers=sent, timeout=60)
+    assert answer.status_code == 401
+    assert answer.json()["errors"][0]["code"] == "live-update.auth.unauthorized"
+
+
+def test_an_unscoped_token_is_refused(api: str) -> None:
+    auth = connect("demo").config.config["auth"]
+    identity = {"methods": ["password"], "password": {"user": {"name": auth["username"], "password": auth["password"]}}}
+    identity["password"]["user"]["domain"] = {"name": "Default"}  # type: ignore[index]
+    body = {"auth": {"identity": identity, "scope": "unscoped"}}
+    made = requests.post(f"{auth['auth_url']}/auth/tokens", json=body, timeout=60)
+    sent = {"X-Auth-Token": made.headers["X-Subject-Token"]}
+    answer = requests.get(f"{api}/v1/jobs", headers=sent, timeout=60)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (403, "live-update.auth.no-project")
+
+
+def test_a_reader_sees_and_may_not_create(api: str, server: str) -> None:
+    assert requests.get(f"{api}/v1/jobs", headers=token("reader"), timeout=60).status_code == 200
+    before = trusts_there()
+    assert create(api, "reader", server).status_code == 403
+    assert trusts_there() == before
+
+
+def test_a_job_has_a_trust_with_few_roles_that_goes_when_it_ends(api: str, server: str, engine: Any) -> None:
+    before = trusts_there()
+    answer = create(api, "demo", server)
+    assert answer.status_code == 202, answer.text
+    job = answer.json()["job"]["id"]
+    [made] = trusts_there() - before
+    trust = connect("admin").identity.get(f"/OS-TRUST/trusts/{made}").json()["trust"]
+    assert [role["name"] for role in trust["roles"]] == ["member"]
+    assert (trust["impersonation"], trust["redelegation_count"]) == (True, 0)
+    assert trust["expires_at"]
+    headers = token("demo")
+    assert requests.get(f"{api}/v1/jobs/{job}", headers=token("admin"), timeout=60).status_code == 200
+    cancelled = requests.post(f"{api}/v1/jobs/{job}/actions", json={"action": "cancel"}, headers=headers, timeout=60)
+    assert cancelled.status_code == 202
+    work_once(engine, World())
+    service = Clouds("liveupdate").service_connection().session
+    assert delete_trusts(engine, lambda trust_id: trusts.delete(service, trust_id)) == 1
+    assert trusts_there() == before
+    trusts.delete(service, made)
+
+
+def test_another_projects_server_is_not_found(api: str, server: str) -> None:
+    before = trusts_there()
+    assert create(api, "admin", server).status_code == 404
+    assert trusts_there() == before
+
+
+def test_the_sdk_finds_the_service_in_the_catalog(api: str) -> None:
+    demo = connect("demo")
+    proxy = add_service(demo)
+    assert [job.state for job in proxy.jobs()] == ["cancelled"]
+
+
+def test_the_stock_command_line_lists_jobs(api: str) -> None:
+    openstack_command = Path(sys.executable).parent / "openstack"
+    argv = [str(openstack_command), "--os-cloud", "demo", "live", "update", "job", "list", "-f", "value", "-c", "state"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.strip()) == (0, "cancelled"), done.stderr
+
+
+def test_the_stock_command_line_tells_code_and_remedy(api: str) -> None:
+    openstack_command = Path(sys.executable).parent / "openstack"
+    argv = [str(openstack_command), "--os-cloud", "demo", "live", "update", "job", "show", str(uuid.uuid4())]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "live-update.job.not-found" in done.stderr
+    assert "Remedy:" in done.stderr
