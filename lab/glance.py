@@ -28,6 +28,7 @@ def configure() -> None:
                 "rbd_store_user": "glance",
                 "rbd_store_pool": "images",
                 "rbd_store_chunk_size": 8,
+                "rbd_thin_provisioning": True,
             },
             "os_glance_staging_store": {"filesystem_store_datadir": HOME / "staging"},
             "os_glance_tasks_store": {"filesystem_store_datadir": HOME / "tasks"},

@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab import ceph, libvirt, mariadb, memcached, openvswitch, rabbitmq, settings
+from lab.image import build
 from lab.processes import Failed
 
 PACKAGES = (
     *("ethtool", "iproute2", "openssh-client", "python3-venv"),
     *(*mariadb.PACKAGES, *rabbitmq.PACKAGES, *memcached.PACKAGES),
-    *(*ceph.PACKAGES, *libvirt.PACKAGES, *openvswitch.PACKAGES),
+    *(*ceph.PACKAGES, *libvirt.PACKAGES, *openvswitch.PACKAGES, *build.PACKAGES),
 )
 #: Bindings that exist only as Debian packages, for the same Python 3.11 as the environment's.
 BORROWED = ("libvirt*.py", "libvirtmod*.so", "rados.*.so", "rbd.*.so")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lab import (
+    apt_source,
     bridges,
     ceph,
     cinder,
@@ -30,6 +31,7 @@ from lab import (
     schemas,
     settings,
 )
+from lab.image import build
 from lab.processes import Failed, Process
 
 Result = TypeVar("Result")
@@ -42,6 +44,7 @@ def up() -> None:
     with _alone():
         began = time.monotonic()
         _phase("packages", packages.install)
+        _phase("guest images", _images)
         _phase("bridges", bridges.up)
         _phase("configuration", _configure)
         _phase("databases, message bus, Ceph", lambda: _together(_databases, _message_bus, ceph.up))
@@ -56,7 +59,7 @@ def up() -> None:
 
 def ports() -> dict[str, int]:
     """Where each process listens, by its name."""
-    modules = (keystone, glance, placement, nova, cinder, neutron, mariadb, rabbitmq, memcached)
+    modules = (keystone, glance, placement, nova, cinder, neutron, mariadb, rabbitmq, memcached, apt_source)
     return {process.name: process.port for module in modules for process in module.processes() if process.port}
 
 
@@ -67,6 +70,11 @@ def hosts() -> tuple[str, ...]:
 def _configure() -> None:
     for module in CONFIGURED:
         module.configure()
+
+
+def _images() -> None:
+    apt_source.make()
+    build.build()
 
 
 def _databases() -> None:
@@ -90,7 +98,7 @@ def _services() -> bool:
     """Start all the rest at once; whether any of it was not running."""
     services = [
         *(*glance.processes(), *placement.processes(), *neutron.processes(), *nova.processes(), *cinder.processes()),
-        *(*fake_hosts.processes(), *real_hosts.processes()),
+        *(*fake_hosts.processes(), *real_hosts.processes(), *apt_source.processes()),
     ]
     return _start(services)
 
