@@ -9,14 +9,14 @@ from typing import Any
 from liveupdate.errors import Retry
 from liveupdate.model import Json, Resource
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
-from liveupdate.steps.resources import make, there, unmake
+from liveupdate.steps.resources import make, there, unmake, wait
 
 _SERIAL_FILES = "cat /sys/block/*/serial /sys/block/*/device/vpd_pg80 2>/dev/null || true"
 
 
 def probe(context: StepContext) -> Probe:
     volumes = _volumes(context)
-    if not all(there(context, "attachment", _role(v)) for v in volumes):
+    if not all(there(context, "attachment", _role(v)) and attached(context, v["id"]) for v in volumes):
         return NOT_DONE
     paths = _paths(context, volumes)
     return Probe(True, _result(paths)) if all(paths.values()) else NOT_DONE
@@ -33,6 +33,8 @@ def apply(context: StepContext) -> Json:
             return volume_id
 
         make(context, "attachment", _role(volume), create, {"server_id": surrogate, "volume_id": volume["id"]})
+    for volume in volumes:
+        wait(context, lambda v=volume["id"]: attached(context, v) or None, "volumes to be attached")  # type: ignore[misc]
     paths = _paths(context, volumes)
     if missing := [volume_id for volume_id, count in paths.items() if not count]:
         raise Retry(1.0, f"waits for volumes in the guest: {', '.join(missing)}", counts=False)
@@ -42,6 +44,13 @@ def apply(context: StepContext) -> Json:
 def undo(context: StepContext) -> None:
     for volume in _volumes(context):
         unmake(context, "attachment", _role(volume))
+
+
+def attached(context: StepContext, volume_id: str) -> bool:
+    """Nova lists a volume at once; it is there when Cinder says so."""
+    volume = context.user_cloud().volumes.get(volume_id)
+    surrogate = context.result("provision")["server_id"]
+    return volume is not None and volume.status == "in-use" and surrogate in volume.servers
 
 
 def _volumes(context: StepContext) -> list[dict[str, Any]]:

@@ -9,10 +9,9 @@ from typing import Any
 from liveupdate.drivers.cloud import marks
 from liveupdate.errors import Failed
 from liveupdate.model import Json, Resource
-from liveupdate.states import ResourceState
 from liveupdate.steps.fallback import available
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
-from liveupdate.steps.resources import make, take_away, there, unmake, wait
+from liveupdate.steps.resources import make, there, unmake, wait
 
 ROLE = "mirror"
 #: Seconds after which the guest thaws by itself, should the worker be gone.
@@ -52,10 +51,10 @@ def undo(context: StepContext) -> None:
 
 def _snapshot(context: StepContext) -> Resource:
     """The consistent snapshot's line, taken now unless there is one."""
-    line = context.ledger.intend("snapshot", ROLE)
-    if line.state == ResourceState.CREATED and there(context, "snapshot", ROLE):
+    line = context.ledger.find("snapshot", ROLE)
+    if line and there(context, "snapshot", ROLE):
         return line
-    take_away(context, line)
+    unmake(context, "snapshot", ROLE)
     line = context.ledger.intend("snapshot", ROLE)
     snapshots = context.user_cloud().snapshots
     with context.guest("original").freeze(_mounts(context), _WATCHDOG) as frozen:

@@ -158,6 +158,15 @@ def _attachment(context: StepContext, line: Resource) -> str | None:
     return next((a.volume_id for a in attached if a.volume_id == line.details["volume_id"]), None)
 
 
+def _detach(context: StepContext, line: Resource, volume_id: str) -> None:
+    """As the service user: of a locked server only an administrator may take a volume."""
+    cloud = context.service_cloud()
+    volume = cloud.volumes.get(volume_id)
+    if volume and volume.status in ("reserved", "attaching", "detaching"):
+        raise Retry(1.0, f"volume {volume_id} is {volume.status}", counts=False)
+    cloud.servers.detach_volume(line.details["server_id"], volume_id)
+
+
 def _address_pair(context: StepContext, line: Resource) -> str | None:
     """A line's ``details``: {"port_id", "address"}."""
     port = context.service_cloud().ports.get(line.details["port_id"])
@@ -171,10 +180,7 @@ KINDS: Mapping[str, Kind] = {
     "port": Kind(_port, lambda c, line, found: c.user_cloud().ports.delete(found)),
     # the service user locks, so that an owner cannot unlock in mid-flight
     "lock": Kind(_lock, lambda c, line, found: c.service_cloud().servers.unlock(found)),
-    # of a locked server only an administrator may take a volume
-    "attachment": Kind(
-        _attachment, lambda c, line, found: c.service_cloud().servers.detach_volume(line.details["server_id"], found)
-    ),
+    "attachment": Kind(_attachment, _detach),
     "address_pair": Kind(
         _address_pair, lambda c, line, found: c.service_cloud().ports.disallow(found, line.details["address"])
     ),

@@ -66,7 +66,7 @@ class Clouds:
             return self._made[key]
 
     def _connection(self, auth: Any, request_id: str) -> Any:
-        verify, cert = self._region.get_requests_verification_args()
+        verify, cert = self._region.get_requests_verify_args()
         headers = {_REQUEST_ID: request_id} if request_id else {}
         session = Session(auth=auth, verify=verify, cert=cert, timeout=60, additional_headers=headers)
         options: dict[str, Any] = {

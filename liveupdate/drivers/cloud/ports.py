@@ -123,8 +123,14 @@ class Ports:
         )
 
     def floating_addresses(self, port_id: str) -> list[str]:
+        """None where the network has no routers at all."""
         with calling(f"list the floating addresses of port {port_id}"):
-            return [f.floating_ip_address for f in self._network.ips(port_id=port_id)]
+            try:
+                return [f.floating_ip_address for f in self._network.ips(port_id=port_id)]
+            except Exception as error:
+                if missing(error):
+                    return []
+                raise
 
 
 def _port(p: Any) -> Port:

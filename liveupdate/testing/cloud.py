@@ -1,0 +1,427 @@
+"""A cloud in memory: servers, volumes, snapshots and ports with the verbs of drivers/cloud, as steps use them.
+
+Operations are done at once. Rules that steps must respect are kept: locked servers refuse all but administrators, a
+volume in use or with snapshots is not deleted, a name need not be unique. ``strike`` is called with the name of each
+changing call, before and after it ("before create_port", "after create_port"), and may raise: that is a crash.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any
+
+from liveupdate.drivers.cloud import marks
+from liveupdate.drivers.cloud.hosts import Host
+from liveupdate.drivers.cloud.ports import Link, Port
+from liveupdate.drivers.cloud.servers import AttachedVolume, Flavor, Group, Server
+from liveupdate.drivers.cloud.snapshots import Snapshot
+from liveupdate.drivers.cloud.volumes import Volume
+from liveupdate.errors import Failed
+
+FLAVOR = Flavor("guest", 2, 1024, 0, 0, {})
+
+
+@dataclass
+class World:
+    """What is there, whoever looks."""
+
+    servers: dict[str, Server] = field(default_factory=dict)
+    attached: dict[str, dict[str, AttachedVolume]] = field(default_factory=dict)
+    volumes: dict[str, Volume] = field(default_factory=dict)
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    ports: dict[str, Port] = field(default_factory=dict)
+    hosts: list[Host] = field(default_factory=list)
+    strike: Callable[[str], None] = lambda moment: None
+    _ids: Any = field(default_factory=lambda: count(1))
+
+    def new_id(self, kind: str) -> str:
+        return f"{kind}-{next(self._ids):04d}-0000-0000"
+
+    def seen(self) -> dict[str, Any]:
+        """Everything, for comparing before and after."""
+        return {
+            "servers": dict(self.servers),
+            "attached": {s: dict(a) for s, a in self.attached.items()},
+            "volumes": dict(self.volumes),
+            "snapshots": dict(self.snapshots),
+            "ports": dict(self.ports),
+        }
+
+    def update_volume(self, volume_id: str) -> None:
+        on = frozenset(s for s, volumes in self.attached.items() if volume_id in volumes)
+        status = "in-use" if on else "available"
+        self.volumes[volume_id] = replace(self.volumes[volume_id], servers=on, status=status)
+
+
+def server(identifier: str, **changes: Any) -> Server:
+    made = Server(
+        id=identifier,
+        name="server",
+        project_id="project",
+        user_id="user",
+        status="ACTIVE",
+        task_state="",
+        locked=False,
+        locked_reason="",
+        fault="",
+        host="host1",
+        hostname="server",
+        pinned_zone="",
+        root_device="/dev/vda",
+        description="a server",
+        key_name="",
+        config_drive=True,
+        image_id="",
+        flavor=FLAVOR,
+        metadata={"owner": "me"},
+        tags=("mine",),
+        security_groups=("default",),
+        server_groups=(),
+    )
+    return replace(made, **changes)
+
+
+def volume(identifier: str, **changes: Any) -> Volume:
+    made = Volume(
+        id=identifier,
+        name=identifier,
+        description="",
+        status="available",
+        size=3,
+        type="ceph",
+        bootable=False,
+        multiattach=False,
+        encrypted=False,
+        metadata={},
+        image_properties={},
+        servers=frozenset(),
+    )
+    return replace(made, **changes)
+
+
+def port(identifier: str, address: str, **changes: Any) -> Port:
+    made = Port(
+        id=identifier,
+        name=identifier,
+        description="",
+        status="DOWN",
+        mac=f"fa:16:3e:00:00:{int(address.rpartition('.')[2]):02x}",
+        network_id="network",
+        project_id="project",
+        device_id="",
+        vnic_type="normal",
+        port_security=True,
+        addresses=(("subnet", address),),
+        allowed=(),
+        security_groups=("default",),
+    )
+    return replace(made, **changes)
+
+
+def with_server() -> World:
+    """A world with one server, "original": boot volume, one multiattach data volume, one port, a second host."""
+    world = World(hosts=[Host("host1", "nova", True, {}), Host("host2", "nova", True, {})])
+    world.servers["original"] = server("original")
+    world.volumes["root-volume"] = volume("root-volume", bootable=True)
+    world.volumes["data-volume"] = volume("data-volume", multiattach=True)
+    world.ports["own-port"] = port("own-port", "10.0.0.10", device_id="original", status="ACTIVE")
+    world.attached["original"] = {
+        "root-volume": AttachedVolume("root-volume", "/dev/vda", "", True),
+        "data-volume": AttachedVolume("data-volume", "/dev/vdb", "", False),
+    }
+    for identifier in world.attached["original"]:
+        world.update_volume(identifier)
+    return world
+
+
+class CloudDouble:
+    """One identity's view of a World; see drivers/cloud/cloud.py."""
+
+    def __init__(self, world: World, *, admin: bool) -> None:
+        self.world = world
+        self.servers = Servers(world, admin)
+        self.consoles = Consoles()
+        self.flavors = Flavors()
+        self.keypairs = Keypairs()
+        self.hosts = Hosts(world)
+        self.placement = Placement(world)
+        self.volumes = Volumes(world)
+        self.snapshots = Snapshots(world)
+        self.ports = Ports(world, admin)
+        self.quotas = Quotas()
+
+
+class _Verbs:
+    def __init__(self, world: World, admin: bool = False) -> None:
+        self.world = world
+        self.admin = admin
+
+    def _do(self, name: str, work: Callable[[], Any]) -> Any:
+        self.world.strike(f"before {name}")
+        result = work()
+        self.world.strike(f"after {name}")
+        return result
+
+    def _refuse(self, refused: bool, why: str) -> None:
+        if refused:
+            raise Failed(why, code="live-update.cloud.refused")
+
+
+class Servers(_Verbs):
+    def get(self, server_id: str) -> Server | None:
+        return self.world.servers.get(server_id)
+
+    def by_tag(self, tag: str) -> Server | None:
+        return next((s for s in self.world.servers.values() if tag in s.tags), None)
+
+    def user_data(self, server_id: str) -> str:
+        return ""
+
+    def groups(self, ids: Sequence[str]) -> list[Group]:
+        return []
+
+    def volumes(self, server_id: str) -> list[AttachedVolume]:
+        return list(self.world.attached.get(server_id, {}).values())
+
+    def create(self, body: Mapping[str, Any], hints: Mapping[str, str]) -> str:
+        def work() -> str:
+            identifier = self.world.new_id("server")
+            self.world.servers[identifier] = server(
+                identifier,
+                name=body["name"],
+                hostname=body["hostname"],
+                host="host2",
+                metadata=dict(body["metadata"]),
+                tags=tuple(body["tags"]),
+            )
+            boot = body["block_device_mapping_v2"][0]
+            self._plug(identifier, boot["uuid"], "/dev/vda", boot["delete_on_termination"])
+            port_id = body["networks"][0]["port"]
+            self.world.ports[port_id] = replace(self.world.ports[port_id], device_id=identifier, status="ACTIVE")
+            return identifier
+
+        return str(self._do("create_server", work))
+
+    def _plug(self, server_id: str, volume_id: str, device: str, dies: bool) -> None:
+        on = self.world.attached.setdefault(server_id, {})
+        on[volume_id] = AttachedVolume(volume_id, device, "", dies)
+        self.world.update_volume(volume_id)
+
+    def _changeable(self, server_id: str) -> Server:
+        found = self.world.servers[server_id]
+        self._refuse(found.locked and not self.admin, f"server {server_id} is locked")
+        return found
+
+    def _set(self, server_id: str, **changes: Any) -> None:
+        self.world.servers[server_id] = replace(self._changeable(server_id), **changes)
+
+    def delete(self, server_id: str) -> None:
+        def work() -> None:
+            if server_id not in self.world.servers:
+                return
+            self._changeable(server_id)
+            for plugged in self.world.attached.pop(server_id, {}).values():
+                self.world.update_volume(plugged.volume_id)
+                if plugged.delete_on_termination:
+                    del self.world.volumes[plugged.volume_id]
+            for found in [p for p in self.world.ports.values() if p.device_id == server_id]:
+                self.world.ports[found.id] = replace(found, device_id="", status="DOWN")
+            del self.world.servers[server_id]
+
+        self._do("delete_server", work)
+
+    def stop(self, server_id: str) -> None:
+        self._do("stop_server", lambda: self._set(server_id, status="SHUTOFF"))
+
+    def lock(self, server_id: str, reason: str) -> None:
+        self._do("lock_server", lambda: self._set(server_id, locked=True, locked_reason=reason))
+
+    def unlock(self, server_id: str) -> None:
+        self._do("unlock_server", lambda: self._set(server_id, locked=False, locked_reason=""))
+
+    def rename(self, server_id: str, name: str, description: str) -> None:
+        self._do("rename_server", lambda: self._set(server_id, name=name, description=description))
+
+    def set_metadata(self, server_id: str, metadata: Mapping[str, str]) -> None:
+        self._do("set_metadata", lambda: self._set(server_id, metadata=dict(metadata)))
+
+    def set_tags(self, server_id: str, tags: Sequence[str]) -> None:
+        self._do("set_tags", lambda: self._set(server_id, tags=tuple(tags)))
+
+    def attach_volume(self, server_id: str, volume_id: str) -> None:
+        def work() -> None:
+            self._changeable(server_id)
+            found = self.world.volumes[volume_id]
+            self._refuse(bool(found.servers) and not found.multiattach, f"volume {volume_id} is in use")
+            self._plug(server_id, volume_id, "/dev/vdb", False)
+
+        self._do("attach_volume", work)
+
+    def detach_volume(self, server_id: str, volume_id: str) -> None:
+        def work() -> None:
+            self._changeable(server_id)
+            self.world.attached[server_id].pop(volume_id, None)
+            self.world.update_volume(volume_id)
+
+        self._do("detach_volume", work)
+
+    def set_delete_on_termination(self, server_id: str, volume_id: str, value: bool) -> None:
+        def work() -> None:
+            on = self.world.attached[server_id]
+            on[volume_id] = replace(on[volume_id], delete_on_termination=value)
+
+        self._do("set_delete_on_termination", work)
+
+    def attach_port(self, server_id: str, port_id: str) -> None:
+        def work() -> None:
+            found = self.world.ports[port_id]
+            self._refuse(bool(found.device_id), f"port {port_id} is in use")
+            self.world.ports[port_id] = replace(found, device_id=server_id, status="ACTIVE")
+
+        self._do("attach_port", work)
+
+    def detach_port(self, server_id: str, port_id: str) -> None:
+        def work() -> None:
+            if (found := self.world.ports.get(port_id)) and found.device_id == server_id:
+                self.world.ports[port_id] = replace(found, device_id="", status="DOWN")
+
+        self._do("detach_port", work)
+
+
+class Volumes(_Verbs):
+    def get(self, volume_id: str) -> Volume | None:
+        return self.world.volumes.get(volume_id)
+
+    def find(self, name: str, job_id: str, role: str) -> Volume | None:
+        named = (v for v in self.world.volumes.values() if v.name == name)
+        return next((v for v in named if marks.carries(v.metadata, job_id, role)), None)
+
+    def from_snapshot(self, name: str, snapshot_id: str, like: Volume, metadata: Mapping[str, str]) -> Volume:
+        def work() -> Volume:
+            self._refuse(snapshot_id not in self.world.snapshots, f"no snapshot {snapshot_id}")
+            made = volume(self.world.new_id("volume"), name=name, size=like.size, bootable=True, metadata=metadata)
+            self.world.volumes[made.id] = made
+            return made
+
+        made: Volume = self._do("create_volume", work)
+        return made
+
+    def update(self, volume_id: str, name: str, description: str, metadata: Mapping[str, str]) -> None:
+        def work() -> None:
+            found = self.world.volumes[volume_id]
+            told = replace(found, name=name, description=description, metadata=dict(metadata))
+            self.world.volumes[volume_id] = told
+
+        self._do("update_volume", work)
+
+    def delete(self, volume_id: str) -> None:
+        def work() -> None:
+            found = self.world.volumes.get(volume_id)
+            self._refuse(bool(found and found.servers), f"volume {volume_id} is in use")
+            used = any(s.volume_id == volume_id for s in self.world.snapshots.values())
+            self._refuse(used, f"volume {volume_id} has snapshots")
+            self.world.volumes.pop(volume_id, None)
+
+        self._do("delete_volume", work)
+
+
+class Snapshots(_Verbs):
+    def get(self, snapshot_id: str) -> Snapshot | None:
+        return self.world.snapshots.get(snapshot_id)
+
+    def find(self, name: str, job_id: str, role: str) -> Snapshot | None:
+        named = (s for s in self.world.snapshots.values() if s.name == name)
+        return next((s for s in named if marks.carries(s.metadata, job_id, role)), None)
+
+    def create(self, name: str, volume_id: str, metadata: Mapping[str, str]) -> Snapshot:
+        def work() -> Snapshot:
+            made = Snapshot(self.world.new_id("snapshot"), name, "available", volume_id, dict(metadata))
+            self.world.snapshots[made.id] = made
+            return made
+
+        made: Snapshot = self._do("create_snapshot", work)
+        return made
+
+    def delete(self, snapshot_id: str) -> None:
+        self._do("delete_snapshot", lambda: self.world.snapshots.pop(snapshot_id, None))
+
+
+class Ports(_Verbs):
+    def get(self, port_id: str) -> Port | None:
+        return self.world.ports.get(port_id)
+
+    def of_server(self, server_id: str) -> list[Port]:
+        return [p for p in self.world.ports.values() if p.device_id == server_id]
+
+    def find(self, name: str, mark: str) -> Port | None:
+        return next((p for p in self.world.ports.values() if (p.name, p.description) == (name, mark)), None)
+
+    def create(self, name: str, mark: str, like: Port) -> Port:
+        def work() -> Port:
+            address = f"10.0.0.{100 + len(self.world.ports)}"
+            made = port(self.world.new_id("port"), address, name=name, description=mark)
+            self.world.ports[made.id] = made
+            return made
+
+        made: Port = self._do("create_port", work)
+        return made
+
+    def allow(self, port_id: str, address: str) -> None:
+        def work() -> None:
+            self._refuse(not self.admin, "only administrators set address pairs on a shared network")
+            found = self.world.ports[port_id]
+            self.world.ports[port_id] = replace(found, allowed=tuple({*found.allowed, address}))
+
+        self._do("allow_address", work)
+
+    def disallow(self, port_id: str, address: str) -> None:
+        def work() -> None:
+            found = self.world.ports[port_id]
+            self.world.ports[port_id] = replace(found, allowed=tuple({*found.allowed} - {address}))
+
+        self._do("disallow_address", work)
+
+    def free(self, port_id: str) -> None:
+        def work() -> None:
+            self.world.ports[port_id] = replace(self.world.ports[port_id], device_id="", status="DOWN")
+
+        self._do("free_port", work)
+
+    def delete(self, port_id: str) -> None:
+        self._do("delete_port", lambda: self.world.ports.pop(port_id, None))
+
+    def link(self, port: Port) -> Link:
+        return Link(4, 24, "10.0.0.1", 1500, True, "admin")
+
+    def floating_addresses(self, port_id: str) -> list[str]:
+        return []
+
+
+class Consoles:
+    def output(self, server_id: str) -> str:
+        return ""
+
+
+class Flavors:
+    def id_of(self, flavor: Flavor) -> str:
+        return f"id-of-{flavor.name}"
+
+
+class Keypairs:
+    def exists(self, name: str) -> bool:
+        return False
+
+
+class Hosts(_Verbs):
+    def list(self) -> list[Host]:
+        return self.world.hosts
+
+
+class Placement(_Verbs):
+    def candidates(self, resources: Mapping[str, int], required: Sequence[str] = ()) -> list[str]:
+        return [h.name for h in self.world.hosts]
+
+
+class Quotas:
+    def left(self, project_id: str) -> dict[str, int]:
+        return {}

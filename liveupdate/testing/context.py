@@ -1,0 +1,148 @@
+"""A step's context without engine and database: the ledger in a list, results in a dict."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from liveupdate.model import Job, JobKind, Json, Plan, Resource, StepSpec
+from liveupdate.settings import Settings, load
+from liveupdate.states import JobState, ResourceState
+from liveupdate.steps.protocol import Step
+
+if TYPE_CHECKING:
+    from liveupdate.drivers.cloud import Cloud
+    from liveupdate.drivers.guest import Guest
+
+_OPEN = (ResourceState.INTENDED, ResourceState.CREATED)
+_THEN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class MemoryLedger:
+    """See steps/protocol.py: Ledger. ``before`` is called with each write's name first, and may raise."""
+
+    job_id: str
+    lines: list[Resource] = field(default_factory=list)
+    before: Callable[[str], None] = lambda write: None
+
+    def intend(self, kind: str, role: str, details: Json | None = None) -> Resource:
+        self.before("intend")
+        if there := self.find(kind, role):
+            return there
+        name = f"liveupdate-{self.job_id[:8]}-{role}"
+        line = Resource(
+            id=len(self.lines) + 1,
+            job_id=self.job_id,
+            kind=kind,
+            role=role,
+            name=name,
+            cloud_id="",
+            state=ResourceState.INTENDED,
+            details=dict(details or {}),
+            created_at=_THEN,
+            deleted_at=None,
+        )
+        self.lines.append(line)
+        return line
+
+    def created(self, resource: Resource, cloud_id: str, details: Json | None = None) -> Resource:
+        self.before("created")
+        told = {**resource.details, **(details or {})}
+        return self._put(replace(resource, state=ResourceState.CREATED, cloud_id=cloud_id, details=told))
+
+    def deleted(self, resource: Resource) -> None:
+        self.before("deleted")
+        self._put(replace(resource, state=ResourceState.DELETED, deleted_at=_THEN))
+
+    def kept(self, resource: Resource) -> None:
+        self.before("kept")
+        self._put(replace(resource, state=ResourceState.KEPT))
+
+    def find(self, kind: str, role: str) -> Resource | None:
+        found = [r for r in self.open() if (r.kind, r.role) == (kind, role)]
+        return found[-1] if found else None
+
+    def open(self) -> list[Resource]:
+        return [r for r in self.lines if r.state in _OPEN]
+
+    def _put(self, line: Resource) -> Resource:
+        self.lines[line.id - 1] = line
+        return line
+
+
+def job(**changes: Any) -> Job:
+    """A running update job; ``changes`` are fields of Job."""
+    made = Job(
+        id="0f7a4c1e-5b1d-4a53-9a51-2f6f2d1c9b10",
+        kind=JobKind.UPDATE,
+        project_id="project",
+        user_id="user",
+        method="test",
+        server_id="original",
+        server_name="server",
+        parameters={},
+        plan=Plan("test", (), ""),
+        state=JobState.RUNNING,
+        reason="",
+        code="",
+        remedy="",
+        step="",
+        progress=0,
+        request_id="req-00000000-0000-4000-8000-000000000000",
+        trust_id="trust",
+        roles=("member",),
+        cancel_requested=False,
+        decision="",
+        outcome="",
+        deadline=None,
+        created_at=_THEN,
+        updated_at=_THEN,
+        started_at=_THEN,
+        finished_at=None,
+    )
+    return replace(made, **changes)
+
+
+@dataclass
+class MemoryContext:
+    """See steps/protocol.py: StepContext. Clouds and guests are whatever the test hands in."""
+
+    job: Job
+    user: Any
+    service: Any
+    guests: Mapping[str, Any] = field(default_factory=dict)
+    results: dict[str, Json] = field(default_factory=dict)
+    settings: Settings = field(default_factory=lambda: load(config_files=[]))
+    spec: StepSpec = field(default_factory=lambda: StepSpec("step", "step"))
+    attempt: int = 1
+    events: list[tuple[str, Json]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.ledger = MemoryLedger(self.job.id)
+
+    def result(self, step_id: str) -> dict[str, Any]:
+        return dict(self.results.get(step_id, {}))
+
+    def user_cloud(self) -> "Cloud":
+        cloud: Cloud = self.user
+        return cloud
+
+    def service_cloud(self) -> "Cloud":
+        cloud: Cloud = self.service
+        return cloud
+
+    def guest(self, side: str) -> "Guest":
+        guest: Guest = self.guests[side]
+        return guest
+
+    def event(self, type: str, **detail: Any) -> None:
+        self.events.append((type, detail))
+
+    def checkpoint(self) -> None:
+        """Nobody interrupts."""
+
+    def run(self, step: Step) -> Json:
+        """Apply, as the engine would, and keep the result."""
+        self.results[step.name] = step.apply(self)
+        return self.results[step.name]

@@ -1,0 +1,53 @@
+"""The cloud-side steps on doubles: a world with one server, a job for it, and the steps before the one under test."""
+
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from liveupdate.steps import attach, fallback, lock, mirror, place, provision, reserve_port
+from liveupdate.steps.protocol import Step
+from liveupdate.steps.server_facts import describe
+from liveupdate.testing.cloud import CloudDouble, World, with_server
+from liveupdate.testing.context import MemoryContext, job
+from liveupdate.testing.guest import GuestDouble
+
+#: The cloud-side steps before the cut-over, in the order of the method.
+ORDER: tuple[Step, ...] = tuple(m.STEP for m in (lock, fallback, reserve_port, mirror, place, provision, attach))
+
+Prepare = Callable[[Step | None], MemoryContext]
+
+
+def context_of(world: World) -> MemoryContext:
+    service = CloudDouble(world, admin=True)
+    serials = tuple(v[:20] for v in world.volumes)
+    well = {"probe": {"units": {"kv.service": {"ok": True}}}}
+    guests = {side: GuestDouble(answers=well, serials=serials) for side in ("original", "surrogate")}
+    context = MemoryContext(job(), CloudDouble(world, admin=False), service, guests)
+    context.results["preflight"] = {
+        "server": describe(service, world.servers["original"]),  # type: ignore[arg-type]
+        "guest": {"mounts": [{"where": "/", "fstype": "ext4"}, {"where": "/boot", "fstype": "ext4"}]},
+        "host_key": "ssh-ed25519 AAAA",
+    }
+    return context
+
+
+def run_before(context: MemoryContext, step: Step | None) -> None:
+    """Every step before ``step``; None: all."""
+    for earlier in ORDER:
+        if earlier is step:
+            return
+        context.run(earlier)
+
+
+@pytest.fixture
+def world() -> World:
+    return with_server()
+
+
+@pytest.fixture
+def context(world: World) -> MemoryContext:
+    return context_of(world)
+
+
+def all_but(steps: Iterable[Step], *left_out: str) -> list[Step]:
+    return [s for s in steps if s.name not in left_out]

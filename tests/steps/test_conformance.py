@@ -1,0 +1,138 @@
+"""What every cloud-side step keeps: probe tells the truth, apply adopts, undo leaves nothing, wherever it crashed."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from liveupdate.model import Json
+from liveupdate.steps.protocol import Step
+from liveupdate.testing.cloud import World, with_server
+from liveupdate.testing.context import MemoryContext
+from tests.steps.conftest import ORDER, all_but, context_of, run_before
+
+#: Steps that change something.
+CHANGING = all_but(ORDER, "place")
+
+
+class Crash(BaseException):
+    """kill -9: nothing of ours runs any more."""
+
+
+def prepared(step: Step) -> tuple[World, MemoryContext]:
+    world = with_server()
+    context = context_of(world)
+    run_before(context, step)
+    return world, context
+
+
+def crash_at(world: World, context: MemoryContext, number: int) -> None:
+    """Let the ``number``-th moment be the last: each cloud call has one before and one after it, each record one."""
+    left = iter(range(number))
+
+    def strike(_: str) -> None:
+        if next(left, None) is None:
+            raise Crash
+
+    world.strike = strike
+    context.ledger.before = strike
+
+
+def alive(world: World, context: MemoryContext) -> None:
+    world.strike = lambda moment: None
+    context.ledger.before = lambda write: None
+
+
+def crashes(run: Callable[[Step], tuple[World, MemoryContext]], step: Step) -> Iterator[tuple[World, MemoryContext]]:
+    """The world after each crash there can be while ``step`` is applied."""
+    for number in range(200):
+        world, context = run(step)
+        crash_at(world, context, number)
+        try:
+            step.apply(context)
+        except Crash:
+            alive(world, context)
+            yield world, context
+        else:
+            assert number > 2, "the step calls nothing that could crash"
+            return
+
+
+def shape(world: World) -> dict[str, Any]:
+    """What is there, whatever its ids."""
+    return {
+        "servers": sorted((s.name, s.host, s.locked) for s in world.servers.values()),
+        "volumes": sorted((v.name, len(v.servers)) for v in world.volumes.values()),
+        "snapshots": sorted(s.name for s in world.snapshots.values()),
+        "ports": sorted((p.name, bool(p.device_id), len(p.allowed)) for p in world.ports.values()),
+    }
+
+
+@pytest.mark.parametrize("step", CHANGING, ids=lambda s: s.name)
+class TestEveryStep:
+    def test_is_not_done_before_it_is_applied(self, step: Step) -> None:
+        _, context = prepared(step)
+        assert not step.probe(context).done
+
+    def test_probe_tells_what_apply_returned(self, step: Step) -> None:
+        _, context = prepared(step)
+        result = step.apply(context)
+        seen = step.probe(context)
+        assert (seen.done, seen.result) == (True, result)
+
+    def test_probe_changes_nothing(self, step: Step) -> None:
+        world, context = prepared(step)
+        before = world.seen()
+        step.probe(context)
+        assert (world.seen(), context.ledger.open()) == (before, prepared(step)[1].ledger.open())
+
+    def test_applied_twice_is_applied_once(self, step: Step) -> None:
+        world, context = prepared(step)
+        result: Json = step.apply(context)
+        once = world.seen()
+        assert step.apply(context) == result
+        assert world.seen() == once
+
+    def test_undo_restores_what_was_and_may_be_repeated(self, step: Step) -> None:
+        world, context = prepared(step)
+        before, lines = world.seen(), context.ledger.open()
+        step.apply(context)
+        assert world.seen() != before
+        for _ in range(2):
+            step.undo(context)
+            assert world.seen() == before
+            assert context.ledger.open() == lines
+
+    def test_undo_of_what_never_was_does_nothing(self, step: Step) -> None:
+        world, context = prepared(step)
+        before = world.seen()
+        step.undo(context)
+        assert world.seen() == before
+
+    def test_applied_again_after_any_crash_ends_as_without_one(self, step: Step) -> None:
+        smooth, context = prepared(step)
+        step.apply(context)
+        for world, crashed in crashes(prepared, step):
+            step.apply(crashed)
+            assert shape(world) == shape(smooth)
+            assert step.probe(crashed).done
+
+    def test_undone_after_any_crash_leaves_nothing(self, step: Step) -> None:
+        before, context = prepared(step)
+        lines = [replace(line) for line in context.ledger.open()]
+        for world, crashed in crashes(prepared, step):
+            step.undo(crashed)
+            assert shape(world) == shape(before)
+            assert [(r.kind, r.role) for r in crashed.ledger.open()] == [(r.kind, r.role) for r in lines]
+
+
+def test_all_undone_in_reverse_leaves_the_world_as_it_was() -> None:
+    world = with_server()
+    before = world.seen()
+    context = context_of(world)
+    run_before(context, None)
+    for step in reversed(ORDER):
+        step.undo(context)
+    assert world.seen() == {**before, "attached": {**before["attached"]}}
+    assert context.ledger.open() == []

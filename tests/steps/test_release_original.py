@@ -1,0 +1,180 @@
+"""The surrogate takes the original's place: whole, from wherever it was interrupted, with nothing left but the fallback."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from liveupdate.errors import Failed, Retry
+from liveupdate.states import ResourceState
+from liveupdate.steps import clean_up, release_original
+from liveupdate.steps.protocol import Step
+from liveupdate.testing.cloud import World, with_server
+from liveupdate.testing.context import MemoryContext, job
+from liveupdate.testing.guest import GuestDouble
+from tests.steps.conftest import context_of, run_before
+from tests.steps.test_conformance import Crash, alive, crash_at
+
+
+def opened(**parameters: object) -> tuple[World, MemoryContext]:
+    """The workload runs on the surrogate; the original idles."""
+    world = with_server()
+    context = context_of(world)
+    context.job = job(parameters=parameters)
+    run_before(context, None)
+    return world, context
+
+
+def drive(context: MemoryContext, *steps: Step) -> None:
+    """Apply as the engine does, parking included."""
+    for step in steps:
+        for _ in range(20):
+            try:
+                context.run(step)
+            except Retry as retry:
+                assert not retry.counts, retry.detail
+                continue
+            break
+        else:
+            raise AssertionError(f"{step.name} never ends")
+
+
+def surrogate(context: MemoryContext) -> str:
+    return str(context.results["provision"]["server_id"])
+
+
+FINISH = (release_original.STEP, clean_up.STEP)
+
+
+def test_the_surrogate_has_the_originals_port_name_metadata_and_tags() -> None:
+    world, context = opened()
+    drive(context, *FINISH)
+    assert list(world.servers) == [surrogate(context)]
+    server = world.servers[surrogate(context)]
+    assert (server.name, server.description, server.tags) == ("server", "a server", ("mine",))
+    assert server.metadata == {
+        "owner": "me",
+        "liveupdate:replaces": "original",
+        "liveupdate:host_key": "ssh-ed25519 AAAA",
+    }
+    assert {p.id: (p.device_id, p.allowed) for p in world.ports.values()} == {"own-port": (server.id, ())}
+
+
+def test_volumes_die_with_the_surrogate_as_they_did_with_the_original() -> None:
+    world, context = opened()
+    drive(context, *FINISH)
+    dies = {v: a.delete_on_termination for v, a in world.attached[surrogate(context)].items()}
+    assert dies == {context.results["mirror"]["volume_id"]: True, "data-volume": False}
+
+
+def test_nothing_stays_but_the_fallback_and_the_ledger_says_so() -> None:
+    world, context = opened()
+    drive(context, *FINISH)
+    assert [s.volume_id for s in world.snapshots.values()] == ["root-volume"]
+    mirror = context.results["mirror"]["volume_id"]
+    assert sorted(world.volumes) == sorted(["root-volume", "data-volume", mirror])
+    assert world.volumes[mirror].name == "root-volume"
+    assert world.volumes["root-volume"].name.endswith("-fallback")
+    assert context.ledger.open() == []
+    kept = sorted((r.kind, r.role) for r in context.ledger.lines if r.state == ResourceState.KEPT)
+    assert kept == [
+        ("attachment", "surrogate-data-vol"),
+        ("server", "surrogate"),
+        ("snapshot", "fallback"),
+        ("volume", "fallback"),
+        ("volume", "mirror"),
+    ]
+
+
+def test_a_fallback_of_no_days_takes_the_old_boot_volume_with_it() -> None:
+    world, context = opened(keep_fallback_days=0)
+    drive(context, *FINISH)
+    assert world.snapshots == {}
+    assert "root-volume" not in world.volumes
+
+
+def test_a_boot_volume_that_was_to_outlive_its_server_is_never_deleted() -> None:
+    world, context = opened(keep_fallback_days=0)
+    for volume in context.results["preflight"]["server"]["volumes"]:
+        volume["delete_on_termination"] = False
+    drive(context, *FINISH)
+    assert "root-volume" in world.volumes
+
+
+def test_an_unwell_workload_keeps_the_original_running() -> None:
+    world, context = opened()
+    sick = GuestDouble(answers={"probe": {"units": {"kv.service": {"ok": False}}}})
+    context.guests = {"surrogate": sick, "original": sick}
+    with pytest.raises(Retry) as told:
+        release_original.STEP.apply(context)
+    assert told.value.counts
+    assert "kv.service" in told.value.detail
+    assert world.servers["original"].status == "ACTIVE"
+
+
+def test_the_original_is_deleted_only_once_it_has_stopped() -> None:
+    world, context = opened()
+    with pytest.raises(Retry):
+        release_original.STEP.apply(context)
+    assert world.servers["original"].status == "SHUTOFF"
+    # Nova is still at it
+    world.servers["original"] = replace(world.servers["original"], status="ACTIVE", task_state="powering-off")
+    with pytest.raises(Retry):
+        release_original.STEP.apply(context)
+    assert "original" in world.servers
+
+
+def test_the_guests_nic_is_adopted_before_the_first_port_goes() -> None:
+    world, context = opened()
+    moments: list[str] = []
+    guest = context.guests["surrogate"]
+    world.strike = lambda moment: moments.append(f"{moment} {[c for c, _ in guest.calls][-1:]}")
+    drive(context, release_original.STEP)
+    assert "before detach_port ['guard_remove']" in moments
+    assert [c for c, _ in guest.calls if c != "probe"] == ["adopt_nic", "guard_remove"]
+
+
+def crashes() -> Iterator[tuple[World, MemoryContext]]:
+    for number in range(300):
+        world, context = opened()
+        crash_at(world, context, number)
+        try:
+            drive(context, *FINISH)
+        except Crash:
+            alive(world, context)
+            yield world, context
+        else:
+            assert number > 20
+            return
+
+
+def test_any_crash_on_the_way_ends_in_the_same() -> None:
+    smooth, straight = opened()
+    drive(straight, *FINISH)
+    for world, context in crashes():
+        if "release_original" not in context.results:
+            assert not release_original.STEP.probe(context).done or context.ledger.find("server", "surrogate") is None
+        drive(context, *FINISH)
+        assert world.ports == smooth.ports
+        assert world.servers == smooth.servers
+        assert world.attached == smooth.attached
+        assert world.volumes == smooth.volumes
+        assert world.snapshots == smooth.snapshots
+        assert context.ledger.open() == []
+
+
+def test_what_is_left_is_named_and_fails_the_clean_up() -> None:
+    world, context = opened()
+    drive(context, release_original.STEP)
+    stray = context.ledger.intend("attachment", "stray", {"server_id": surrogate(context), "volume_id": "data-volume"})
+    context.ledger.created(stray, "data-volume")
+    with pytest.raises(Failed) as told:
+        drive(context, clean_up.STEP)
+    assert "attachment" in told.value.detail
+    assert told.value.code == "live-update.clean-up.leftovers"
+
+
+def test_there_is_no_undo_of_a_release() -> None:
+    _, context = opened()
+    with pytest.raises(Failed):
+        release_original.STEP.undo(context)
