@@ -27,13 +27,19 @@ APT = ("apt-get", "-o", "DPkg::Lock::Timeout=600", "--yes", "--no-install-recomm
 
 def install() -> None:
     """Bring the machine and the environment to what the lab needs; nothing to do when they are."""
-    missing = sorted(package for package in set(PACKAGES) if not _installed(package))
+    if ensure(*PACKAGES):
+        _disable_services()
+    _make_environment()
+
+
+def ensure(*packages: str) -> bool:
+    """Install what is missing of these, starting none of their services; whether anything was."""
+    missing = sorted(package for package in set(packages) if not _installed(package))
     if missing:
         with _no_services_started():
             _run(*APT, "update")
             _run(*APT, "install", *missing)
-        _disable_services()
-    _make_environment()
+    return bool(missing)
 
 
 def version() -> str:
@@ -101,3 +107,8 @@ def _run(*command: str) -> None:
     )
     if done.returncode:
         raise Failed(f"{' '.join(command[:6])} … failed:\n{done.stdout[-3000:]}")
+
+
+if __name__ == "__main__":
+    # python -m lab.packages NAME…: what the tests need beside the lab
+    ensure(*sys.argv[1:])

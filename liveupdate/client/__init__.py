@@ -1,6 +1,6 @@
 """The service in openstacksdk: ``connection.live_update.create_job(...)`` after ``add_service(connection)``."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from openstack.service_description import ServiceDescription
 
@@ -9,8 +9,8 @@ from liveupdate.client.proxy import Proxy
 SERVICE_TYPE = "live-update"
 
 
-class LiveUpdateService(ServiceDescription):
-    supported_versions = {"1": Proxy}
+class LiveUpdateService(ServiceDescription[Proxy]):
+    supported_versions: ClassVar = {"1": Proxy}
 
 
 def add_service(connection: Any) -> Proxy:

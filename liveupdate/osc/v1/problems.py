@@ -18,8 +18,10 @@ def told() -> Iterator[None]:
 
 def describe(error: exceptions.HttpException) -> str:
     try:
-        problems = error.response.json()["errors"]
-    except (AttributeError, ValueError, KeyError, TypeError):
+        problems = error.response.json()["errors"] if error.response is not None else []
+    except (ValueError, KeyError, TypeError):
+        problems = []
+    if not problems:
         return str(error)
     lines = []
     for problem in problems:

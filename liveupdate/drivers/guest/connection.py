@@ -1,0 +1,201 @@
+"""ssh to one guest: the host key is pinned, output is bounded, nothing waits for ever."""
+
+import base64
+import binascii
+import io
+import shlex
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import paramiko
+from paramiko.ed25519key import Ed25519Key
+from paramiko.ssh_exception import SSHException
+
+from liveupdate.errors import GuestError
+from liveupdate.settings import Guest as GuestSettings
+
+#: Bytes of a command's output that are kept, its end; guests are hostile.
+OUTPUT_LIMIT = 4 << 20
+_KEEPALIVE = 5
+_CHUNK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a command ended; text is decoded with replacement characters, and bounded."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Connection:
+    """One ssh connection. ``host_key`` is "ssh-ed25519 AAAA…", from a trusted source: anything else is refused."""
+
+    def __init__(self, address: str, host_key: str, settings: GuestSettings, port: int = 22) -> None:
+        self._sudo = [] if settings.user == "root" else ["sudo", "-n", "--"]
+        self._transport = _connect(address, port, _public(host_key), settings)
+
+    @property
+    def alive(self) -> bool:
+        return self._transport.is_active()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0, check: bool = True) -> Completed:
+        """Run ``argv`` as root, its words quoted for the guest's shell.
+
+        Raises GuestError: ``guest.command-failed`` if it ends with another code than 0 and ``check``,
+        ``guest.command-timeout``, ``guest.unreachable``.
+        """
+        channel = self.start(argv, timeout)
+        done = _communicate(channel, stdin, timeout, argv[0])
+        if check and done.code != 0:
+            tail = (done.stderr or done.stdout).strip()[-500:]
+            raise GuestError(f"{argv[0]} ended with {done.code}: {tail}", code="live-update.guest.command-failed")
+        return done
+
+    def start(self, argv: Sequence[str], timeout: float = 30.0) -> paramiko.Channel:
+        """Start ``argv`` as root and return the channel that its three streams are on."""
+        try:
+            channel = self._transport.open_session(timeout=timeout)
+            channel.exec_command(shlex.join([*self._sudo, *argv]))
+        except (SSHException, OSError, EOFError) as error:
+            raise _unreachable(error) from error
+        return channel
+
+    def put(self, path: str, data: bytes, mode: int) -> None:
+        """Write a file whole or not at all; it never has more rights than ``mode``."""
+        script = 'umask 077; cat > "$1.part" && chmod "$2" "$1.part" && mv -f "$1.part" "$1"'
+        self.run(["sh", "-c", script, "sh", path, f"{mode:o}"], stdin=data)
+
+
+def _public(host_key: str) -> bytes:
+    kind, _, encoded = host_key.partition(" ")
+    try:
+        if kind != "ssh-ed25519":
+            raise ValueError
+        return base64.b64decode(encoded.split(" ")[0], validate=True)
+    except (ValueError, binascii.Error):
+        raise GuestError(
+            "no ed25519 host key is known for this guest",
+            code="live-update.guest.host-key-unknown",
+            remedy="put it into the server's metadata liveupdate:host_key",
+        ) from None
+
+
+def _connect(address: str, port: int, host_key: bytes, settings: GuestSettings) -> paramiko.Transport:
+    key = _private(settings.private_key_file)
+    try:
+        sock = socket.create_connection((address, port), settings.connect_timeout)
+        transport = paramiko.Transport(sock, default_window_size=4 << 20)
+        transport.banner_timeout = transport.auth_timeout = settings.connect_timeout
+        transport.get_security_options().key_types = ("ssh-ed25519",)
+        transport.start_client(timeout=settings.connect_timeout)
+    except (SSHException, OSError, EOFError) as error:
+        raise _unreachable(error) from error
+    try:
+        if transport.get_remote_server_key().asbytes() != host_key:
+            raise GuestError(
+                f"{address} shows another host key than the one that is known",
+                code="live-update.guest.host-key-mismatch",
+                remedy="find out why; if the key was renewed, put it into the server's metadata liveupdate:host_key",
+            )
+        transport.auth_publickey(settings.user, key)
+    except paramiko.AuthenticationException:
+        transport.close()
+        raise GuestError(
+            f"{address} does not accept the service's key for {settings.user}",
+            code="live-update.guest.login-refused",
+            remedy="add the public key of [guest] private_key_file to the server's authorized keys",
+        ) from None
+    except (SSHException, OSError, EOFError) as error:
+        transport.close()
+        raise _unreachable(error) from error
+    except GuestError:
+        transport.close()
+        raise
+    transport.set_keepalive(_KEEPALIVE)
+    return transport
+
+
+def _private(path: str) -> paramiko.PKey:
+    try:
+        with open(path, encoding="ascii") as file:
+            return Ed25519Key.from_private_key(io.StringIO(file.read()))
+    except (OSError, UnicodeDecodeError, SSHException) as error:
+        raise GuestError(
+            f"the ssh key of [guest] private_key_file cannot be used: {type(error).__name__}",
+            code="live-update.guest.no-key",
+            remedy="give a readable ed25519 private key without passphrase",
+        ) from None
+
+
+def _communicate(channel: paramiko.Channel, stdin: bytes, timeout: float, name: str) -> Completed:
+    end = time.monotonic() + timeout
+    out, err = bytearray(), bytearray()
+    channel.settimeout(1.0)
+    try:
+        pending = memoryview(stdin)
+        while pending and not channel.exit_status_ready():
+            pending = _send(channel, pending, end, name)
+            _drain(channel, out, err)
+        channel.shutdown_write()
+        while not (channel.exit_status_ready() and channel.eof_received):
+            if not _drain(channel, out, err):
+                channel.status_event.wait(0.005)
+            _in_time(end, name, channel)
+        while _drain(channel, out, err):
+            pass
+        code = channel.recv_exit_status()
+    except (SSHException, OSError, EOFError) as error:
+        raise _unreachable(error) from error
+    finally:
+        channel.close()
+    if code < 0:
+        raise _unreachable(ConnectionResetError())
+    return Completed(code, _text(out), _text(err))
+
+
+def _send(channel: paramiko.Channel, pending: memoryview, end: float, name: str) -> memoryview:
+    _in_time(end, name, channel)
+    with suppress(TimeoutError):
+        return pending[channel.send(bytes(pending[:_CHUNK])) :]
+    return pending
+
+
+def _drain(channel: paramiko.Channel, out: bytearray, err: bytearray) -> bool:
+    """Take what has arrived; whether there was any."""
+    some = False
+    for ready, receive, kept in (
+        (channel.recv_ready, channel.recv, out),
+        (channel.recv_stderr_ready, channel.recv_stderr, err),
+    ):
+        while ready():
+            some = True
+            kept += receive(_CHUNK)
+            if len(kept) > 2 * OUTPUT_LIMIT:
+                del kept[:-OUTPUT_LIMIT]
+    return some
+
+
+def _in_time(end: float, name: str, channel: paramiko.Channel) -> None:
+    if time.monotonic() > end:
+        channel.close()
+        raise GuestError(f"{name} did not end in time", code="live-update.guest.command-timeout")
+
+
+def _text(raw: bytearray) -> str:
+    return bytes(raw[-OUTPUT_LIMIT:]).decode("utf-8", "replace")
+
+
+def _unreachable(error: Exception) -> GuestError:
+    return GuestError(
+        f"the guest does not answer ssh: {type(error).__name__}",
+        code="live-update.guest.unreachable",
+        remedy="see that the server runs, its security group lets the worker in, and sshd is up",
+    )

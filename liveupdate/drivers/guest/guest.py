@@ -1,0 +1,96 @@
+"""One guest, kept connected while a job needs it."""
+
+import json
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from liveupdate.drivers.guest.agent import Agent
+from liveupdate.drivers.guest.connection import Completed, Connection
+from liveupdate.drivers.guest.freeze import Frozen, freeze
+from liveupdate.errors import GuestError
+from liveupdate.guest import bundle, places
+from liveupdate.settings import Guest as GuestSettings
+
+
+class Guest:
+    """Connects when first needed, and again after the connection broke. ``address`` may change between steps."""
+
+    def __init__(self, address: str, host_key: str, settings: GuestSettings, port: int = 22) -> None:
+        self.address = address
+        self._host_key = host_key
+        self._settings = settings
+        self._port = port
+        self._connection: Connection | None = None
+        self._agent: Agent | None = None
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0, check: bool = True) -> Completed:
+        """See Connection.run."""
+        return self._connected().run(argv, stdin=stdin, timeout=timeout, check=check)
+
+    def put(self, path: str, data: bytes, mode: int) -> None:
+        self._connected().put(path, data, mode)
+
+    def reachable(self) -> bool:
+        """Whether ssh answers with the right key and lets us in."""
+        try:
+            self.run(["true"], timeout=self._settings.connect_timeout)
+        except GuestError:
+            self.close()
+            return False
+        return True
+
+    def freeze(self, mounts: Sequence[str], watchdog: float) -> AbstractContextManager[Frozen]:
+        """See freeze.freeze."""
+        return freeze(self._connected(), mounts, watchdog)
+
+    def place_agent(self) -> None:
+        """Upload the in-guest program; the same content again is a no-op for whoever uses it."""
+        self.run(["install", "-d", "-m", "700", places.ROOT])
+        self.put(places.AGENT, bundle.build(), 0o600)
+
+    def oneshot(self, command: str, arguments: dict[str, Any], timeout: float = 120.0) -> dict[str, Any]:
+        """Run one command of the program without its daemon. Raises GuestError with the program's code and remedy."""
+        self.place_agent()
+        asked = json.dumps(arguments).encode()
+        done = self.run(["python3", places.AGENT, command], stdin=asked, timeout=timeout, check=False)
+        try:
+            answer = json.loads(done.stdout)
+        except ValueError:
+            told = (done.stderr or done.stdout).strip()[-500:]
+            raise GuestError(
+                f"the in-guest program did not answer {command}: {told}", code="live-update.guest.program-failed"
+            ) from None
+        if not isinstance(answer, dict) or "error" in answer:
+            error = answer.get("error", {}) if isinstance(answer, dict) else {}
+            told, code = str(error.get("detail", ""))[:2000], str(error.get("code", "guest.failed"))[:100]
+            raise GuestError(told, code=code, remedy=str(error.get("remedy", ""))[:2000])
+        result = answer.get("result", answer)
+        return result if isinstance(result, dict) else {}
+
+    def agent(self) -> Agent:
+        """The channel to the program's daemon, which is started if need be."""
+        if self._agent is None or not self._agent.alive:
+            running = self.run(["systemctl", "is-active", "--quiet", places.AGENT_UNIT], check=False).code == 0
+            if not running:
+                self.place_agent()
+                self.run(bundle.START)
+            self._agent = Agent(self._connected().start(bundle.ATTACH))
+        return self._agent
+
+    def remove_agent(self) -> None:
+        self.run(["sh", "-c", bundle.REMOVE], check=False)
+        if self._agent is not None:
+            self._agent.close()
+            self._agent = None
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._agent = None
+
+    def _connected(self) -> Connection:
+        if self._connection is None or not self._connection.alive:
+            self.close()
+            self._connection = Connection(self.address, self._host_key, self._settings, self._port)
+        return self._connection

@@ -1,0 +1,161 @@
+"""The guest driver against a real sshd on loopback, with keys of its own."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from liveupdate.drivers.guest.connection import OUTPUT_LIMIT, Connection
+from liveupdate.drivers.guest.guest import Guest
+from liveupdate.errors import GuestError
+from liveupdate.settings import Guest as GuestSettings
+
+SSHD = shutil.which("sshd", path="/usr/sbin:/usr/bin")
+
+
+@dataclass(frozen=True)
+class Sshd:
+    port: int
+    host_key: str
+    settings: GuestSettings
+
+
+def keygen(path: Path) -> str:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)], check=True)
+    return path.with_suffix(".pub").read_text().strip()
+
+
+@pytest.fixture(scope="module")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    assert SSHD, "openssh-server is missing"
+    folder = tmp_path_factory.mktemp("sshd")
+    host_key, public = keygen(folder / "host"), keygen(folder / "user")
+    (folder / "authorized").write_text(public + "\n")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = folder / "config"
+    config.write_text(
+        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {folder}/host\nPidFile none\nStrictModes no\nUsePAM no\n"
+        f"AuthorizedKeysFile {folder}/authorized\nPermitRootLogin prohibit-password\nUseDNS no\n"
+    )
+    Path("/run/sshd").mkdir(exist_ok=True)
+    process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(config)], stderr=subprocess.DEVNULL)
+    user = os.environ.get("USER", "root") if os.geteuid() else "root"
+    try:
+        end = time.monotonic() + 20
+        while not _answers(port):
+            assert process.poll() is None, "sshd ended"
+            assert time.monotonic() < end, "sshd does not answer"
+            time.sleep(0.05)
+        yield Sshd(port, host_key, GuestSettings(user, str(folder / "user"), 5.0))
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture
+def guest(sshd: Sshd) -> Iterator[Guest]:
+    guest = Guest("127.0.0.1", sshd.host_key, sshd.settings, sshd.port)
+    yield guest
+    guest.close()
+
+
+def refused(sshd: Sshd, host_key: str, settings: GuestSettings) -> str:
+    with pytest.raises(GuestError) as caught:
+        Connection("127.0.0.1", host_key, settings, sshd.port)
+    return caught.value.code
+
+
+def test_words_arrive_as_they_were_given(guest: Guest) -> None:
+    words = ["a b", "$HOME", "`id`", "; reboot", "quo'te", 'dou"ble', "", "*", "ü\n"]
+    done = guest.run(["printf", "%s\\0", *words])
+    assert done.stdout.split("\0")[:-1] == words
+
+
+def test_a_failing_command_tells_its_code_and_the_end_of_its_words(guest: Guest) -> None:
+    with pytest.raises(GuestError, match="ended with 7: no luck") as caught:
+        guest.run(["sh", "-c", "echo no luck >&2; exit 7"])
+    assert caught.value.code == "live-update.guest.command-failed"
+    assert guest.run(["sh", "-c", "exit 7"], check=False).code == 7
+
+
+def test_endless_output_is_bounded(guest: Guest) -> None:
+    done = guest.run(["sh", "-c", "yes | head -c 30000000; echo end"])
+    assert len(done.stdout) <= OUTPUT_LIMIT
+    assert done.stdout.endswith("end\n")
+
+
+def test_output_that_is_not_text_does_no_harm(guest: Guest) -> None:
+    assert guest.run(["printf", "\\377\\000ok"]).stdout == "\ufffd\0ok"
+
+
+def test_a_command_that_does_not_end_is_given_up(guest: Guest) -> None:
+    with pytest.raises(GuestError) as caught:
+        guest.run(["sleep", "60"], timeout=0.3)
+    assert caught.value.code == "live-update.guest.command-timeout"
+    assert guest.run(["echo", "on"]).stdout == "on\n"
+
+
+def test_much_input_and_output_at_once(guest: Guest) -> None:
+    data = os.urandom(3 << 20).hex().encode()[: 3 << 20]
+    assert guest.run(["cat"], stdin=data).stdout == data.decode()
+
+
+def test_a_file_is_put_with_its_rights(guest: Guest, tmp_path: Path) -> None:
+    path = tmp_path / "with space"
+    guest.put(str(path), b"secret\0", 0o600)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"secret\0", 0o600)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_another_host_key_is_refused_before_anything_is_said(sshd: Sshd, tmp_path: Path) -> None:
+    assert refused(sshd, keygen(tmp_path / "other"), sshd.settings) == "live-update.guest.host-key-mismatch"
+
+
+@pytest.mark.parametrize("unknown", ["", "ssh-rsa AAAA", "ssh-ed25519 !!!"])
+def test_without_a_known_host_key_nobody_connects(sshd: Sshd, unknown: str) -> None:
+    assert refused(sshd, unknown, sshd.settings) == "live-update.guest.host-key-unknown"
+
+
+def test_a_key_that_is_not_accepted_is_told(sshd: Sshd, tmp_path: Path) -> None:
+    keygen(tmp_path / "stranger")
+    settings = GuestSettings(sshd.settings.user, str(tmp_path / "stranger"), 5.0)
+    assert refused(sshd, sshd.host_key, settings) == "live-update.guest.login-refused"
+
+
+def test_a_missing_key_file_is_told_without_its_content(sshd: Sshd, tmp_path: Path) -> None:
+    (tmp_path / "broken").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nsecret\n")
+    settings = GuestSettings("root", str(tmp_path / "broken"), 5.0)
+    with pytest.raises(GuestError) as caught:
+        Connection("127.0.0.1", sshd.host_key, settings, sshd.port)
+    assert caught.value.code == "live-update.guest.no-key"
+    assert "secret" not in str(caught.value)
+
+
+def test_nobody_there_is_unreachable(sshd: Sshd) -> None:
+    guest = Guest("127.0.0.1", sshd.host_key, sshd.settings, 1)
+    assert not guest.reachable()
+    with pytest.raises(GuestError) as caught:
+        guest.run(["true"])
+    assert caught.value.code == "live-update.guest.unreachable"
+
+
+def test_a_broken_connection_is_made_again(guest: Guest) -> None:
+    assert guest.reachable()
+    guest.run(["sh", "-c", "kill -9 $PPID"], check=False) if os.geteuid() else guest.close()
+    assert guest.reachable()
