@@ -67,8 +67,7 @@ def _paths(context: StepContext, volumes: list[dict[str, Any]]) -> dict[str, int
     if not volumes:
         return {}
     told = context.guest("surrogate").run(["sh", "-c", _SERIAL_FILES]).stdout
-    text = told.decode(errors="replace") if isinstance(told, bytes) else told
-    return {v["id"]: text.count(v["serial"]) for v in volumes}
+    return {v["id"]: told.count(v["serial"]) for v in volumes}
 
 
 def _result(paths: dict[str, int]) -> dict[str, Any]:

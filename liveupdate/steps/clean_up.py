@@ -1,7 +1,7 @@
 """Take away what only served the update, and prove by the ledger that nothing else is left.
 
 The in-guest program and what it made go first, then the mirror's snapshot. The fallback stays for its days, unless
-the job says 0 (docs/decisions). Whatever line of the ledger is open after that is a leftover, named and not hidden.
+the job says 0 (docs/decisions/0001). Whatever line of the ledger is open after that is a leftover: named, not hidden.
 After the pivot, hence no undo. The job's trust ends with the job (worker/reaper.py).
 """
 

@@ -1,7 +1,7 @@
 """Take the snapshots that one returns to after the commit. No fallback, no update.
 
 The boot volume's, and the data volumes' if the job asks for them: what a power cut would leave, as journalling file
-systems and databases recover from. The release and clean_up decide what becomes of them (docs/decisions). Undo:
+systems and databases recover from. The release and clean_up decide what becomes of them (docs/decisions/0001). Undo:
 delete them.
 """
 

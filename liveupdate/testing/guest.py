@@ -20,17 +20,17 @@ class GuestDouble:
         return True
 
     @contextmanager
-    def freeze(self, mounts: Sequence[str], watchdog_seconds: float) -> Iterator[SimpleNamespace]:
+    def freeze(self, mounts: Sequence[str], watchdog: float) -> Iterator[SimpleNamespace]:
         self.frozen = True
-        told = SimpleNamespace(since=1000.0, milliseconds=0.0)
+        told = SimpleNamespace(since=1000.0, milliseconds=0)
         try:
             yield told
         finally:
             self.frozen = False
-        told.milliseconds = 360.0
+        told.milliseconds = 360
 
     def run(self, argv: Sequence[str], **_: Any) -> SimpleNamespace:
-        return SimpleNamespace(code=0, stdout="\n".join(self.serials).encode(), stderr=b"")
+        return SimpleNamespace(code=0, stdout="\n".join(self.serials), stderr="")
 
     def agent(self) -> "GuestDouble":
         return self

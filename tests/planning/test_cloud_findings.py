@@ -1,0 +1,97 @@
+"""What is found wrong with a server before its update begins."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from liveupdate.model import Verdict
+from liveupdate.planning.cloud_findings import CloudFacts, judge
+
+BOOT = {"id": "root", "boot": True, "status": "in-use", "servers": ["original"], "size": 3, "multiattach": False}
+DATA = {"id": "data", "boot": False, "status": "in-use", "servers": ["original"], "size": 1, "multiattach": True}
+PORT = {"id": "port", "fixed_ips": ["10.0.0.10"], "version": 4, "vnic_type": "normal"}
+SERVER = {
+    "project_id": "project",
+    "status": "ACTIVE",
+    "task_state": "",
+    "locked": False,
+    "locked_reason": "",
+    "flavor_id": "flavor",
+    "flavor_name": "guest",
+    "vcpus": 2,
+    "memory": 1024,
+    "local_disk": 0,
+    "extra_specs": {},
+    "volumes": [BOOT, DATA],
+    "ports": [PORT],
+}
+FINE = CloudFacts("project", SERVER, {"instances": 1, "gigabytes": 9, "snapshots": 2, "port": 2}, ["away"], "", "key")
+
+
+def changed(change: Callable[[Any], None]) -> CloudFacts:
+    server = copy.deepcopy(SERVER)
+    change(server)
+    return replace(FINE, server=server)
+
+
+def wrong(facts: CloudFacts) -> dict[str, Verdict]:
+    return {f.code: f.verdict for f in judge(facts) if f.verdict != Verdict.OK}
+
+
+def test_an_ordinary_server_passes_every_check() -> None:
+    assert wrong(FINE) == {}
+    assert len(judge(FINE)) > 10
+
+
+@pytest.mark.parametrize(
+    ("code", "change"),
+    [
+        ("server.project", lambda s: s.update(project_id="other")),
+        ("server.active", lambda s: s.update(status="SHUTOFF")),
+        ("server.idle", lambda s: s.update(task_state="migrating")),
+        ("server.unlocked", lambda s: s.update(locked=True)),
+        ("server.flavor", lambda s: s.update(flavor_id="")),
+        ("server.local-disk", lambda s: s.update(local_disk=4)),
+        ("server.devices", lambda s: s.update(extra_specs={"pci_passthrough:alias": "gpu:1"})),
+        ("volume.boot", lambda s: s.update(volumes=[DATA])),
+        ("volume.boot", lambda s: s.update(volumes=[BOOT, {**BOOT, "size": 0}])),
+        ("volume.boot-status", lambda s: s["volumes"][0].update(servers=["original", "other"])),
+        ("volume.data-shared", lambda s: s["volumes"][1].update(servers=["original", "other"])),
+        ("port.one", lambda s: s.update(ports=[])),
+        ("port.one", lambda s: s.update(ports=[PORT, PORT])),
+        ("port.address", lambda s: s["ports"][0].update(fixed_ips=["10.0.0.10", "10.0.0.11"])),
+        ("port.address", lambda s: s["ports"][0].update(version=6)),
+        ("port.kind", lambda s: s["ports"][0].update(vnic_type="direct")),
+    ],
+)
+def test_what_stands_in_the_way_blocks_with_code_and_remedy(code: str, change: Callable[[Any], None]) -> None:
+    facts = changed(change)
+    assert wrong(facts) == {code: Verdict.BLOCK}
+    found = next(f for f in judge(facts) if f.verdict == Verdict.BLOCK)
+    assert found.detail
+    assert found.remedy
+
+
+@pytest.mark.parametrize("name", ["instances", "gigabytes", "snapshots", "port"])
+def test_a_quota_too_small_blocks_with_the_numbers(name: str) -> None:
+    facts = replace(FINE, quota_left={**FINE.quota_left, name: FINE.quota_left[name] - 1})
+    assert wrong(facts) == {"project.quota": Verdict.BLOCK}
+    assert any(name in f.detail for f in judge(facts))
+
+
+def test_no_room_blocks_with_the_reasons() -> None:
+    facts = replace(FINE, hosts=[], why_not="2 × without room")
+    assert wrong(facts) == {"placement.room": Verdict.BLOCK}
+    assert any("2 × without room" in f.detail for f in judge(facts))
+
+
+def test_an_unknown_host_key_blocks() -> None:
+    assert wrong(replace(FINE, host_key="")) == {"guest.host-key-unknown": Verdict.BLOCK}
+
+
+def test_a_data_volume_for_one_server_only_is_a_warning() -> None:
+    facts = changed(lambda s: s["volumes"][1].update(multiattach=False))
+    assert wrong(facts) == {"volume.data-multiattach": Verdict.WARN}
