@@ -1,6 +1,6 @@
 """Connections to the cloud: as the service user, and in a requester's name through a trust."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any
 
@@ -31,39 +31,38 @@ class Clouds:
     def __init__(self, name: str) -> None:
         self._region: CloudRegion = OpenStackConfig().get_one(cloud=name)
         self._auth = self._region.get_auth()
-        self._trusted: dict[str, v3.Password] = {}
-        self._made: dict[tuple[str, str], Cloud] = {}
+        #: job id → its clouds, by whose they are.
+        self._made: dict[str, dict[str, Cloud]] = {}
         self._lock = Lock()
 
     def service(self, job: Job) -> Cloud:
         """The cloud as the service user; every call carries the job's request id."""
-        return self._cloud(("", job.request_id), self._auth)
+        return self._cloud(job, "service", lambda: self._auth)
 
     def user(self, job: Job) -> Cloud:
         """The cloud in the requester's name, through the job's trust. A trust that is gone fails the first call."""
-        with self._lock:
-            if job.trust_id not in self._trusted:
-                who = {key: value for key, value in self._region.config["auth"].items() if key in _WHO}
-                self._trusted[job.trust_id] = v3.Password(trust_id=job.trust_id, **who)
-            auth = self._trusted[job.trust_id]
-        return self._cloud((job.trust_id, job.request_id), auth)
+        who = {key: value for key, value in self._region.config["auth"].items() if key in _WHO}
+        return self._cloud(job, "user", lambda: v3.Password(trust_id=job.trust_id, **who))
+
+    def watcher(self) -> Cloud:
+        """The cloud as the service user, in no job's name."""
+        return Cloud(self.service_connection())
 
     def service_connection(self, request_id: str = "") -> Any:
         """The bare openstacksdk connection of the service user, for what no job stands behind."""
         return self._connection(self._auth, request_id)
 
-    def forget(self, job: Job) -> None:
+    def forget(self, job_id: str) -> None:
         """Drop what is kept for a job that this worker has given back."""
         with self._lock:
-            self._trusted.pop(job.trust_id, None)
-            for key in [k for k in self._made if k[1] == job.request_id]:
-                del self._made[key]
+            self._made.pop(job_id, None)
 
-    def _cloud(self, key: tuple[str, str], auth: Any) -> Cloud:
+    def _cloud(self, job: Job, identity: str, auth: Callable[[], Any]) -> Cloud:
         with self._lock:
-            if key not in self._made:
-                self._made[key] = Cloud(self._connection(auth, key[1]))
-            return self._made[key]
+            made = self._made.setdefault(job.id, {})
+            if identity not in made:
+                made[identity] = Cloud(self._connection(auth(), job.request_id))
+            return made[identity]
 
     def _connection(self, auth: Any, request_id: str) -> Any:
         verify, cert = self._region.get_requests_verify_args()
