@@ -29,13 +29,17 @@ def services(settings: Settings, engine: Engine, nudge: Callable[[], None]) -> S
 
 
 def worker(settings: Settings, engine: Engine) -> Worker:
-    clouds, guests = Clouds(settings.cloud.name), Guests(settings)
+    clouds, guests = Clouds(settings.cloud.name), Guests(settings.guest)
     surroundings = Surroundings(settings, clouds.user, clouds.service, guests.of)
 
     def look(kind: str) -> Mapping[str, str]:
         if kind != "server":
             raise LiveUpdateError(f"nothing watches a {kind}")
         return clouds.watcher().servers.states()
+
+    def forget(job_id: str) -> None:
+        guests.forget(job_id)
+        clouds.forget(job_id)
 
     def delete_trust(trust_id: str) -> None:
         trusts.delete(clouds.service_connection().session, trust_id)
@@ -47,5 +51,5 @@ def worker(settings: Settings, engine: Engine) -> Worker:
         methods.steps(),
         look=look,
         delete_trust=delete_trust,
-        forget=guests.forget,
+        forget=forget,
     )
