@@ -16,7 +16,7 @@ def configure() -> None:
         # Nova refuses a known host that comes back under another identity
         (home / "compute_id").write_text(f"{uuid.uuid5(uuid.NAMESPACE_DNS, host)}\n")
         ini.write(
-            nova.ETC / f"{host}.conf",
+            nova.conf(host),
             {
                 "DEFAULT": {
                     "host": host,
@@ -39,4 +39,4 @@ def processes() -> list[Process]:
         ],
         cwd=settings.CHECKOUT,
     )
-    return [*(nova.compute(host, str(nova.ETC / f"{host}.conf")) for host in settings.FAKE_HOSTS), agent]
+    return [*(nova.compute(host) for host in settings.FAKE_HOSTS), agent]

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from lab import ceph, processes
+from lab import ceph, openvswitch, processes
 from lab.namespaces import Host
 from lab.processes import Process
 
@@ -38,7 +38,7 @@ def daemon(host: Host) -> Process:
         name=f"{host.name}-libvirtd",
         argv=host.enter("libvirtd", "--listen", "--pid-file", "/run/libvirt/libvirtd.pid"),
         # nothing of the machine's own systemd: guests are not its machines
-        env={"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent"},
+        env={"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent", **openvswitch.environment(host)},
         ready=lambda: subprocess.run(_client(host, "version"), capture_output=True).returncode == 0,
     )
 

@@ -1,6 +1,7 @@
 """Servers: the API, the scheduler and the conductor. Each host has settings of its own on top of CONF."""
 
 import shutil
+from pathlib import Path
 
 from lab import ini, oslo, settings, wsgi
 from lab.passwords import password
@@ -89,7 +90,12 @@ def processes() -> list[Process]:
     ]
 
 
-def compute(host: str, conf: str, prefix: list[str] | None = None) -> Process:
-    """The nova-compute of a host, with the host's settings on top of the shared ones; prefix enters its namespaces."""
-    argv = [*(prefix or []), "nova-compute", "--config-file", str(CONF), "--config-file", conf]
+def compute(host: str) -> Process:
+    """The nova-compute of a host, with the host's settings on top of the shared ones."""
+    argv = ["nova-compute", "--config-file", str(CONF), "--config-file", str(conf(host))]
     return Process(name=f"nova-compute-{host}", argv=argv)
+
+
+def conf(host: str) -> Path:
+    """The file of the host's own settings."""
+    return ETC / f"{host}.conf"

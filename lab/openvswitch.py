@@ -37,7 +37,6 @@ def up(host: Host) -> None:
 
 def daemons(host: Host) -> list[Process]:
     home = host.home / "openvswitch"
-    environment = {"OVS_RUNDIR": str(home), "OVS_DBDIR": str(home), "OVS_LOGDIR": str(home)}
     return [
         Process(
             name=f"{host.name}-ovsdb",
@@ -46,7 +45,7 @@ def daemons(host: Host) -> list[Process]:
                 *(f"--remote=punix:{home}/db.sock", "--remote=ptcp:6640:127.0.0.1"),
                 f"--unixctl={home}/ovsdb.ctl",
             ),
-            env=environment,
+            env=environment(host),
             ready=lambda: _answers(host, "ovsdb"),
         ),
         Process(
@@ -55,10 +54,16 @@ def daemons(host: Host) -> list[Process]:
                 *("ovs-vswitchd", f"unix:{home}/db.sock", "--verbose=console:warn"),
                 *("--disable-system", f"--unixctl={home}/vswitchd.ctl"),
             ),
-            env=environment,
+            env=environment(host),
             ready=lambda: _answers(host, "vswitchd"),
         ),
     ]
+
+
+def environment(host: Host) -> dict[str, str]:
+    """For every program of the host that calls ovs-vsctl: where this host's switch is."""
+    home = str(host.home / "openvswitch")
+    return {"OVS_RUNDIR": home, "OVS_DBDIR": home, "OVS_LOGDIR": home}
 
 
 def _answers(host: Host, daemon: str) -> bool:

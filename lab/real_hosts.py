@@ -1,6 +1,8 @@
 """The hosts with real guests: namespaces, switch, libvirtd, and Nova's and Neutron's agents inside them."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from uuid import NAMESPACE_DNS, uuid5
 
 from lab import acceleration, ini, libvirt, namespaces, neutron, nova, openvswitch
@@ -15,8 +17,8 @@ def configure() -> None:
             (host.home / folder).mkdir(parents=True, exist_ok=True)
         # Nova refuses a known host that comes back under another identity
         (host.home / "nova" / "compute_id").write_text(f"{uuid5(NAMESPACE_DNS, host.name)}\n")
-        ini.write(nova.ETC / f"{host.name}.conf", _nova(host))
-        ini.write(neutron.ETC / f"{host.name}.ini", _neutron(host))
+        ini.write(nova.conf(host.name), _nova(host))
+        ini.write(_neutron_conf(host), _neutron(host))
 
 
 def up() -> None:
@@ -37,14 +39,20 @@ def _up(host: Host) -> None:
 
 
 def _compute(host: Host) -> Process:
-    return nova.compute(host.name, str(nova.ETC / f"{host.name}.conf"), host.enter())
+    return _inside(host, nova.compute(host.name))
 
 
 def _switch_agent(host: Host) -> Process:
-    argv = host.enter(
-        "neutron-openvswitch-agent", *neutron.CONFIGURATION, "--config-file", str(neutron.ETC / f"{host.name}.ini")
-    )
-    return Process(name=f"neutron-agent-{host.name}", argv=argv)
+    argv = ["neutron-openvswitch-agent", *neutron.CONFIGURATION, "--config-file", str(_neutron_conf(host))]
+    return _inside(host, Process(name=f"neutron-agent-{host.name}", argv=argv))
+
+
+def _inside(host: Host, process: Process) -> Process:
+    return replace(process, argv=host.enter(*process.argv), env=openvswitch.environment(host))
+
+
+def _neutron_conf(host: Host) -> Path:
+    return neutron.ETC / f"{host.name}.ini"
 
 
 def _nova(host: Host) -> dict[str, ini.Section]:
