@@ -1,0 +1,111 @@
+"""Look whether the update can be done, and gather what the later steps need. Changes nothing; also serves previews.
+
+The cloud is asked first; the guest only if it is the requester's, running, and its ssh host key is known. In a job a
+finding of verdict block is a failure; a preview just tells it.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from liveupdate.drivers.cloud import host_keys
+from liveupdate.errors import Failed, GuestError
+from liveupdate.model import Finding, JobKind, Json, Verdict
+from liveupdate.planning import estimate, guest_findings, units
+from liveupdate.planning.cloud_findings import CloudFacts, judge
+from liveupdate.steps.place import find_room
+from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
+from liveupdate.steps.server_facts import describe
+
+if TYPE_CHECKING:
+    from liveupdate.drivers.cloud.servers import Server
+
+#: Server metadata in which an owner names the units of the workload: "kv.service,web.service".
+UNITS = "liveupdate:units"
+
+
+def probe(context: StepContext) -> Probe:
+    """Facts grow old: they are gathered anew."""
+    return NOT_DONE
+
+
+def apply(context: StepContext) -> Json:
+    cloud = context.service_cloud()
+    server = cloud.servers.get(context.job.server_id)
+    if server is None:
+        raise Failed(
+            f"there is no server {context.job.server_id}",
+            user_fault=True,
+            code="live-update.server.gone",
+            remedy="name a server that exists",
+        )
+    host_key = host_keys.pinned(cloud, server)
+    result: dict[str, Any] = {"server": describe(cloud, server), "host_key": host_key, "guest": {}, "units": []}
+    findings = judge(_facts(context, server, result))
+    if not _blocked(findings):
+        findings += _look_into_guest(context, result)
+    verdict = _worst(findings)
+    result |= {"verdict": str(verdict), "findings": [f.as_json() for f in findings]}
+    if verdict == Verdict.BLOCK and context.job.kind == JobKind.UPDATE:
+        context.event("preflight.blocked", findings=result["findings"])
+        raise _refusal(findings)
+    return result
+
+
+def undo(context: StepContext) -> None:
+    """Nothing was changed."""
+
+
+def _facts(context: StepContext, server: "Server", result: dict[str, Any]) -> CloudFacts:
+    cloud, parameters = context.service_cloud(), context.job.parameters
+    room = find_room(cloud, server, avoid_same_host=parameters.get("same_host") == "avoid")
+    return CloudFacts(
+        project_id=context.job.project_id,
+        server=result["server"],
+        quota_left=cloud.quotas.left(context.job.project_id),
+        hosts=room.hosts,
+        why_not=room.why_not(),
+        host_key=result["host_key"],
+        fallback_data_volumes=parameters.get("fallback_data_volumes", False),
+    )
+
+
+def _look_into_guest(context: StepContext, result: dict[str, Any]) -> list[Finding]:
+    """Fill in guest, units and estimate_ms; a guest that cannot be looked into is a finding, not an error."""
+    guest, wanted = context.guest("original"), context.job.parameters.get("units") or []
+    try:
+        seen = guest.oneshot("inspect", {})
+        names = units.candidates(seen, wanted, result["server"]["metadata"].get(UNITS, ""))
+        trials = {}
+        for name in names:
+            context.checkpoint()
+            trials[name] = guest.oneshot("trial", {"unit": name})
+        guest.remove_agent()
+    except GuestError as error:
+        return [Finding(error.code, Verdict.BLOCK, error.detail, error.remedy or "see that ssh to the server works")]
+    volumes = result["server"]["volumes"]
+    decided = units.decide(seen, trials, wanted)
+    result |= {"guest": seen, "units": decided, "estimate_ms": estimate.blackout_ms(decided, trials, volumes)}
+    return guest_findings.judge(seen, trials, decided, volumes, context.job.parameters)
+
+
+def _blocked(findings: Sequence[Finding]) -> bool:
+    return _worst(findings) == Verdict.BLOCK
+
+
+def _worst(findings: Sequence[Finding]) -> Verdict:
+    order = list(Verdict)
+    return max((f.verdict for f in findings), key=order.index, default=Verdict.OK)
+
+
+def _refusal(findings: Sequence[Finding]) -> Failed:
+    blocks = [f for f in findings if f.verdict == Verdict.BLOCK]
+    named = "; ".join(f"{f.code}{f' ({f.subject})' if f.subject else ''}: {f.detail}" for f in blocks)
+    return Failed(
+        f"the preflight found what stands in the way: {named}",
+        user_fault=True,
+        code="live-update.preflight.blocked",
+        remedy="; ".join(dict.fromkeys(f.remedy for f in blocks if f.remedy)),
+    )
+
+
+STEP = Step("preflight", "Check the server, its guest and the cloud", probe, apply, undo)
