@@ -22,8 +22,6 @@ SECRET = "00000000-0000-4000-8000-00000000ceb4"  # noqa: S105 - the name of a se
 
 def up(host: Host) -> None:
     """The host's libvirtd, answering and knowing the key. Namespaces and Ceph must be up."""
-    if processes.alive(daemon(host).name):
-        return
     folder = host.home / "etc/libvirt"
     (folder / "qemu.conf").write_text(_qemu_settings(host))
     (folder / "libvirtd.conf").write_text(_daemon_settings(host))

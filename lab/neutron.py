@@ -49,7 +49,7 @@ def configure() -> None:
         {
             "ml2": {
                 "type_drivers": "flat,vlan,local",
-                "tenant_network_types": "vlan",
+                "project_network_types": "vlan",
                 "mechanism_drivers": "openvswitch",
                 "extension_drivers": "port_security",
             },
@@ -60,10 +60,15 @@ def configure() -> None:
     )
 
 
-def processes() -> list[Process]:
-    environment = {"OS_NEUTRON_CONFIG_DIR": str(ETC), "OS_NEUTRON_CONFIG_FILES": f"{CONF.name};{ML2.name}"}
+def rpc_servers() -> list[Process]:
+    """What the hosts' agents talk to; needs the database and the bus only."""
     return [
-        wsgi.api("neutron-api", "neutron.wsgi.api", settings.NEUTRON_PORT, environment, workers=2),
         Process(name="neutron-rpc", argv=["neutron-rpc-server", *CONFIGURATION]),
         Process(name="neutron-periodic", argv=["neutron-periodic-workers", *CONFIGURATION]),
     ]
+
+
+def processes() -> list[Process]:
+    environment = {"OS_NEUTRON_CONFIG_DIR": str(ETC), "OS_NEUTRON_CONFIG_FILES": f"{CONF.name};{ML2.name}"}
+    api = wsgi.api("neutron-api", "neutron.wsgi.api", settings.NEUTRON_PORT, environment, workers=2)
+    return [api, *rpc_servers()]

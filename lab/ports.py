@@ -14,7 +14,7 @@ def listening(address: str, port: int) -> bool:
 
 def answers(address: str, port: int, path: str = "/") -> bool:
     """Whether an HTTP server gives any answer but an error of its own."""
-    connection = http.client.HTTPConnection(address, port, timeout=30)
+    connection = http.client.HTTPConnection(address, port, timeout=2)
     try:
         connection.request("GET", path)
         return connection.getresponse().status < 500

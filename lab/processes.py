@@ -62,17 +62,19 @@ def start(process: Process) -> bool:
     return True
 
 
-def wait_ready(process: Process, timeout: float = 60) -> None:
-    """Return once it is ready. Raises Failed when it dies or stays unready for timeout seconds."""
+def wait_ready(*wanted: Process, timeout: float = 60) -> None:
+    """Return once all are ready. Raises Failed at the first that dies, or names one not ready after timeout seconds."""
     deadline = time.monotonic() + timeout
-    while True:
-        if not alive(process.name):
-            raise Failed(_obituary(process.name, "died"))
-        if process.ready is None or process.ready():
-            return
-        if time.monotonic() > deadline:
-            raise Failed(_obituary(process.name, f"is not ready after {timeout:.0f} s"))
-        time.sleep(0.1)
+    waiting = list(wanted)
+    while waiting:
+        for process in waiting:
+            if not alive(process.name):
+                raise Failed(_obituary(process.name, "died"))
+        waiting = [process for process in waiting if not (process.ready is None or process.ready())]
+        if waiting and time.monotonic() > deadline:
+            raise Failed(_obituary(waiting[0].name, f"is not ready after {timeout:.0f} s"))
+        if waiting:
+            time.sleep(0.1)
 
 
 def stop(names: Iterable[str], grace: float = 10) -> None:

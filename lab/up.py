@@ -48,6 +48,8 @@ def up() -> None:
         _phase("bridges", bridges.up)
         _phase("configuration", _configure)
         _phase("databases, message bus, Ceph", lambda: _together(_databases, _message_bus, ceph.up))
+        # an agent that asks before Neutron's RPC server listens waits a minute for its answer: that server goes first
+        _start(neutron.rpc_servers())
         _phase("Keystone, real hosts", lambda: _together(_keystone, real_hosts.up))
         started = _phase("services and hosts", _services)
         if started or not _done("hosts").exists():
@@ -105,8 +107,7 @@ def _services() -> bool:
 
 def _start(wanted: list[Process]) -> bool:
     started = [processes.start(process) for process in wanted]
-    for process in wanted:
-        processes.wait_ready(process, timeout=150)
+    processes.wait_ready(*wanted, timeout=150)
     return any(started)
 
 

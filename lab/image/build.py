@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lab import apt_source, settings
@@ -29,13 +30,18 @@ def build() -> None:
         return
     HOME.mkdir(parents=True, exist_ok=True)
     old, new = versions.kernels()
-    root = HOME / "root"
-    for name, kernel in (("debian-12", None), ("debian-12-pending", new)):
-        shutil.rmtree(root, ignore_errors=True)
-        _root_file_system(root, old, kernel)
-        disk.make(root, HOME / f"{name}.raw", SIZE)
-    shutil.rmtree(root)
+    with ThreadPoolExecutor() as pool:
+        for image in [pool.submit(_build, "debian-12", old, None), pool.submit(_build, "debian-12-pending", old, new)]:
+            image.result()
     made.write_text(version())
+
+
+def _build(name: str, kernel: str, pending: str | None) -> None:
+    root = HOME / f"{name}.root"
+    shutil.rmtree(root, ignore_errors=True)
+    _root_file_system(root, kernel, pending)
+    disk.make(root, HOME / f"{name}.raw", SIZE)
+    shutil.rmtree(root)
 
 
 def version() -> str:
