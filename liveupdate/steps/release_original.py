@@ -17,6 +17,8 @@ from liveupdate.steps.resources import unmake, wait, watch_server
 
 #: Server metadata that tells users of Heat and Terraform what happened.
 REPLACES = "liveupdate:replaces"
+#: Seconds for a guest to let go of a NIC, before it is asked again.
+_UNPLUG = 30.0
 
 
 def probe(context: StepContext) -> Probe:
@@ -109,25 +111,25 @@ def _take_port(context: StepContext) -> None:
     if not port.device_id:
         servers.attach_port(surrogate, port.id)
     wait(context, lambda: _on(context, port.id, surrogate), "the original's port on the surrogate")
-    if context.ledger.find("port", "surrogate"):
-        agent = context.guest("surrogate").agent()
-        agent.call(
-            "adopt_nic",
-            mac=original["mac"],
-            address=original["address"],
-            prefix=original["prefix"],
-            gateway=original["gateway"],
-        )
-        # from here on a reboot starts everything by itself, as on any server
-        context.guest("surrogate").oneshot("guard_remove", {})
-        own = context.result("reserve_port")["surrogate"]["port_id"]
+    own = context.result("reserve_port")["surrogate"]["port_id"]
+    if not _free(context, own):
+        _adopt(context, original)
         servers.detach_port(surrogate, own)
-        wait(context, lambda: _free(context, own), "the surrogate's first port to be free")
-        if line := context.ledger.find("address_pair", "surrogate"):
-            # it went with the port
-            context.ledger.deleted(line)
-        unmake(context, "port", "surrogate")
+        wait(context, lambda: _free(context, own), "the surrogate's first port to be free", patience=_UNPLUG)
+    if line := context.ledger.find("address_pair", "surrogate"):
+        # it goes with the port
+        context.ledger.deleted(line)
+    unmake(context, "port", "surrogate")
     unmake(context, "port", "management")
+
+
+def _adopt(context: StepContext, original: dict[str, Any]) -> None:
+    """In the guest: the address to the NIC that has come, connections included; then the guard away."""
+    guest = context.guest("surrogate")
+    known = {key: original[key] for key in ("mac", "address", "prefix", "gateway")}
+    guest.agent().call("adopt_nic", **known)
+    # from here on a reboot starts everything by itself, as on any server
+    guest.oneshot("guard_remove", {})
 
 
 def _on(context: StepContext, port_id: str, server_id: str) -> bool | None:
