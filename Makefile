@@ -5,11 +5,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test test-fast test-databases test-lab test-all check lab-up lab-down lab-status lab-reset setup bench
+.PHONY: demo test test-fast test-databases test-lab check lab-up lab-down lab-status lab-reset setup
 
 setup: .venv/made
 .venv/made: pyproject.toml constraints.txt
-	$(PYTHON) -m lab.packages venv-tools
+	$(PYTHON) -m lab.packages python3-venv openssh-server
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q -c constraints.txt uv
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[server,cli,test]'
@@ -24,9 +24,8 @@ lab-status:
 lab-reset:
 	$(PYTHON) -m lab reset
 
-demo: setup
-	$(PYTHON) -m lab up
-	$(BIN)/python -m lab.demo $(if $(REBOOT),--reboot)
+demo: setup lab-up
+	OS_CLIENT_CONFIG_FILE=lab/state/clouds.yaml $(BIN)/python -m lab.demo $(if $(REBOOT),--reboot)
 
 check: setup
 	$(BIN)/ruff check .
@@ -35,15 +34,15 @@ check: setup
 	$(BIN)/lint-imports
 
 test-fast: setup
-	$(PYTEST) -m "not lab and not databases" -n auto
+	$(PYTEST) -q -n auto -m "not lab and not databases"
 
 test-databases: setup
-	$(PYTHON) -m lab.packages test-databases
-	$(PYTEST) -m databases
+	$(PYTHON) -m lab.packages mariadb-server postgresql
+	$(PYTEST) -q -m databases
 
-test-lab: setup
-	$(PYTHON) -m lab up
-	$(PYTEST) -m lab tests
+test-lab: setup lab-up
+	$(PYTEST) -v -m lab
 
+# the lab goes down again, however its tests end
 test: check test-fast test-databases
-	trap '$(PYTHON) -m lab down' EXIT; $(MAKE) test-lab
+	$(MAKE) test-lab; code=$$?; $(PYTHON) -m lab down; exit $$code

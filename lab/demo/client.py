@@ -1,7 +1,7 @@
 """A client that holds ONE connection, writes without pause, and remembers what was acknowledged.
 
-``python -m lab.demo.client kv|tick HOST OUT.json`` runs until SIGTERM, then checks every acknowledged write and leaves its
-findings in OUT.json: {"writes", "lost", "errors": [text], "gaps_ms": [the longest first], "longest_gap_ms",
+``python -m lab.demo.client kv|tick HOST OUT.json`` runs until SIGTERM, then checks every acknowledged write and leaves
+its findings in OUT.json: {"writes", "lost", "errors": [text], "gaps_ms": [the longest first], "longest_gap_ms",
 "longest_gap_at", "local_port"}. Standard library only, and a process of its own, so that nothing else in the demo or a
 test can delay it and be mistaken for a blackout.
 """

@@ -10,7 +10,9 @@ SERVICE_TYPE = "live-update"
 
 
 class LiveUpdateService(ServiceDescription[Proxy]):
-    supported_versions: ClassVar = {"1": Proxy}
+    supported_versions: ClassVar = {  # type: ignore[misc] # openstacksdk's way of declaring it
+        "1": Proxy
+    }
 
 
 def add_service(connection: Any) -> Proxy:

@@ -17,29 +17,35 @@ class Method:
     """``steps`` in order; ``pivot`` is the name of the one after which there is no undo.
 
     ``back``: the steps that move the workload back on request, of the same names; their ids get "back." in front.
-    ``preview``: the first steps, which only look.
+    ``preview``: the first steps, which only look. A method that has no pivot yet can only be previewed.
     """
 
     name: str
     title: str
     steps: tuple[Step, ...]
     preview: tuple[Step, ...]
-    pivot: Step
-    back: tuple[Step, ...]
-    back_pivot: Step
-    back_until: Step
+    pivot: Step | None = None
+    back: tuple[Step, ...] = ()
+    back_pivot: Step | None = None
+    back_until: Step | None = None
 
     def plan(self, kind: JobKind = JobKind.UPDATE) -> Plan:
-        """What is frozen into a job when it is accepted."""
+        """What is frozen into a job when it is accepted. Raises Invalid for an update by a method without a pivot."""
         if kind == JobKind.PREVIEW:
             return Plan(self.name, tuple(StepSpec(s.name, s.name) for s in self.preview), pivot="")
+        if self.pivot is None:
+            raise Invalid(
+                f"updates by the method {self.name} can only be previewed yet",
+                code="live-update.method.preview-only",
+                remedy="create a preview",
+            )
         return Plan(
             method=self.name,
             steps=tuple(StepSpec(s.name, s.name) for s in self.steps),
             pivot=self.pivot.name,
             back=tuple(StepSpec(f"back.{s.name}", s.name, {"direction": "back"}) for s in self.back),
-            back_pivot=f"back.{self.back_pivot.name}",
-            back_until=self.back_until.name,
+            back_pivot=f"back.{self.back_pivot.name}" if self.back_pivot else "",
+            back_until=self.back_until.name if self.back_until else "",
         )
 
 

@@ -29,6 +29,7 @@ def accept(request: Request, asked: Services, by: Caller, body: NewPreview, kind
     key = request.headers.get("Idempotency-Key")
     if key is not None and not 1 <= len(key) <= 255:
         raise Invalid("Idempotency-Key must have 1 to 255 characters")
+    plan = asked.methods[body.method].plan(kind)
     trust_id = asked.cloud.create_trust(by, roles, deadline)
     new = jobs.NewJob(
         id=str(uuid.uuid4()),
@@ -39,7 +40,7 @@ def accept(request: Request, asked: Services, by: Caller, body: NewPreview, kind
         server_id=server_id,
         server_name=server_name,
         parameters=body.parameters(),
-        plan=asked.methods[body.method].plan(kind),
+        plan=plan,
         request_id=request.state.global_request_id or request.state.request_id,
         trust_id=trust_id,
         roles=roles,

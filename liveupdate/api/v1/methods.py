@@ -19,4 +19,4 @@ def index(asked: Asked, by: By) -> dict[str, Any]:
 
 def _view(method: Method) -> dict[str, Any]:
     steps = [{"name": step.name, "title": step.title} for step in method.steps]
-    return {"name": method.name, "title": method.title, "steps": steps, "pivot": method.pivot.name}
+    return {"name": method.name, "title": method.title, "steps": steps, "pivot": method.pivot and method.pivot.name}

@@ -1,0 +1,40 @@
+"""Where the program lives in a guest. Everything here is tmpfs and root's alone, and goes with ``finish``."""
+
+from __future__ import annotations
+
+import os
+
+ROOT = "/run/liveupdate"
+AGENT = f"{ROOT}/agent.pyz"
+SOCKET = f"{ROOT}/agent.sock"
+PEER_SOCKET = f"{ROOT}/peer.sock"
+JOURNAL = f"{ROOT}/journal.jsonl"
+MOVE = f"{ROOT}/move.json"
+EXPECTED = f"{ROOT}/expected.json"
+IMAGES = f"{ROOT}/images"
+#: Where images go that do not fit into memory; directories in it are made private and with names of their own.
+DISK = "/var/tmp"  # noqa: S108
+KEY = f"{ROOT}/id"
+KNOWN_HOSTS = f"{ROOT}/known_hosts"
+SSHD_CONFIG = f"{ROOT}/sshd_config"
+AUTHORIZED_KEYS = f"{ROOT}/authorized_keys"
+#: While this exists, the guard lets the workload's units be loaded: a move to this machine is under way.
+EXPECTING = f"{ROOT}/expecting"
+
+AGENT_UNIT = "liveupdate-agent.service"
+SSHD_UNIT = "liveupdate-sshd.service"
+PEER_PORT = 7022
+
+
+def make_root() -> None:
+    """The private directory; an existing one must be root's."""
+    os.makedirs(ROOT, mode=0o700, exist_ok=True)
+    os.chmod(ROOT, 0o700)
+
+
+def write_private(path: str, content: str) -> None:
+    """Write a file only root can read, whole or not at all."""
+    part = f"{path}.part"
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(content)
+    os.replace(part, path)

@@ -1,0 +1,132 @@
+"""systemd units: what they are doing, and the runtime drop-ins that make systemd take part in a move."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+
+from . import proc
+from .errors import GuestError
+from .external import run
+
+NAME = re.compile(r"[A-Za-z0-9:_.\\@-]{1,200}")
+DROP_INS = "/run/systemd/system"
+#: Sandboxing that gives a unit its own namespaces, which CRIU 3 cannot dump from outside.
+NAMESPACES = (
+    "PrivateTmp", "PrivateDevices", "PrivateUsers", "PrivateNetwork", "PrivateIPC", "ProtectHome", "ProtectSystem",
+    "ProtectHostname", "ProtectKernelTunables", "ProtectControlGroups", "ProtectProc", "DynamicUser",
+)  # fmt: skip
+PROPERTIES = (
+    "Id", "MainPID", "ActiveState", "SubState", "LoadState", "Type", "ControlGroup", "FragmentPath", "StandardOutput",
+    "StandardError", "RuntimeDirectory", "PIDFile", "TriggeredBy", "User", "NeedDaemonReload", *NAMESPACES,
+)  # fmt: skip
+OFF = ("", "no", "off", "default")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One loaded unit: its systemd ``properties`` (names above; values as systemd prints them)."""
+
+    properties: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        return self.properties.get("Id", "")
+
+    @property
+    def main_pid(self) -> int:
+        return int(self.properties.get("MainPID", "0") or 0)
+
+    @property
+    def active(self) -> bool:
+        return self.properties.get("ActiveState") == "active"
+
+    @property
+    def loaded(self) -> bool:
+        return self.properties.get("LoadState") == "loaded"
+
+    @property
+    def processes(self) -> list[int]:
+        group = self.properties.get("ControlGroup", "")
+        return proc.control_group(group) if group else []
+
+    @property
+    def sandboxing(self) -> list[str]:
+        return [f"{key}={self.properties[key]}" for key in NAMESPACES if self.properties.get(key, "") not in OFF]
+
+
+def full_name(name: str) -> str:
+    """``kv`` is ``kv.service``; refuses what is no unit name (it goes into paths and command lines)."""
+    if not NAME.fullmatch(name) or name.startswith("-") or ".." in name:
+        raise GuestError("guest.bad-unit", f"{name[:80]!r} is not a unit name")
+    return name if re.search(r"\.(service|socket|timer|path|mount|target)$", name) else f"{name}.service"
+
+
+def show(*names: str) -> list[Unit]:
+    """The named units, or every running service when none is named."""
+    listed = list(names) or running()
+    if not listed:
+        return []
+    argv = ["systemctl", "show", "--no-pager", f"--property={','.join(PROPERTIES)}", "--", *listed]
+    return [Unit(properties) for properties in parse(run(argv, code="guest.systemd-failed").text)]
+
+
+def running() -> list[str]:
+    argv = ["systemctl", "list-units", "--type=service", "--state=running", "--plain", "--no-legend", "--no-pager"]
+    return [line.split()[0] for line in run(argv, code="guest.systemd-failed").text.splitlines() if line.strip()]
+
+
+def parse(shown: str) -> list[dict[str, str]]:
+    """``systemctl show`` of several units: blocks of Key=Value with a blank line between."""
+    blocks = [block for block in shown.split("\n\n") if block.strip()]
+    return [dict(line.partition("=")[::2] for line in block.splitlines() if "=" in line) for block in blocks]
+
+
+def drop_in(unit: str, name: str) -> str:
+    return f"{DROP_INS}/{unit}.d/zz-liveupdate-{name}.conf"
+
+
+def write_drop_in(unit: str, name: str, content: str) -> None:
+    """A runtime drop-in that sorts after all others; in force after ``reload``."""
+    path = drop_in(unit, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(content)
+
+
+def remove_drop_ins(*units: str) -> bool:
+    """Take all of ours away; True if there were any (then ``reload``)."""
+    found = False
+    for unit in units:
+        for name in ("away", "restore"):
+            path = drop_in(unit, name)
+            if os.path.exists(path):
+                found = True
+                os.unlink(path)
+        with suppress(OSError):  # not ours alone
+            os.rmdir(f"{DROP_INS}/{unit}.d")
+    return found
+
+
+def reload() -> None:
+    run(["systemctl", "daemon-reload"], timeout=120, code="guest.systemd-failed")
+
+
+def away() -> str:
+    """For a unit whose processes are about to leave: its end is neither a failure nor a reason to start it again."""
+    return (
+        "[Unit]\nOnFailure=\nOnSuccess=\n"
+        "[Service]\nRestart=no\nExecStop=\nExecStopPost=\nRuntimeDirectoryPreserve=yes\nSuccessExitStatus=SIGKILL\n"
+    )
+
+
+def restore(command: str, pid_file: str) -> str:
+    """For a unit that comes back from images: systemd runs ``command`` as root and adopts the restored process."""
+    return (
+        "[Unit]\nOnFailure=\nStartLimitIntervalSec=0\n"
+        f"[Service]\nType=forking\nPIDFile={pid_file}\nRestart=no\nWatchdogSec=0\nTimeoutStartSec=120\n"
+        "RuntimeDirectoryPreserve=yes\n"
+        f"ExecCondition=\nExecStartPre=\nExecStartPost=\nExecStart=\nExecStart=+{command}\n"
+    )
