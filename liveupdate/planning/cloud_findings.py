@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from liveupdate.model import Finding, Json, Verdict
+from liveupdate.model import Finding, Json
+from liveupdate.planning.checks import check
 
 _SNAPSHOTS = 2  # the fallback's and the mirror's
 _DEVICES = ("pci_passthrough:", "resources:VGPU", "resources:PGPU", "accel:")
@@ -39,43 +40,37 @@ def judge(facts: CloudFacts) -> list[Finding]:
     ]
 
 
-def _check(code: str, fine: bool, detail: str, remedy: str, *, subject: str = "", warn: bool = False) -> Finding:
-    if fine:
-        return Finding(code, Verdict.OK, "", "", subject)
-    return Finding(code, Verdict.WARN if warn else Verdict.BLOCK, detail, remedy, subject)
-
-
 def _server(facts: CloudFacts) -> Iterator[Finding]:
     server = facts.server
-    yield _check(
+    yield check(
         "server.project",
         server["project_id"] == facts.project_id,
         "the server belongs to another project",
         "create the job in the server's project",
     )
-    yield _check("server.active", server["status"] == "ACTIVE", f"the server is {server['status']}", "start it first")
-    yield _check(
+    yield check("server.active", server["status"] == "ACTIVE", f"the server is {server['status']}", "start it first")
+    yield check(
         "server.idle",
         not server["task_state"],
         f"Nova is at work on it: {server['task_state']}",
         "wait until that has ended",
     )
     locked = f"the server is locked: {server['locked_reason'] or 'no reason given'}"
-    yield _check("server.unlocked", not server["locked"], locked, "unlock it, or wait for the job that locked it")
-    yield _check(
+    yield check("server.unlocked", not server["locked"], locked, "unlock it, or wait for the job that locked it")
+    yield check(
         "server.flavor",
         bool(server["flavor_id"]),
         f"flavor {server['flavor_name']} no longer exists as it was when the server was made",
         "resize the server to a flavor that exists",
     )
-    yield _check(
+    yield check(
         "server.local-disk",
         not server["local_disk"],
         f"it has {server['local_disk']} GiB of ephemeral disk or swap on its host, which cannot be handed over",
         "resize to a flavor without",
     )
     devices = sorted(k for k in server["extra_specs"] if k.startswith(_DEVICES))
-    yield _check(
+    yield check(
         "server.devices",
         not devices,
         f"it holds devices of its host: {', '.join(devices)}",
@@ -85,14 +80,14 @@ def _server(facts: CloudFacts) -> Iterator[Finding]:
 
 def _volumes(volumes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     boot = [v for v in volumes if v["boot"]]
-    yield _check(
+    yield check(
         "volume.boot",
         len(boot) == 1,
         "it does not boot from exactly one volume",
         "only servers that boot from a volume can be updated in this way yet",
     )
     for volume in boot:
-        yield _check(
+        yield check(
             "volume.boot-status",
             volume["status"] == "in-use" and len(volume["servers"]) == 1,
             f"the boot volume is {volume['status']}, on {len(volume['servers'])} servers",
@@ -102,7 +97,7 @@ def _volumes(volumes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     for volume in volumes:
         if volume["boot"]:
             continue
-        yield _check(
+        yield check(
             "volume.data-multiattach",
             volume["multiattach"],
             "it may be on one server only: it is detached and attached inside the blackout, a second or two",
@@ -110,7 +105,7 @@ def _volumes(volumes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
             subject=volume["id"],
             warn=True,
         )
-        yield _check(
+        yield check(
             "volume.data-shared",
             len(volume["servers"]) == 1,
             f"it is on {len(volume['servers'])} servers: cluster file systems are not handed over",
@@ -120,21 +115,21 @@ def _volumes(volumes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
 
 
 def _ports(ports: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
-    yield _check(
+    yield check(
         "port.one",
         len(ports) == 1,
         f"it has {len(ports)} ports; exactly one is supported yet",
         "take the others off for the update",
     )
     for port in ports:
-        yield _check(
+        yield check(
             "port.address",
             len(port["fixed_ips"]) == 1 and port["version"] == 4,
             f"the port has {len(port['fixed_ips'])} addresses; exactly one, of IPv4, is supported yet",
             "take the others off for the update",
             subject=port["id"],
         )
-        yield _check(
+        yield check(
             "port.kind",
             port["vnic_type"] == "normal",
             f"the port is of kind {port['vnic_type']}: it is bound to its host's hardware",
@@ -161,11 +156,11 @@ def _quota(facts: CloudFacts) -> Finding:
         for name, left in sorted(facts.quota_left.items())
         if name in needed and left < needed[name]
     ]
-    return _check("project.quota", not short, "; ".join(short), "raise the project's quota, or free some")
+    return check("project.quota", not short, "; ".join(short), "raise the project's quota, or free some")
 
 
 def _room(facts: CloudFacts) -> Finding:
-    return _check(
+    return check(
         "placement.room",
         bool(facts.hosts),
         f"no host can take the surrogate: {facts.why_not}",
@@ -174,7 +169,7 @@ def _room(facts: CloudFacts) -> Finding:
 
 
 def _host_key(facts: CloudFacts) -> Finding:
-    return _check(
+    return check(
         "guest.host-key-unknown",
         bool(facts.host_key),
         "neither the server's metadata nor its console tells its ssh host key",
