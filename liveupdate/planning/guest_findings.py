@@ -6,8 +6,9 @@ One function per check; each returns one finding, also when all is well: what wa
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from liveupdate.model import Finding, Handover, Json, Verdict
+from liveupdate.model import Finding, Handover, Json
 from liveupdate.planning import estimate
+from liveupdate.planning.checks import check
 
 _MIB = 1 << 20
 #: Room that a kernel, its modules and its initramfs take, and what the guest's own tools need.
@@ -36,16 +37,10 @@ def judge(
     ]
 
 
-def _check(code: str, fine: bool, detail: str, remedy: str, *, subject: str = "", warn: bool = False) -> Finding:
-    if fine:
-        return Finding(code, Verdict.OK, "", "", subject)
-    return Finding(code, Verdict.WARN if warn else Verdict.BLOCK, detail, remedy, subject)
-
-
 def _system(guest: Json) -> Iterator[Finding]:
-    yield _check("guest.systemd", bool(guest.get("systemd")), "the guest does not run systemd", "plan a reboot for it")
+    yield check("guest.systemd", bool(guest.get("systemd")), "the guest does not run systemd", "plan a reboot for it")
     missing = [tool for tool in _TOOLS if not guest.get("tools", {}).get(tool)]
-    yield _check(
+    yield check(
         "guest.tools",
         not missing,
         f"missing: {', '.join(missing)}",
@@ -53,8 +48,8 @@ def _system(guest: Json) -> Iterator[Finding]:
     )
     criu = guest.get("criu", {})
     why = str(criu.get("why", ""))[:300]
-    yield _check("guest.criu", bool(criu.get("ok")), f"criu check: {why}", "use a kernel with checkpoint support")
-    yield _check(
+    yield check("guest.criu", bool(criu.get("ok")), f"criu check: {why}", "use a kernel with checkpoint support")
+    yield check(
         "guest.smbios",
         bool(guest.get("smbios_uuid")),
         "the guest does not see its server's id as SMBIOS UUID: a copy could not tell that it is one",
@@ -63,7 +58,7 @@ def _system(guest: Json) -> Iterator[Finding]:
 
 
 def _units(units: Sequence[Mapping[str, Any]], trials: Mapping[str, Json]) -> Iterator[Finding]:
-    yield _check(
+    yield check(
         "unit.any",
         bool(units),
         "no unit of a workload was found: there is nothing to move",
@@ -74,7 +69,7 @@ def _units(units: Sequence[Mapping[str, Any]], trials: Mapping[str, Json]) -> It
         trial = trials.get(unit["name"], {})
         reason, hint = str(trial.get("reason", ""))[:300], str(trial.get("hint", ""))[:300]
         moves = unit["handover"] == Handover.MOVE
-        yield _check(
+        yield check(
             "unit.checkpoint",
             bool(trial.get("ok")) or unit["handover"] in (Handover.START, Handover.LEAVE),
             f"cannot be moved{'' if moves else ': it will be restarted'}: {reason}",
@@ -82,7 +77,7 @@ def _units(units: Sequence[Mapping[str, Any]], trials: Mapping[str, Json]) -> It
             subject=unit["name"],
             warn=not moves,
         )
-        yield _check(
+        yield check(
             "unit.health",
             bool(unit["health"]),
             "it listens on no port and has no health check: only that it runs can be probed",
@@ -97,7 +92,7 @@ def _memory(guest: Json, units: Sequence[Mapping[str, Any]]) -> Iterator[Finding
     moved = sum(int(u["rss"]) for u in units if u["handover"] == Handover.MOVE)
     available = int(guest.get("memory", {}).get("available", 0))
     needed = moved + _SPARE_MEMORY
-    yield _check(
+    yield check(
         "guest.memory",
         available >= needed,
         f"{needed // _MIB} MiB needed for the images, {available // _MIB} MiB available: they go to the disk",
@@ -110,7 +105,7 @@ def _disk(guest: Json) -> Iterator[Finding]:
     free = guest.get("free", {})
     for path, needed in (("/", _ROOT_ROOM), ("/boot", _BOOT_ROOM)):
         there = int(free.get(path, 0))
-        yield _check(
+        yield check(
             "guest.disk",
             there >= needed,
             f"{needed // _MIB} MiB needed, {there // _MIB} MiB free",
@@ -125,7 +120,7 @@ def _mounts(guest: Json, volumes: Sequence[Mapping[str, Any]]) -> Iterator[Findi
         if volume["boot"]:
             continue
         mounted = [m for m in guest.get("mounts", []) if volume["serial"] in str(m.get("by_id", ""))]
-        yield _check(
+        yield check(
             "volume.mounted",
             bool(mounted),
             "the volume is attached and nothing on it is mounted: it will be attached to the surrogate as it is",
@@ -136,7 +131,7 @@ def _mounts(guest: Json, volumes: Sequence[Mapping[str, Any]]) -> Iterator[Findi
 
 
 def _pids(guest: Json) -> Finding:
-    return _check(
+    return check(
         "guest.pids",
         int(guest.get("pids", {}).get("highest", 0)) < 4_000_000,
         "the guest's process ids are nearly used up: the surrogate would find none that are free",
@@ -152,7 +147,7 @@ def _budget(
 ) -> Finding:
     budget = parameters.get("blackout_budget_seconds")
     expected = estimate.blackout_ms(units, trials, volumes) / 1000
-    return _check(
+    return check(
         "blackout.budget",
         budget is None or expected <= float(budget),
         f"the blackout is estimated at {expected:.1f} s, the budget is {budget} s",
