@@ -10,13 +10,17 @@ from sqlalchemy.exc import IntegrityError
 
 from liveupdate.db import clock, events, steps
 from liveupdate.db.tables import jobs
+from liveupdate.db.tables import steps as steps_table
 from liveupdate.errors import Conflict, Invalid, NotFound
 from liveupdate.model import Job, JobKind, Json, Plan, StepSpec
-from liveupdate.states import FINAL, JobState, StepState
+from liveupdate.states import FINAL, JobState, StepState, advance
 
 #: Fields that lists may be sorted by; each has an index.
 SORT_KEYS = ("created_at", "updated_at")
 FILTERS = ("state", "method", "server_id", "kind")
+#: No worker touches a job in one of these until a person has said what to do.
+STUCK = (JobState.NEEDS_ATTENTION, JobState.UNDO_FAILED)
+_NO_TROUBLE = {"reason": "", "code": "", "remedy": ""}
 
 
 @dataclass(frozen=True)
@@ -168,31 +172,49 @@ def _after(
 def request_cancel(connection: Connection, job: Job) -> Job:
     """Ask for cancel: at once a fact in the database, obeyed by the worker at its next look. Repeating is a no-op.
 
-    A job that needs attention, or whose undo failed, starts undoing (again). Raises Conflict once the pivot is passed
+    A job that needs attention, or whose undo failed, starts undoing (again). Raises Conflict once the pivot has begun
     or the job has ended.
     """
-    if job.cancel_requested and job.state not in (JobState.NEEDS_ATTENTION, JobState.UNDO_FAILED):
+    job = _locked(connection, job.id)
+    if job.cancel_requested and job.state not in STUCK:
         return job
     if job.state in FINAL:
         raise _wrong_state(job, "cancelled")
-    if pivot_passed(connection, job):
+    if pivot_begun(connection, job):
         raise Conflict(
             f"job {job.id} is {job.state} and past its pivot: the workload is open on the surrogate",
             code="live-update.job.pivot-passed",
             remedy="let it finish, or ask for rollback while it is in hold",
         )
-    values: dict[str, Any] = {"cancel_requested": True}
-    if job.state in (JobState.NEEDS_ATTENTION, JobState.UNDO_FAILED):
-        values |= {"state": JobState.UNDOING, "outcome": "cancelled"}
-    return _say(connection, job, values, "job.cancel_requested")
+    undoing = {"state": JobState.UNDOING, "outcome": "cancelled"} if job.state in STUCK else {}
+    return _say(connection, job, "job.cancel_requested", cancel_requested=True, **undoing)
 
 
 def decide(connection: Connection, job: Job, decision: str) -> Job:
-    """The operator's word, "confirm" or "rollback", for a job between its pivot and the release of the original."""
-    held = [row for row in steps.of_job(connection, job.id) if row.spec.id == job.plan.back_until]
-    if job.state in FINAL or not pivot_passed(connection, job) or (held and held[0].state != StepState.PENDING):
+    """The operator's word, "confirm" or "rollback", for a job between its pivot and the release of the original.
+
+    Raises Conflict in every other state.
+    """
+    job = _locked(connection, job.id)
+    rows = steps.of_job(connection, job.id)
+    released = any(r.spec.id == job.plan.back_until and r.state != StepState.PENDING for r in rows)
+    opened = any(r.spec.id == job.plan.pivot and r.state == StepState.DONE for r in rows)
+    if job.state in FINAL or job.outcome or not opened or released:
         raise _wrong_state(job, f"asked for {decision}")
-    return _say(connection, job, {"decision": decision}, f"job.{decision}_requested")
+    forward = {"state": JobState.RUNNING, **_NO_TROUBLE} if job.state in STUCK else {}
+    return _say(connection, job, f"job.{decision}_requested", decision=decision, **forward)
+
+
+def retry(connection: Connection, job: Job) -> Job:
+    """Let a stuck job try again where it is stuck, in the direction it was going. Raises Conflict if it is not."""
+    job = _locked(connection, job.id)
+    if job.state not in STUCK:
+        raise _wrong_state(job, "retried")
+    # the step gets its attempts and its time anew
+    stuck = (steps_table.c.job_id == job.id, steps_table.c.state.in_((StepState.APPLYING, StepState.UNDOING)))
+    connection.execute(update(steps_table).where(*stuck).values(attempts=0, started_at=clock.now()))
+    state = JobState.UNDOING if job.outcome else JobState.RUNNING
+    return _say(connection, job, "job.retry_requested", state=state, **_NO_TROUBLE)
 
 
 def _wrong_state(job: Job, what: str) -> Conflict:
@@ -204,23 +226,24 @@ def _wrong_state(job: Job, what: str) -> Conflict:
     )
 
 
-def _say(connection: Connection, job: Job, values: dict[str, Any], event: str) -> Job:
-    """Write a user's word if the job is still in the state that it was judged by."""
-    done = connection.execute(
-        update(jobs)
-        .where(jobs.c.id == job.id, jobs.c.state == job.state)
-        .values(**values, wake_at=clock.now(), updated_at=clock.now())
-    )
-    if done.rowcount != 1:
-        current = get(connection, job.id)
-        raise _wrong_state(current, "changed: it moved on in this moment")
+def _locked(connection: Connection, job_id: str) -> Job:
+    """The job as it is, and stays until this transaction ends: a worker's every write takes the same lock first."""
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(fence=jobs.c.fence))
+    return get(connection, job_id)
+
+
+def _say(connection: Connection, job: Job, event: str, **values: Any) -> Job:
+    if "state" in values:
+        advance(job.state, values["state"])
+    at = clock.now()
+    connection.execute(update(jobs).where(jobs.c.id == job.id).values(**values, wake_at=at, updated_at=at))
     events.add(connection, job.id, event)
     return get(connection, job.id)
 
 
-def pivot_passed(connection: Connection, job: Job) -> bool:
-    """Whether the pivot is done, or may be: a pivot in doubt counts as passed until its worker has looked."""
-    if job.outcome:
+def pivot_begun(connection: Connection, job: Job) -> bool:
+    """Whether the pivot is done, or may be: a pivot in doubt counts until its worker has looked."""
+    if job.outcome in ("undone", "cancelled"):
         return False
     rows = steps.of_job(connection, job.id)
     return any(r.spec.id == job.plan.pivot and r.state in (StepState.APPLYING, StepState.DONE) for r in rows)

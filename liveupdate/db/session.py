@@ -80,6 +80,6 @@ def _conflict(error: DBAPIError) -> bool:
 
 @contextmanager
 def read(engine: Engine) -> Iterator[Connection]:
-    """One consistent look: nothing is written."""
+    """One transaction that writes nothing."""
     with engine.connect() as connection, connection.begin():
         yield connection

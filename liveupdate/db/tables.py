@@ -75,6 +75,7 @@ jobs = Table(
     Index(None, "project_id", "updated_at", "id"),
     Index(None, "created_at", "id"),
     Index(None, "updated_at", "id"),
+    Index(None, "trust_id"),
 )
 
 steps = Table(

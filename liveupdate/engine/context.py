@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from liveupdate.engine.course import pivot_passed
+from liveupdate.engine.course import pivot_begun
 from liveupdate.engine.journal import Journal
 from liveupdate.errors import Cancelled, LeaseLost
 from liveupdate.model import Job, Json, Resource, StepRow, StepSpec
@@ -98,6 +98,6 @@ class Context:
     def checkpoint(self) -> None:
         if self._journal.claim.lost.is_set():
             raise LeaseLost(self.job.id)
-        job, rows = self._journal.load()
-        if job.cancel_requested and job.state != JobState.UNDOING and not pivot_passed(job, rows):
+        job, rows = self._journal.look()
+        if job.cancel_requested and job.state != JobState.UNDOING and not pivot_begun(job, rows):
             raise Cancelled(job.id)

@@ -33,24 +33,29 @@ class MoveBack:
 
 
 @dataclass(frozen=True)
-class Rest:
-    """Nothing is left to do: the job takes this state (RUNNING: it is in hold again)."""
+class HoldAgain:
+    """The way back was undone: the workload is on the surrogate, the job goes on from hold."""
+
+
+@dataclass(frozen=True)
+class End:
+    """Nothing is left to do: the job takes this final state."""
 
     state: JobState
 
 
-Action = Apply | Undo | TurnBack | MoveBack | Rest
+Action = Apply | Undo | TurnBack | MoveBack | HoldAgain | End
 
 #: States of a step that has left, or may have left, something behind.
 _TOUCHED = (StepState.APPLYING, StepState.DONE, StepState.UNDOING, StepState.UNDO_FAILED)
-_OUTCOMES = {"undone": JobState.UNDONE, "cancelled": JobState.CANCELLED, "hold": JobState.RUNNING}
+_ENDS = {"undone": JobState.UNDONE, "cancelled": JobState.CANCELLED}
 
 
 def next_action(job: Job, rows: Sequence[StepRow]) -> Action:
     """``rows``: the job's journal in order of position."""
     if job.state == JobState.UNDOING:
         return _undo(job, rows)
-    if job.cancel_requested and not pivot_passed(job, rows):
+    if job.cancel_requested and not pivot_begun(job, rows):
         return TurnBack("cancelled", "cancelled on request")
     way_back = _way_back(job, rows)
     if way_back:
@@ -58,7 +63,7 @@ def next_action(job: Job, rows: Sequence[StepRow]) -> Action:
         return Apply(pending[0]) if pending else TurnBack("undone", "moved back to the original on request")
     open_rows = [r for r in rows if r.state in (StepState.PENDING, StepState.APPLYING)]
     if not open_rows:
-        return Rest(JobState.SUCCEEDED)
+        return End(JobState.SUCCEEDED)
     if job.decision == "rollback" and may_move_back(job, rows):
         return MoveBack()
     return Apply(open_rows[0])
@@ -67,7 +72,9 @@ def next_action(job: Job, rows: Sequence[StepRow]) -> Action:
 def _undo(job: Job, rows: Sequence[StepRow]) -> Action:
     only = {s.id for s in job.plan.back} if job.outcome == "hold" else {s.id for s in job.plan.steps}
     touched = [r for r in rows if r.spec.id in only and r.state in _TOUCHED]
-    return Undo(touched[-1]) if touched else Rest(_OUTCOMES[job.outcome])
+    if touched:
+        return Undo(touched[-1])
+    return HoldAgain() if job.outcome == "hold" else End(_ENDS[job.outcome])
 
 
 def _way_back(job: Job, rows: Sequence[StepRow]) -> list[StepRow]:
@@ -80,6 +87,11 @@ def _way_back(job: Job, rows: Sequence[StepRow]) -> list[StepRow]:
 def pivot_passed(job: Job, rows: Sequence[StepRow]) -> bool:
     """Whether the pivot is recorded as done. A job without a pivot (a preview) never passes it."""
     return any(r.spec.id == job.plan.pivot and r.state == StepState.DONE for r in rows)
+
+
+def pivot_begun(job: Job, rows: Sequence[StepRow]) -> bool:
+    """Whether the pivot is done or in doubt: then no cancel counts until a probe has shown that it is not."""
+    return any(r.spec.id == job.plan.pivot and r.state in (StepState.APPLYING, StepState.DONE) for r in rows)
 
 
 def may_move_back(job: Job, rows: Sequence[StepRow]) -> bool:

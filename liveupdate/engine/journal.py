@@ -14,10 +14,10 @@ from liveupdate.db import clock, events, jobs, resources, steps
 from liveupdate.db.session import read, write
 from liveupdate.db.tables import jobs as jobs_table
 from liveupdate.db.tables import steps as steps_table
-from liveupdate.engine.course import progress
+from liveupdate.engine import course
 from liveupdate.errors import LeaseLost, LiveUpdateError, Watch
 from liveupdate.model import Job, Json, Resource, StepRow
-from liveupdate.states import CLAIMABLE, FINAL, JobState, ResourceState, StepState, advance
+from liveupdate.states import CLAIMABLE, JobState, ResourceState, StepState, advance
 
 T = TypeVar("T")
 
@@ -77,6 +77,15 @@ def claim_next(engine: Engine, owner: str, lease: float) -> Claimed | None:
     return write(engine, work)
 
 
+@dataclass(frozen=True)
+class Turn:
+    """What comes next for a job: ``action`` with its row as it was, ``rows`` as they are with the intent recorded."""
+
+    job: Job
+    rows: Sequence[StepRow]
+    action: course.Action
+
+
 class Journal:
     """The journal of one claimed job. ``lease``: seconds that each write prolongs the lease by."""
 
@@ -88,6 +97,12 @@ class Journal:
     def load(self) -> tuple[Job, Sequence[StepRow]]:
         with read(self._engine) as connection:
             return jobs.get(connection, self.claim.job_id), steps.of_job(connection, self.claim.job_id)
+
+    def look(self) -> tuple[Job, Sequence[StepRow]]:
+        """Like load, but only for who still owns the job: a worker that was frozen past its lease learns it here."""
+        return self._write(
+            lambda connection: (jobs.get(connection, self.claim.job_id), steps.of_job(connection, self.claim.job_id))
+        )
 
     def resources(self) -> Sequence[Resource]:
         with read(self._engine) as connection:
@@ -112,18 +127,47 @@ class Journal:
 
         self._write(work)
 
-    def park(self, after: float, reason: str, watch: Watch | None = None) -> None:
-        """Give the job back until ``after`` seconds are over, or what it watches changes, or somebody wakes it."""
+    def next(self) -> Turn:
+        """Decide what comes next and record it, in one transaction: no word of a user falls in between."""
+
+        def work(connection: Connection) -> Turn:
+            job, rows = jobs.get(connection, self.claim.job_id), steps.of_job(connection, self.claim.job_id)
+            action = course.next_action(job, rows)
+            match action:
+                case course.Apply(row) if row.state == StepState.PENDING:
+                    # the intent, recorded before the step does anything
+                    self._put(connection, row, StepState.APPLYING, "step.started", {"started_at": clock.now()})
+                case course.Undo(row) if row.state != StepState.UNDOING:
+                    self._put(connection, row, StepState.UNDOING, "step.undo_started", {"attempts": 0})
+                case course.TurnBack(outcome, reason):
+                    self._turn_back(connection, job, outcome, reason)
+                case course.MoveBack():
+                    steps.add(connection, job.id, job.plan.back)
+                    events.add(connection, job.id, "job.moving_back")
+                case course.HoldAgain():
+                    self._skip_way_back(connection, job)
+                    self._job(connection, job, JobState.RUNNING, outcome="", decision="")
+                case course.End(state):
+                    self._end(connection, job, state)
+            return Turn(job, steps.of_job(connection, job.id), action)
+
+        return self._write(work)
+
+    def park(self, seen: Job, after: float, reason: str, watch: Watch | None = None) -> None:
+        """Give the job back until ``after`` seconds are over, or what it watches changes, or somebody wakes it.
+
+        ``seen`` is the job as the step saw it: a user's word said since then wakes it at once.
+        """
 
         def work(connection: Connection) -> None:
             job = jobs.get(connection, self.claim.job_id)
             state = JobState.UNDOING if job.state == JobState.UNDOING else JobState.WAITING
             awaited = {"watch_kind": watch.kind, "watch_id": watch.id, "watch_seen": watch.seen} if watch else _NO_WATCH
-            woken = job.cancel_requested and not job.outcome and not jobs.pivot_passed(connection, job)
-            after_now = 0 if woken else clock.microseconds(after)
+            spoken = (job.cancel_requested, job.decision) != (seen.cancel_requested, seen.decision)
+            wake_at = clock.now() + (0 if spoken else clock.microseconds(after))
             if reason != job.reason:
                 events.add(connection, job.id, "step.waiting", job.step, {"reason": reason})
-            self._job(connection, job, state, reason=reason, wake_at=clock.now() + after_now, **awaited, **_NO_LEASE)
+            self._job(connection, job, state, reason=reason, wake_at=wake_at, **awaited, **_NO_LEASE)
 
         self._write(work)
 
@@ -132,43 +176,11 @@ class Journal:
         self._write(lambda connection: self._update(connection, **_NO_LEASE))
 
     def turn_back(self, outcome: str, reason: str, error: LiveUpdateError | None = None) -> None:
-        def work(connection: Connection) -> None:
-            job = jobs.get(connection, self.claim.job_id)
-            told = {"code": error.code, "remedy": error.remedy} if error else {}
-            self._job(connection, job, JobState.UNDOING, outcome=outcome, reason=reason, **told)
-            events.add(connection, job.id, "job.undoing", job.step, {"outcome": outcome, "reason": reason})
-
-        self._write(work)
-
-    def move_back(self) -> None:
-        """Append the way back to the journal."""
-
-        def work(connection: Connection) -> None:
-            job = jobs.get(connection, self.claim.job_id)
-            steps.add(connection, job.id, job.plan.back)
-            events.add(connection, job.id, "job.moving_back")
-
-        self._write(work)
-
-    def rest(self, state: JobState) -> None:
-        """The job ends in ``state``, or (RUNNING) is in hold again after its way back was undone."""
-
-        def work(connection: Connection) -> None:
-            job = jobs.get(connection, self.claim.job_id)
-            if state == JobState.RUNNING:
-                self._skip_way_back(connection, job)
-                self._job(connection, job, state, outcome="", decision="")
-                return
-            progress_now = {"progress": 100} if state == JobState.SUCCEEDED else {}
-            ended = {"finished_at": clock.now(), "open_server_id": None, "cancel_requested": job.cancel_requested}
-            reason = {"reason": ""} if state == JobState.SUCCEEDED else {}
-            self._job(connection, job, state, **ended, **progress_now, **reason, **_NO_WATCH, **_NO_LEASE)
-            events.add(connection, job.id, f"job.{state}", detail={"reason": job.reason})
-
-        if state in FINAL or state == JobState.RUNNING:
-            self._write(work)
-        else:
-            raise ValueError(f"a job does not rest in {state}")
+        self._write(
+            lambda connection: self._turn_back(
+                connection, jobs.get(connection, self.claim.job_id), outcome, reason, error
+            )
+        )
 
     def stop(self, state: JobState, error: LiveUpdateError) -> None:
         """NEEDS_ATTENTION or UNDO_FAILED: a person is needed; code, reason and remedy tell what for."""
@@ -176,17 +188,12 @@ class Journal:
         def work(connection: Connection) -> None:
             job = jobs.get(connection, self.claim.job_id)
             told = {"reason": error.detail, "code": error.code, "remedy": error.remedy}
-            self._job(connection, job, state, cancel_requested=False, **told, **_NO_WATCH, **_NO_LEASE)
+            self._job(connection, job, state, cancel_requested=False, deaths=0, **told, **_NO_WATCH, **_NO_LEASE)
             events.add(connection, job.id, f"job.{state}", job.step, told)
 
         self._write(work)
 
     # -- its steps -------------------------------------------------------------------------------------------------
-
-    def step_applying(self, row: StepRow) -> None:
-        """The intent, recorded before the step does anything."""
-        first = {} if row.started_at else {"started_at": clock.now()}
-        self._step(row, StepState.APPLYING, "step.started", first)
 
     def step_done(self, row: StepRow, result: Json) -> None:
         values = {"result": dict(result), "error": {}, "finished_at": clock.now()}
@@ -199,9 +206,6 @@ class Journal:
     def step_failed(self, row: StepRow, error: LiveUpdateError) -> None:
         """apply has failed for good; the state stays APPLYING, for undo to take back what was half done."""
         self._step(row, row.state, "step.failed", {"error": _told(error), "attempts": 0}, _told(error))
-
-    def step_undoing(self, row: StepRow) -> None:
-        self._step(row, StepState.UNDOING, "step.undo_started", {"attempts": 0})
 
     def step_undone(self, row: StepRow) -> None:
         self._step(row, StepState.UNDONE, "step.undone", {"finished_at": clock.now()}, made_progress=True)
@@ -258,6 +262,19 @@ class Journal:
             advance(job.state, state)
         self._update(connection, state=state, **values)
 
+    def _turn_back(
+        self, connection: Connection, job: Job, outcome: str, reason: str, error: LiveUpdateError | None = None
+    ) -> None:
+        told = {"code": error.code, "remedy": error.remedy} if error else {}
+        self._job(connection, job, JobState.UNDOING, outcome=outcome, reason=reason, **told)
+        events.add(connection, job.id, "job.undoing", job.step, {"outcome": outcome, "reason": reason})
+
+    def _end(self, connection: Connection, job: Job, state: JobState) -> None:
+        told = {"progress": 100, "reason": ""} if state == JobState.SUCCEEDED else {}
+        ended = {"finished_at": clock.now(), "open_server_id": None}
+        self._job(connection, job, state, **ended, **told, **_NO_WATCH, **_NO_LEASE)
+        events.add(connection, job.id, f"job.{state}", detail={"reason": told.get("reason", job.reason)})
+
     def _step(
         self,
         row: StepRow,
@@ -268,17 +285,28 @@ class Journal:
         *,
         made_progress: bool = False,
     ) -> None:
-        if state != row.state:
-            advance(row.state, state)
-
         def work(connection: Connection) -> None:
-            here = (steps_table.c.job_id == row.job_id, steps_table.c.position == row.position)
-            connection.execute(update(steps_table).where(*here).values(state=state, **values))
-            done = {"progress": progress(steps.of_job(connection, row.job_id)), "deaths": 0} if made_progress else {}
-            self._update(connection, step=row.spec.id, **done)
-            events.add(connection, row.job_id, event, row.spec.id, detail)
+            self._put(connection, row, state, event, values, detail)
+            if made_progress:
+                self._update(connection, progress=course.progress(steps.of_job(connection, row.job_id)), deaths=0)
 
         self._write(work)
+
+    def _put(
+        self,
+        connection: Connection,
+        row: StepRow,
+        state: StepState,
+        event: str,
+        values: Json,
+        detail: Json | None = None,
+    ) -> None:
+        if state != row.state:
+            advance(row.state, state)
+        here = (steps_table.c.job_id == row.job_id, steps_table.c.position == row.position)
+        connection.execute(update(steps_table).where(*here).values(state=state, **values))
+        self._update(connection, step=row.spec.id)
+        events.add(connection, row.job_id, event, row.spec.id, detail)
 
     def _skip_way_back(self, connection: Connection, job: Job) -> None:
         pending = [

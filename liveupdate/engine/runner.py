@@ -2,12 +2,15 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from threading import Event as Flag
+from typing import NoReturn
 
 from liveupdate.engine import course
 from liveupdate.engine.context import Context, Surroundings
-from liveupdate.engine.journal import Claimed, Journal
-from liveupdate.errors import Cancelled, Failed, LiveUpdateError, Retry, Unknown
+from liveupdate.engine.journal import Claimed, Journal, Turn
+from liveupdate.errors import Cancelled, Failed, LiveUpdateError, Retry
 from liveupdate.model import Job, StepRow
 from liveupdate.states import JobState, StepState
 from liveupdate.steps.protocol import Probe, Step
@@ -26,6 +29,26 @@ class Parked(Exception):
     """The job was given back; this worker is through with it for now."""
 
 
+@dataclass(frozen=True)
+class Call:
+    """One step of one job, at hand. ``row`` and ``job`` are as they were when it was decided."""
+
+    journal: Journal
+    job: Job
+    rows: Sequence[StepRow]
+    row: StepRow
+    step: Step
+    context: Context
+
+    def park(self, after: float, error: LiveUpdateError) -> NoReturn:
+        self.journal.park(self.job, after, error.detail, error.watch if isinstance(error, Retry) else None)
+        raise Parked
+
+    def stop(self, state: JobState, error: LiveUpdateError) -> NoReturn:
+        self.journal.stop(state, error)
+        raise Parked
+
+
 class Runner:
     """``steps``: every step this worker has, by name. ``stopping`` set: give the job back at the next boundary."""
 
@@ -39,176 +62,138 @@ class Runner:
         job, rows = journal.load()
         if missing := sorted({r.spec.step for r in rows} - set(self._steps)):
             LOG.warning("job %s needs steps this worker lacks: %s", job.id, ", ".join(missing))
-            journal.park(30, f"waits for a worker that has: {', '.join(missing)}")
-            return
-        if claimed.deaths >= MAX_DEATHS:
-            journal.begin()
-            journal.stop(JobState.NEEDS_ATTENTION, _deadly(job, claimed.deaths))
+            journal.park(job, 30, f"waits for a worker that has: {', '.join(missing)}")
             return
         journal.begin()
-        try:
+        if claimed.deaths >= MAX_DEATHS:
+            journal.stop(JobState.NEEDS_ATTENTION, _deadly(job, claimed.deaths))
+            return
+        with suppress(Parked):
             while self._next(journal):
                 if self._stopping.is_set():
                     journal.release()
                     return
-        except Parked:
-            return
 
     def _next(self, journal: Journal) -> bool:
-        """Take one action; False once the job rests."""
-        job, rows = journal.load()
-        action = course.next_action(job, rows)
-        match action:
+        """Take one turn; False once the job has ended."""
+        turn = journal.next()
+        match turn.action:
             case course.Apply(row):
-                self._apply(journal, job, rows, row)
+                self._apply(self._call(journal, turn, row), resumed=row.state == StepState.APPLYING)
             case course.Undo(row):
-                self._undo(journal, job, rows, row)
-            case course.TurnBack(outcome, reason):
-                journal.turn_back(outcome, reason)
-            case course.MoveBack():
-                journal.move_back()
-            case course.Rest(state):
-                journal.rest(state)
-                return state == JobState.RUNNING
+                self._undo(self._call(journal, turn, row))
+            case course.End():
+                return False
         return True
+
+    def _call(self, journal: Journal, turn: Turn, row: StepRow) -> Call:
+        now = next(r for r in turn.rows if r.position == row.position)
+        context = Context(self._surroundings, journal, turn.job, turn.rows, now)
+        return Call(journal, turn.job, turn.rows, now, self._steps[row.spec.step], context)
 
     # -- forward ---------------------------------------------------------------------------------------------------
 
-    def _apply(self, journal: Journal, job: Job, rows: Sequence[StepRow], row: StepRow) -> None:
-        step = self._steps[row.spec.step]
-        context = Context(self._surroundings, journal, job, rows, row)
-        resumed = row.state == StepState.APPLYING
-        if not resumed:
-            journal.step_applying(row)
-            row = self._reload(journal, row)
+    def _apply(self, call: Call, *, resumed: bool) -> None:
         try:
-            if resumed and (seen := self._probe(step, context)).done:
-                journal.step_done(row, seen.result)
+            if resumed and (seen := call.step.probe(call.context)).done:
+                call.journal.step_done(call.row, seen.result)
                 return
-            if expired(job, row, step):
+            if expired(call.job, call.row, call.step):
                 raise Failed(
-                    f"step {row.spec.id} took longer than {step.timeout:.0f} s", code="live-update.step.timeout"
+                    f"step {call.row.spec.id} took longer than {call.step.timeout:.0f} s",
+                    code="live-update.step.timeout",
                 )
-            journal.step_done(row, step.apply(context))
+            result = call.step.apply(call.context)
         except Cancelled:
-            journal.turn_back("cancelled", "cancelled on request")
+            call.journal.turn_back("cancelled", "cancelled on request")
         except Retry as retry:
-            self._retry(journal, job, rows, row, step, retry)
+            self._retry(call, retry)
         except Failed as failed:
-            self._failed(journal, job, rows, row, step, context, failed)
+            self._failed(call, failed)
         except Exception as error:
-            self._unforeseen(journal, job, rows, row, step, context, error)
+            self._unforeseen(call, error)
+        else:
+            call.journal.step_done(call.row, result)
 
-    def _retry(
-        self, journal: Journal, job: Job, rows: Sequence[StepRow], row: StepRow, step: Step, retry: Retry
-    ) -> None:
+    def _retry(self, call: Call, retry: Retry) -> None:
         if retry.counts:
-            if row.attempts + 1 >= step.attempts:
-                failed = Failed(f"{retry.detail} (after {step.attempts} attempts)", code=retry.code)
-                context = Context(self._surroundings, journal, job, rows, row)
-                self._failed(journal, job, rows, row, step, context, failed)
+            if call.row.attempts + 1 >= call.step.attempts:
+                self._failed(call, Failed(f"{retry.detail} (after {call.step.attempts} attempts)", code=retry.code))
                 return
-            journal.step_tried(row, retry)
-        journal.park(retry.after, retry.detail, retry.watch)
-        raise Parked
+            call.journal.step_tried(call.row, retry)
+        call.park(retry.after, retry)
 
-    def _failed(
-        self,
-        journal: Journal,
-        job: Job,
-        rows: Sequence[StepRow],
-        row: StepRow,
-        step: Step,
-        context: Context,
-        failed: LiveUpdateError,
-    ) -> None:
+    def _failed(self, call: Call, failed: LiveUpdateError) -> None:
         """The step cannot be done. A pivot that failed is looked at once more: it decides what may be undone."""
-        if row.spec.id in (job.plan.pivot, job.plan.back_pivot):
-            seen = self._probe_or_stop(journal, step, context)
+        if call.row.spec.id in (call.job.plan.pivot, call.job.plan.back_pivot):
+            seen = self._probe_or_stop(call)
             if seen.done:
-                journal.step_done(row, seen.result)
+                call.journal.step_done(call.row, seen.result)
                 return
-        journal.step_failed(row, failed)
-        outcome = course.undo_after_failure(job, rows, row)
+        call.journal.step_failed(call.row, failed)
+        outcome = course.undo_after_failure(call.job, call.rows, call.row)
         if outcome is None:
-            journal.stop(JobState.NEEDS_ATTENTION, failed)
-            raise Parked
-        journal.turn_back(outcome, failed.detail, failed)
+            call.stop(JobState.NEEDS_ATTENTION, failed)
+        call.journal.turn_back(outcome, failed.detail, failed)
 
-    def _unforeseen(
-        self,
-        journal: Journal,
-        job: Job,
-        rows: Sequence[StepRow],
-        row: StepRow,
-        step: Step,
-        context: Context,
-        error: Exception,
-    ) -> None:
+    def _unforeseen(self, call: Call, error: Exception) -> None:
         """Nobody knows whether it happened: probe decides; what did not happen is tried again, a few times."""
         told = as_told(error)
-        LOG.warning("job %s step %s: %s", job.id, row.spec.id, told.detail, exc_info=not isinstance(error, Unknown))
-        seen = self._probe_or_stop(journal, step, context)
+        LOG.warning(
+            "job %s step %s: %s",
+            call.job.id,
+            call.row.spec.id,
+            told.detail,
+            exc_info=not isinstance(error, LiveUpdateError),
+        )
+        seen = self._probe_or_stop(call)
         if seen.done:
-            journal.step_done(row, seen.result)
+            call.journal.step_done(call.row, seen.result)
             return
-        tries = step.attempts if isinstance(error, LiveUpdateError) else min(2, step.attempts)
-        if row.attempts + 1 >= tries:
-            self._failed(journal, job, rows, row, step, context, told)
+        tries = call.step.attempts if isinstance(error, LiveUpdateError) else min(2, call.step.attempts)
+        if call.row.attempts + 1 >= tries:
+            self._failed(call, told)
             return
-        journal.step_tried(row, told)
-        journal.park(_BACKOFF * 2**row.attempts, told.detail)
-        raise Parked
+        call.journal.step_tried(call.row, told)
+        call.park(_BACKOFF * 2**call.row.attempts, told)
 
-    def _probe(self, step: Step, context: Context) -> Probe:
-        return step.probe(context)
-
-    def _probe_or_stop(self, journal: Journal, step: Step, context: Context) -> Probe:
+    def _probe_or_stop(self, call: Call) -> Probe:
         """Probe after a doubtful call; a probe that cannot tell ends the job's own efforts: never a guess."""
         try:
-            return self._probe(step, context)
+            return call.step.probe(call.context)
         except Retry as retry:
-            journal.park(retry.after, retry.detail, retry.watch)
-            raise Parked from None
+            call.park(retry.after, retry)
         except Exception as error:
             told = as_told(error)
             doubt = LiveUpdateError(
-                f"cannot tell whether step {step.name} happened: {told.detail}",
+                f"cannot tell whether step {call.step.name} happened: {told.detail}",
                 code="live-update.step.in-doubt",
-                remedy=told.remedy or "see to the cause, then retry or cancel the job",
+                remedy=told.remedy or "see to the cause, then retry the job",
             )
-            journal.stop(JobState.NEEDS_ATTENTION, doubt)
-            raise Parked from error
+            call.stop(JobState.NEEDS_ATTENTION, doubt)
 
     # -- back ------------------------------------------------------------------------------------------------------
 
-    def _undo(self, journal: Journal, job: Job, rows: Sequence[StepRow], row: StepRow) -> None:
-        step = self._steps[row.spec.step]
-        if row.state != StepState.UNDOING:
-            journal.step_undoing(row)
-            row = self._reload(journal, row)
+    def _undo(self, call: Call) -> None:
         try:
-            step.undo(Context(self._surroundings, journal, job, rows, row))
+            call.step.undo(call.context)
+        except Retry as retry:
+            if not retry.counts:
+                call.park(retry.after, retry)
+            self._undo_again(call, retry, retry.after)
         except Exception as error:
             told = as_told(error)
-            waits = isinstance(error, Retry)
-            if not waits:
-                LOG.warning("job %s undo of %s: %s", job.id, row.spec.id, told.detail, exc_info=True)
-            if isinstance(error, Retry) and not error.counts:
-                journal.park(error.after, error.detail, error.watch)
-                raise Parked from None
-            if row.attempts + 1 >= UNDO_ATTEMPTS:
-                journal.step_undo_failed(row, told)
-                journal.stop(JobState.UNDO_FAILED, _undo_failed(row, told))
-                raise Parked from None
-            journal.step_tried(row, told)
-            journal.park(error.after if isinstance(error, Retry) else _BACKOFF * 2**row.attempts, told.detail)
-            raise Parked from None
-        journal.step_undone(row)
+            LOG.warning("job %s undo of %s: %s", call.job.id, call.row.spec.id, told.detail, exc_info=True)
+            self._undo_again(call, told, _BACKOFF * 2**call.row.attempts)
+        else:
+            call.journal.step_undone(call.row)
 
-    def _reload(self, journal: Journal, row: StepRow) -> StepRow:
-        _, rows = journal.load()
-        return next(r for r in rows if r.position == row.position)
+    def _undo_again(self, call: Call, told: LiveUpdateError, after: float) -> NoReturn:
+        if call.row.attempts + 1 >= UNDO_ATTEMPTS:
+            call.journal.step_undo_failed(call.row, told)
+            call.stop(JobState.UNDO_FAILED, _undo_failed(call.row, told))
+        call.journal.step_tried(call.row, told)
+        call.park(after, told)
 
 
 def expired(job: Job, row: StepRow, step: Step) -> bool:
@@ -228,7 +213,7 @@ def _deadly(job: Job, deaths: int) -> LiveUpdateError:
     return LiveUpdateError(
         f"{deaths} workers died at step {job.step or 'start'} of this job",
         code="live-update.job.kills-workers",
-        remedy="look at the workers' logs; then cancel the job, which undoes it",
+        remedy="look at the workers' logs; then retry the job, or cancel it, which undoes it",
     )
 
 
@@ -236,5 +221,5 @@ def _undo_failed(row: StepRow, told: LiveUpdateError) -> LiveUpdateError:
     return LiveUpdateError(
         f"undo of step {row.spec.id} failed: {told.detail}",
         code=told.code,
-        remedy=told.remedy or "see the job's resources for what is left; see to the cause, then cancel the job again",
+        remedy=told.remedy or "see the job's resources for what is left; see to the cause, then retry the job",
     )

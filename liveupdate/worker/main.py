@@ -105,9 +105,15 @@ class Worker:
 
     def _watch(self) -> None:
         while not self._stopping.wait(self._settings.poll_interval):
-            try:
-                if wake_changed(self._engine, self._look):
-                    self.nudged.set()
-                delete_trusts(self._engine, self._delete_trust)
-            except (LiveUpdateError, SQLAlchemyError) as error:
-                LOG.warning("cannot watch: %s", type(error).__name__)
+            self._tend("watch", self._wake_changed)
+            self._tend("delete trusts", lambda: delete_trusts(self._engine, self._delete_trust))
+
+    def _wake_changed(self) -> None:
+        if wake_changed(self._engine, self._look):
+            self.nudged.set()
+
+    def _tend(self, what: str, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except (LiveUpdateError, SQLAlchemyError) as error:
+            LOG.warning("cannot %s: %s", what, type(error).__name__)

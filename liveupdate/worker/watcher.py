@@ -8,6 +8,7 @@ from sqlalchemy import Engine, select, update
 from liveupdate.db import clock
 from liveupdate.db.session import read, write
 from liveupdate.db.tables import jobs
+from liveupdate.states import CLAIMABLE
 
 LOG = logging.getLogger(__name__)
 
@@ -22,7 +23,8 @@ def wake_changed(engine: Engine, look: Look) -> int:
     """
     with read(engine) as connection:
         columns = (jobs.c.id, jobs.c.watch_kind, jobs.c.watch_id, jobs.c.watch_seen)
-        waiting = connection.execute(select(*columns).where(jobs.c.watch_kind != "", jobs.c.wake_at > clock.now()))
+        parked = (jobs.c.state.in_(CLAIMABLE), jobs.c.wake_at > clock.now(), jobs.c.watch_kind != "")
+        waiting = connection.execute(select(*columns).where(*parked))
         watched = [(r.id, r.watch_kind, r.watch_id, r.watch_seen) for r in waiting]
     now = {kind: look(kind) for kind in {kind for _, kind, _, _ in watched}}
     changed = [(job, seen) for job, kind, identifier, seen in watched if now[kind].get(identifier, "gone") != seen]

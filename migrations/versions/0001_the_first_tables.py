@@ -57,6 +57,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_jobs_project_id_created_at_id"), "jobs", ["project_id", "created_at", "id"], unique=False)
     op.create_index(op.f("ix_jobs_project_id_updated_at_id"), "jobs", ["project_id", "updated_at", "id"], unique=False)
     op.create_index(op.f("ix_jobs_state_wake_at"), "jobs", ["state", "wake_at"], unique=False)
+    op.create_index(op.f("ix_jobs_trust_id"), "jobs", ["trust_id"], unique=False)
     op.create_index(op.f("ix_jobs_updated_at_id"), "jobs", ["updated_at", "id"], unique=False)
     op.create_table(
         "events",

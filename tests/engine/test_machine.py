@@ -3,16 +3,12 @@
 Hypothesis plays the cloud, the workers' fate and the users; after every move the engine's promises are checked.
 """
 
-import contextlib
-import tempfile
-from pathlib import Path
-
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from liveupdate.db import jobs
-from liveupdate.db.schema import upgrade
+from liveupdate.db import jobs, tables
 from liveupdate.db.session import open_engine, write
 from liveupdate.engine.journal import Claimed, Journal, claim_next
 from liveupdate.engine.runner import Runner
@@ -52,18 +48,15 @@ _FAULTS = {"kill": _kill, "fail": _fail, "wait": _wait, "unknown": _lose_the_ans
 class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.engine = open_engine(f"sqlite:///{Path(self.folder.name)}/journal.sqlite")
-        upgrade(self.engine)
+        self.engine = open_engine("sqlite://")
+        tables.metadata.create_all(self.engine)
         self.world = World()
         self.job_id = accept(self.engine)
         self.frozen: list[Claimed] = []
         self.fences: list[int] = []
-        self.opened = False
 
     def teardown(self) -> None:
         self.engine.dispose()
-        self.folder.cleanup()
 
     @rule(
         call=st.sampled_from(["apply", "applied", "undo", "undone"]),
@@ -72,6 +65,17 @@ class Machine(RuleBasedStateMachine):
     )
     def strike(self, call: str, step: str, fault: str) -> None:
         self.world.faults[call, step] = _FAULTS[fault]
+
+    @rule(call=st.sampled_from(["applied", "undone"]), step=st.sampled_from([*_FORWARD, *_BACK]))
+    def freeze(self, call: str, step: str) -> None:
+        """Somewhere in this step the worker stands still; its lease runs out; another takes over; then it wakes."""
+
+        def frozen(_: StepContext) -> None:
+            expire_lease(self.engine, self.job_id)
+            self.work()
+            self.left = look(self.engine, self.job_id), list(self.world.log)
+
+        self.world.faults[call, step] = frozen
 
     @rule()
     def clear_the_sky(self) -> None:
@@ -85,25 +89,39 @@ class Machine(RuleBasedStateMachine):
             return
         self.fences.append(claimed.claim.fence)
         try:
-            Runner(surroundings(), self.world.steps(*STEPS)).run(Journal(self.engine, claimed.claim, 60), claimed)
+            self.drive(claimed)
         except Killed:
             self.frozen.append(claimed)
+        except LeaseLost:
+            # it was frozen: since its successor went on, it has changed nothing
+            assert (look(self.engine, self.job_id), self.world.log) == self.left
 
+    def drive(self, claimed: Claimed) -> None:
+        Runner(surroundings(), self.world.steps(*STEPS)).run(Journal(self.engine, claimed.claim, 60), claimed)
+
+    @precondition(lambda self: self.frozen)
     @rule()
     def a_lease_runs_out(self) -> None:
-        if look(self.engine, self.job_id)[0].state not in FINAL and self.frozen:
-            expire_lease(self.engine, self.job_id)
+        expire_lease(self.engine, self.job_id)
 
-    @precondition(lambda self: len(self.frozen) > 1)
+    @precondition(lambda self: self.frozen and self.fences[-1] != self.frozen[0].claim.fence)
     @rule()
     def an_outlived_worker_wakes(self) -> None:
         """It had the job before another took it over: whatever it tries, nothing changes."""
-        claimed = self.frozen[0]
         before, log = look(self.engine, self.job_id), list(self.world.log)
-        with contextlib.suppress(LeaseLost):
-            Runner(surroundings(), self.world.steps(*STEPS)).run(Journal(self.engine, claimed.claim, 60), claimed)
-        assert look(self.engine, self.job_id) == before
-        assert self.world.log == log
+        with pytest.raises(LeaseLost):
+            self.drive(self.frozen[0])
+        assert (look(self.engine, self.job_id), self.world.log) == (before, log)
+
+    @rule()
+    def retry(self) -> None:
+        state = look(self.engine, self.job_id)[0].state
+        try:
+            write(self.engine, lambda c: jobs.retry(c, jobs.get(c, self.job_id)))
+        except Conflict:
+            assert state not in jobs.STUCK
+        else:
+            assert state in jobs.STUCK
 
     @rule()
     def cancel(self) -> None:
@@ -112,6 +130,9 @@ class Machine(RuleBasedStateMachine):
         except Conflict:
             job, rows = look(self.engine, self.job_id)
             assert job.state in FINAL or rows["open"].state in (StepState.APPLYING, StepState.DONE)
+        else:
+            job, rows = look(self.engine, self.job_id)
+            assert job.outcome or rows["open"].state == StepState.PENDING
 
     @rule()
     def roll_back(self) -> None:
@@ -176,6 +197,6 @@ class Machine(RuleBasedStateMachine):
 
 
 Machine.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestMachine = Machine.TestCase

@@ -29,6 +29,10 @@ def cancel(engine: Engine, job_id: str) -> None:
     write(engine, lambda c: jobs.request_cancel(c, jobs.get(c, job_id)))
 
 
+def retry(engine: Engine, job_id: str) -> None:
+    write(engine, lambda c: jobs.retry(c, jobs.get(c, job_id)))
+
+
 def decide(engine: Engine, job_id: str, decision: str) -> None:
     write(engine, lambda c: jobs.decide(c, jobs.get(c, job_id), decision))
 
@@ -178,9 +182,10 @@ def test_a_failed_undo_is_a_state_of_its_own_and_can_be_tried_again(sqlite: Engi
     assert (job.state, rows["copy"].state) == (JobState.UNDO_FAILED, StepState.UNDO_FAILED)
     assert (job.reason, job.remedy) == ("undo of step copy failed: volume is stuck", "reset its state")
     assert world.done == ["prepare", "copy"]
-    cancel(sqlite, job_id)
+    retry(sqlite, job_id)
     work_once(sqlite, world)
-    assert look(sqlite, job_id)[0].state == JobState.CANCELLED
+    job, rows = look(sqlite, job_id)
+    assert (job.state, rows["switch"].error["detail"]) == (JobState.UNDONE, "no")
     assert world.done == []
 
 
@@ -259,6 +264,97 @@ def test_a_job_that_keeps_killing_its_workers_needs_attention(sqlite: Engine) ->
     work_once(sqlite, world)
     job, _ = look(sqlite, job_id)
     assert (job.state, job.code) == (JobState.NEEDS_ATTENTION, "live-update.job.kills-workers")
+
+
+def test_a_job_that_killed_its_workers_can_be_cancelled(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    for _ in range(MAX_DEATHS):
+        world.faults["applied", "copy"] = raising(SystemExit())
+        world.faults["probe", "copy"] = raising(SystemExit())
+        with pytest.raises(SystemExit):
+            work_once(sqlite, world)
+        expire_lease(sqlite, job_id)
+    world.faults.clear()
+    work_once(sqlite, world)
+    assert look(sqlite, job_id)[0].state == JobState.NEEDS_ATTENTION
+    cancel(sqlite, job_id)
+    work_once(sqlite, world)
+    assert look(sqlite, job_id)[0].state == JobState.CANCELLED
+    assert world.done == []
+
+
+def test_a_job_stuck_after_the_pivot_goes_on_when_it_is_retried(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    with pytest.raises(Conflict, match="queued and cannot be retried"):
+        retry(sqlite, job_id)
+    world.faults["apply", "tidy"] = raising(Failed("stuck", remedy="free it"))
+    work_once(sqlite, world)
+    with pytest.raises(Conflict, match="past its pivot"):
+        cancel(sqlite, job_id)
+    retry(sqlite, job_id)
+    job, _ = look(sqlite, job_id)
+    assert (job.state, job.reason, job.remedy) == (JobState.RUNNING, "", "")
+    work_once(sqlite, world)
+    assert look(sqlite, job_id)[0].state == JobState.SUCCEEDED
+
+
+def test_a_way_back_whose_undo_failed_is_retried_to_hold_and_never_undone_past_the_pivot(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
+    work_once(sqlite, world)
+    decide(sqlite, job_id, "rollback")
+    world.faults["apply", "back.switch"] = raising(Failed("original is gone"))
+    for _ in range(UNDO_ATTEMPTS):
+        world.faults["undo", "back.copy"] = raising(Failed("no answer"))
+        make_due(sqlite, job_id)
+        work_once(sqlite, world)
+    assert look(sqlite, job_id)[0].state == JobState.UNDO_FAILED
+    with pytest.raises(Conflict, match="past its pivot"):
+        cancel(sqlite, job_id)
+    retry(sqlite, job_id)
+    work_once(sqlite, world)
+    assert look(sqlite, job_id)[0].state == JobState.SUCCEEDED
+    assert world.done == list(STEPS)
+
+
+def test_a_word_said_while_a_step_decides_to_wait_wakes_the_job_at_once(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+
+    def said_too_late_for_the_step(_: StepContext) -> None:
+        decide(sqlite, job_id, "rollback")
+        raise Retry(3600, "waits for the operator", counts=False)
+
+    world.faults["apply", "hold"] = said_too_late_for_the_step
+    work_once(sqlite, world)
+    assert work_once(sqlite, world) == job_id
+    assert look(sqlite, job_id)[0].state == JobState.UNDONE
+
+
+def test_a_pivot_in_doubt_is_looked_at_before_anything_else(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    world.faults["applied", "open"] = raising(SystemExit())
+    with pytest.raises(SystemExit):
+        work_once(sqlite, world)
+    with pytest.raises(Conflict, match="past its pivot"):
+        cancel(sqlite, job_id)
+    expire_lease(sqlite, job_id)
+    work_once(sqlite, world)
+    assert world.log == FORWARD
+    assert look(sqlite, job_id)[0].state == JobState.SUCCEEDED
+
+
+def test_a_frozen_worker_learns_at_its_next_checkpoint_that_it_was_replaced(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+
+    def frozen(context: StepContext) -> None:
+        expire_lease(sqlite, job_id)
+        work_once(sqlite, world, "second")
+        context.checkpoint()
+
+    world.faults["apply", "copy"] = frozen
+    with pytest.raises(LeaseLost):
+        work_once(sqlite, world, "first")
+    assert world.log == FORWARD
 
 
 def test_a_worker_that_lacks_a_step_leaves_the_job_to_others(sqlite: Engine) -> None:
