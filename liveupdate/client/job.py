@@ -41,7 +41,7 @@ class Job(resource.Resource):
     finished_at = resource.Body("finished_at")
 
     def act(self, session: Any, action: str) -> "Job":
-        """Say "cancel", "confirm" or "rollback" to the job."""
+        """Say "cancel", "confirm", "rollback" or "retry" to the job."""
         answer = session.post(f"{self.base_path}/{self.id}/actions", json={"action": action})
         exceptions.raise_from_response(answer)
         self._translate_response(answer)

@@ -27,4 +27,5 @@ RULES = (
     _rule("cancel", MEMBER, "Cancel a job: undo it.", ("POST", f"{_JOB}/actions")),
     _rule("confirm", MEMBER, "Confirm a job in hold.", ("POST", f"{_JOB}/actions")),
     _rule("rollback", MEMBER, "Move the workload back to the original.", ("POST", f"{_JOB}/actions")),
+    _rule("retry", MEMBER, "Let a job that is stuck try again.", ("POST", f"{_JOB}/actions")),
 )

@@ -4,7 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from liveupdate.errors import Retry
+from liveupdate.errors import Failed, Retry
 from liveupdate.steps.protocol import StepContext
 from liveupdate.testing.jobs import work_once
 from liveupdate.testing.steps import World
@@ -15,6 +15,10 @@ NOBODY = "99999999-9999-4999-8999-999999999999"
 
 def wait_forever(_: StepContext) -> None:
     raise Retry(3600, "waits for the operator", counts=False)
+
+
+def fail(_: StepContext) -> None:
+    raise Failed("stuck", remedy="free it")
 
 
 def code(answer: object) -> str:
@@ -120,6 +124,18 @@ def test_cancel_after_the_pivot_is_refused_rollback_is_not(api: TestClient, sqli
     assert api.post(f"/v1/jobs/{job}/actions", json={"action": "rollback"}).status_code == 202
     work_once(sqlite, world)
     assert api.get(f"/v1/jobs/{job}").json()["job"]["state"] == "undone"
+
+
+def test_a_stuck_job_is_retried(api: TestClient, sqlite: Engine) -> None:
+    job, world = api.post("/v1/jobs", json=new()).json()["job"]["id"], World()
+    answer = api.post(f"/v1/jobs/{job}/actions", json={"action": "retry"})
+    assert (answer.status_code, code(answer)) == (409, "live-update.job.wrong-state")
+    world.faults["apply", "tidy"] = fail
+    work_once(sqlite, world)
+    assert api.get(f"/v1/jobs/{job}").json()["job"]["state"] == "needs_attention"
+    assert api.post(f"/v1/jobs/{job}/actions", json={"action": "retry"}).status_code == 202
+    work_once(sqlite, world)
+    assert api.get(f"/v1/jobs/{job}").json()["job"]["state"] == "succeeded"
 
 
 def test_the_report_of_a_finished_job(api: TestClient, sqlite: Engine) -> None:

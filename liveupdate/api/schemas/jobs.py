@@ -32,7 +32,7 @@ class CreatePreview(Strict):
 
 
 class JobAction(Strict):
-    action: Literal["cancel", "confirm", "rollback"]
+    action: Literal["cancel", "confirm", "rollback", "retry"]
 
 
 #: A job that does not say otherwise ends, done or undone, within a day.

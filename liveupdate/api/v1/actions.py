@@ -16,13 +16,18 @@ router = APIRouter(prefix="/v1/jobs/{job_id}/actions", tags=["jobs"])
 
 @router.post("", status_code=202)
 def act(job_id: UUID, body: JobAction, response: Response, asked: Asked, by: By) -> dict[str, Any]:
-    """cancel: undo it (before the pivot). confirm, rollback: the word that a job in hold waits for."""
+    """cancel: undo it (before the pivot). confirm, rollback: the word that a job in hold waits for.
+
+    retry: a job that needs attention, or whose undo failed, tries again where it is stuck.
+    """
     find(asked, by, f"job:{body.action}", job_id)
 
     def say(connection: Any) -> Any:
         job = jobs.get(connection, str(job_id))
         if body.action == "cancel":
             return jobs.request_cancel(connection, job)
+        if body.action == "retry":
+            return jobs.retry(connection, job)
         return jobs.decide(connection, job, body.action)
 
     job = write(asked.engine, say)

@@ -118,3 +118,9 @@ class RollbackJob(CancelJob):
     """Move the workload of a job in hold back to the original, live"""
 
     action = "rollback"
+
+
+class RetryJob(CancelJob):
+    """Let a job that needs attention, or whose undo failed, try again where it is stuck"""
+
+    action = "retry"
