@@ -7,11 +7,8 @@ and writes it to ``lab/state/demo.json``. Exit code 1 if the proof fails.
 
 import argparse
 import json
-import subprocess
 import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import openstack
@@ -19,30 +16,10 @@ from rich.console import Console
 
 from lab import settings
 from lab.demo import client, inventory, report, servers, service, watch
+from lab.demo.clients import run_client
 
 MEGABYTES = 200
 CLIENTS = ("kv", "tick")
-
-
-@dataclass(frozen=True)
-class Running:
-    """A client process and where it leaves its findings."""
-
-    kind: str
-    process: subprocess.Popen[bytes]
-    out: Path
-
-    def stop(self) -> client.Findings:
-        self.process.terminate()
-        self.process.wait(120)
-        return client.Findings(**json.loads(self.out.read_text()))
-
-
-def run_client(kind: str, address: str) -> Running:
-    out = settings.STATE / "run" / f"client-{kind}.json"
-    out.unlink(missing_ok=True)
-    argv = [sys.executable, "-m", "lab.demo.client", kind, address, str(out)]
-    return Running(kind, subprocess.Popen(argv, cwd=settings.CHECKOUT), out)
 
 
 def update(console: Console, user: Any, guest: servers.Guest) -> dict[str, Any]:

@@ -15,9 +15,9 @@ COMMON = (
 )  # fmt: skip
 #: Deleted files up to this size travel inside the images.
 DUMP = ("--link-remap", "--ghost-limit", "64M")
-ERROR = re.compile(r"\(([\d.]+)\) (?:pie: \d+: )?Error \(([^)]*)\): (.*)")
+ERROR = re.compile(r"^(?:\([\d.]+\) )?(?:pie: \d+: )?Error +\([^)]*\): (.*)")
 #: CRIU's last words repeat that it failed; the first say why.
-LAST_WORDS = ("Dumping FAILED", "Can't dump task")
+LAST_WORDS = ("Dumping FAILED", "Pre-dumping FAILED", "Can't dump task")
 #: What CRIU says → what an operator can do about it.
 HINTS = (
     ("userns", "the unit runs in a user namespace (sandboxing): hand it over by restart, or relax the sandboxing"),
@@ -49,7 +49,7 @@ def first_error(log: str) -> str:
             lines = file.read(1 << 20).splitlines()
     except OSError:
         return "CRIU left no log"
-    found = [match.group(3) for match in map(ERROR.search, lines) if match]
+    found = [match.group(1) for match in map(ERROR.search, lines) if match]
     telling = [line for line in found if not line.startswith(LAST_WORDS)]
     return (telling or found or lines[-1:] or ["CRIU gave no reason"])[0].strip()[:300]
 

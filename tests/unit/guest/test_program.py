@@ -48,13 +48,17 @@ def test_what_is_no_unit_name_is_refused(name: str) -> None:
     assert caught.value.code == "guest.bad-unit"
 
 
-def test_the_reason_is_the_first_error_not_the_last_words(tmp_path: Path) -> None:
-    log = tmp_path / "dump.log"
-    log.write_text(
-        "(00.010) Warn  (criu/x.c:1): harmless\n"
-        "(00.021389) Error (criu/namespaces.c:512): Can't dump nested user namespace for 412\n"
-        "(00.021400) Error (criu/cr-dump.c:1781): Dumping FAILED.\n"
+@pytest.mark.parametrize("stamped", [True, False])
+def test_the_reason_is_the_first_error_not_the_last_words(tmp_path: Path, stamped: bool) -> None:
+    log, lines = (
+        tmp_path / "dump.log",
+        [
+            "(00.010) Warn  (criu/x.c:1): harmless",
+            "(00.021389) Error (criu/namespaces.c:512): Can't dump nested user namespace for 412",
+            "(00.021400) Error (criu/cr-dump.c:1853): Pre-dumping FAILED.",
+        ],
     )
+    log.write_text("\n".join(line if stamped else line.partition(") ")[2] for line in lines))
     reason = checkpoint.first_error(str(log))
     assert reason == "Can't dump nested user namespace for 412"
     assert "restart" in checkpoint.hint(reason)

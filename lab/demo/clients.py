@@ -1,0 +1,32 @@
+"""Clients as processes of their own."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import settings
+from lab.demo.client import Findings
+
+
+@dataclass(frozen=True)
+class Running:
+    """A client process and where it leaves its findings."""
+
+    kind: str
+    process: subprocess.Popen[bytes]
+    out: Path
+
+    def stop(self) -> Findings:
+        self.process.terminate()
+        self.process.wait(120)
+        return Findings(**json.loads(self.out.read_text()))
+
+
+def run_client(kind: str, address: str) -> Running:
+    """Start a client of the unit ``kind`` at ``address``."""
+    out = settings.RUN / f"client-{kind}.json"
+    out.unlink(missing_ok=True)
+    argv = [sys.executable, "-m", "lab.demo.client", kind, address, str(out)]
+    return Running(kind, subprocess.Popen(argv, cwd=settings.CHECKOUT), out)

@@ -1,0 +1,34 @@
+"""The lab's cloud, our service on it, and servers with a workload."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import openstack
+import pytest
+
+from lab import settings
+from lab.demo import service
+
+
+@pytest.fixture(scope="package", autouse=True)
+def clouds() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OS_CLIENT_CONFIG_FILE", str(settings.CLOUDS))
+        yield
+
+
+@pytest.fixture(scope="package")
+def user(clouds: None) -> Any:
+    return openstack.connect(cloud="demo")
+
+
+@pytest.fixture(scope="package")
+def admin(clouds: None) -> Any:
+    return openstack.connect(cloud="admin")
+
+
+@pytest.fixture(scope="package")
+def api(user: Any) -> Iterator[Any]:
+    service.start()
+    yield service.api(user)
+    service.stop()
