@@ -18,9 +18,7 @@ from lab.namespaces import Host
 
 #: A number no host of the lab has.
 STRANGER = Host(99)
-STUBBORN = (
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
-)
+STUBBORN = "trap '' TERM; echo ready; while :; do sleep 1; done"
 
 needs_namespaces = pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("ip"), reason="network namespaces need root and iproute2"
