@@ -1,0 +1,59 @@
+"""A worker process whose steps write to files: python -m tests.worker.process DATABASE FOLDER.
+
+Each step appends its name to FOLDER/log. The step "switch" is in force from then on, but returns only once FOLDER/gate
+is there: so a test can kill, freeze or stop the worker in its middle.
+"""
+
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from threading import Event
+
+from liveupdate.db.session import open_engine
+from liveupdate.model import Json
+from liveupdate.settings import Worker as WorkerSettings
+from liveupdate.steps.protocol import Probe, Step, StepContext
+from liveupdate.testing.jobs import STEPS, surroundings
+from liveupdate.worker.main import Worker
+
+LEASE = 2.0
+
+
+def steps(folder: Path) -> dict[str, Step]:
+    log, gate = folder / "log", folder / "gate"
+
+    def probe(context: StepContext) -> Probe:
+        return Probe(context.spec.id in log.read_text().split())
+
+    def apply(context: StepContext) -> Json:
+        with log.open("a") as file:
+            file.write(f"{context.spec.id}\n")
+        while context.spec.id == "switch" and not gate.exists():
+            Event().wait(0.05)
+        return {"pid": os.getpid()}
+
+    def undo(context: StepContext) -> None:
+        raise AssertionError("nothing is undone in these tests")
+
+    return {name: Step(name, name, probe, apply, undo) for name in STEPS}
+
+
+def main(database: str, folder: Path) -> None:
+    logging.basicConfig(level=logging.INFO)
+    worker = Worker(
+        open_engine(database),
+        WorkerSettings(threads=2, lease=LEASE, poll_interval=0.1),
+        surroundings(),
+        steps(folder),
+        look=lambda kind: {},
+        delete_trust=lambda trust: None,
+        forget=lambda job: None,
+    )
+    signal.signal(signal.SIGTERM, lambda *_: worker.stop())
+    worker.run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

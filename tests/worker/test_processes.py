@@ -1,0 +1,126 @@
+"""Workers as processes: killed, frozen and stopped in the middle of a step."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select
+
+from liveupdate.db import events
+from liveupdate.db.session import read
+from liveupdate.db.tables import jobs
+from liveupdate.states import JobState, StepState
+from liveupdate.testing.jobs import STEPS, accept, look
+
+Start = Callable[[], "subprocess.Popen[bytes]"]
+
+
+def until(what: Callable[[], object], patience: float = 60) -> None:
+    end = time.monotonic() + patience
+    while not what():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "log").touch()
+    return tmp_path
+
+
+@pytest.fixture
+def start(folder: Path, sqlite: Engine) -> Iterator[Start]:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def one() -> "subprocess.Popen[bytes]":
+        argv = [sys.executable, "-m", "tests.worker.process", str(sqlite.url), str(folder)]
+        with (folder / f"worker-{len(started)}").open("wb") as output:
+            started.append(subprocess.Popen(argv, stderr=output))
+        return started[-1]
+
+    yield one
+    for process in started:
+        process.send_signal(signal.SIGCONT)
+        process.kill()
+        process.wait()
+
+
+def in_the_middle(folder: Path) -> bool:
+    return (folder / "log").read_text().split() == ["prepare", "copy", "switch"]
+
+
+def holder(engine: Engine, job_id: str) -> str:
+    with read(engine) as connection:
+        return str(connection.execute(select(jobs.c.lease_owner).where(jobs.c.id == job_id)).scalar_one())
+
+
+def succeeded(engine: Engine, job_id: str) -> Callable[[], bool]:
+    return lambda: look(engine, job_id)[0].state == JobState.SUCCEEDED
+
+
+def test_a_killed_workers_job_is_finished_by_another_and_no_step_runs_twice(
+    sqlite: Engine, folder: Path, start: Start
+) -> None:
+    job_id, first = accept(sqlite), start()
+    until(lambda: in_the_middle(folder))
+    first.kill()
+    (folder / "gate").touch()
+    start()
+    until(succeeded(sqlite, job_id))
+    assert (folder / "log").read_text().split() == list(STEPS)
+
+
+def test_a_worker_frozen_past_its_lease_changes_nothing_when_it_wakes(
+    sqlite: Engine, folder: Path, start: Start
+) -> None:
+    job_id, frozen = accept(sqlite), start()
+    until(lambda: in_the_middle(folder))
+    frozen.send_signal(signal.SIGSTOP)
+    start()
+    (folder / "gate").touch()
+    until(succeeded(sqlite, job_id))
+    before = look(sqlite, job_id)
+    frozen.send_signal(signal.SIGCONT)
+    until(lambda: "belongs to another worker now" in (folder / "worker-0").read_text())
+    assert look(sqlite, job_id) == before
+    assert (folder / "log").read_text().split() == list(STEPS)
+    assert before[1]["open"].result["pid"] != frozen.pid
+    with read(sqlite) as connection:
+        assert [e.type for e in events.of_job(connection, job_id)].count("lease.taken_over") == 1
+
+
+def test_a_stopped_worker_finishes_its_step_and_gives_the_job_back_at_once(
+    sqlite: Engine, folder: Path, start: Start
+) -> None:
+    job_id, first = accept(sqlite), start()
+    until(lambda: in_the_middle(folder))
+    first.terminate()
+    (folder / "gate").touch()
+    assert first.wait(60) == 0
+    assert look(sqlite, job_id)[1]["switch"].state == StepState.DONE
+    assert holder(sqlite, job_id) == ""
+    start()
+    until(succeeded(sqlite, job_id))
+    with read(sqlite) as connection:
+        assert "lease.taken_over" not in [e.type for e in events.of_job(connection, job_id)]
+
+
+def test_a_step_may_take_longer_than_the_lease(sqlite: Engine, folder: Path, start: Start) -> None:
+    job_id, _, _ = accept(sqlite), start(), start()
+    until(lambda: in_the_middle(folder))
+    leases: set[int] = set()
+
+    def renewed() -> bool:
+        with read(sqlite) as connection:
+            leases.add(connection.execute(select(jobs.c.lease_until).where(jobs.c.id == job_id)).scalar_one())
+        # each renewal is a third of the lease
+        return len(leases) > 5
+
+    until(renewed)
+    (folder / "gate").touch()
+    until(succeeded(sqlite, job_id))
+    assert (folder / "log").read_text().split() == list(STEPS)
