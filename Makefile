@@ -1,11 +1,11 @@
-# make demo      a real cloud on this machine, and one live update on it      make demo REBOOT=1 adds an ordinary reboot beside it
-# make test      everything that CI runs                                       make test-fast     what needs no lab
+# make preview   a real cloud on this machine, and the preview of an update on it
+# make test      everything that CI runs                 make test-fast     what needs no lab
 # make lab-up / lab-down / lab-status / lab-reset
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test test-fast test-databases test-lab check lab-up lab-down lab-status lab-reset setup
+.PHONY: preview test test-fast test-databases test-lab check lab-up lab-down lab-status lab-reset setup
 
 setup: .venv/made
 .venv/made: pyproject.toml constraints.txt
@@ -24,8 +24,8 @@ lab-status:
 lab-reset:
 	$(PYTHON) -m lab reset
 
-demo: setup lab-up
-	OS_CLIENT_CONFIG_FILE=lab/state/clouds.yaml $(BIN)/python -m lab.demo $(if $(REBOOT),--reboot)
+preview: setup lab-up
+	OS_CLIENT_CONFIG_FILE=lab/state/clouds.yaml $(BIN)/python -m lab.demo.preview
 
 check: setup
 	$(BIN)/ruff check .
