@@ -18,6 +18,8 @@ from lab import settings
 
 #: Lines of a dead process' log shown to whoever must find out why.
 TAIL = 15
+#: Those this very program started: somebody must take note of their end, or they stay zombies.
+_children: list[subprocess.Popen[bytes]] = []
 
 
 class Failed(Exception):
@@ -58,6 +60,7 @@ def start(process: Process) -> bool:
             )
         except OSError as error:
             raise Failed(f"{process.name} cannot be started: {error}") from error
+    _children.append(child)
     _pid_file(process.name).write_text(f"{child.pid} {_start_time(child.pid)}")
     return True
 
@@ -92,6 +95,7 @@ def stop(names: Iterable[str], grace: float = 10) -> None:
         while _session(leader):
             time.sleep(0.02)
         _pid_file(name).unlink(missing_ok=True)
+    _children[:] = [child for child in _children if child.poll() is None]
 
 
 def alive(name: str) -> bool:

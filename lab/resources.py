@@ -3,6 +3,7 @@
 Runs in the lab's environment: python -m lab.resources. Whatever exists already is left alone.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,14 @@ GUEST_PROPERTIES = {
     "hw_video_model": "none",
     "os_distro": "debian",
 }
+GUEST_IMAGES = ("debian-12", "debian-12-pending")
 COMPUTE_QUOTA = {"instances": 500, "cores": 2000, "ram": 4 << 20, "server_groups": 100, "server_group_members": 100}
 VOLUME_QUOTA = {"volumes": 1000, "snapshots": 1000, "gigabytes": 100_000, "backups": 100}
 NETWORK_QUOTA = {"networks": 100, "subnets": 100, "ports": 2000, "security_groups": 200, "security_group_rules": 2000}
 
 
 def main() -> None:
-    admin, demo = openstack.connect(cloud="admin"), openstack.connect(cloud="demo")
+    admin, demo = _connect("admin"), _connect("demo")
     project = admin.identity.find_project("demo", ignore_missing=False).id
     _flavors(admin.compute)
     _aggregates(admin.compute)
@@ -49,7 +51,11 @@ def main() -> None:
     if not demo.compute.find_keypair("demo"):
         public = settings.SSH_KEY.with_suffix(".pub").read_text()
         demo.compute.create_keypair(name="demo", public_key=public)
-    _images(admin)
+    _images()
+
+
+def _connect(cloud: str) -> Any:
+    return openstack.connect(cloud=cloud)
 
 
 def _flavors(compute: Any) -> None:
@@ -118,19 +124,21 @@ def _open_security_group(network: Any, project: str) -> None:
             )
 
 
-def _images(cloud: Any) -> None:
+def _images() -> None:
     tiny = settings.STATE / "image" / "tiny.raw"
     if not tiny.exists():
         tiny.parent.mkdir(parents=True, exist_ok=True)
         tiny.write_bytes(bytes(1 << 20))
-    _image(cloud, tiny, {})
-    for name in ("debian-12", "debian-12-pending"):
-        file = tiny.with_name(f"{name}.raw")
-        if file.exists():
-            _image(cloud, file, GUEST_PROPERTIES)
+    images: dict[Path, dict[str, str]] = {tiny: {}} | {
+        tiny.with_name(f"{name}.raw"): GUEST_PROPERTIES for name in GUEST_IMAGES
+    }
+    with ThreadPoolExecutor() as pool:
+        for upload in [pool.submit(_image, file, properties) for file, properties in images.items()]:
+            upload.result()
 
 
-def _image(cloud: Any, file: Path, properties: dict[str, str]) -> None:
+def _image(file: Path, properties: dict[str, str]) -> None:
+    cloud = _connect("admin")  # one each: a connection does not share well
     if cloud.image.find_image(file.stem):
         return
     cloud.create_image(
