@@ -1,0 +1,187 @@
+"""The cloud-side steps of the method surrogate with the lab's real services, on its simulated hosts.
+
+The guests are doubles (a simulated host runs none); everything else is real: trust, locks, snapshots, ports, volumes.
+"""
+
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import openstack
+import pytest
+
+from lab import settings as lab
+from lab.demo import inventory
+from liveupdate.drivers.cloud import Clouds
+from liveupdate.errors import Retry
+from liveupdate.states import ResourceState
+from liveupdate.steps import (
+    attach,
+    clean_up,
+    fallback,
+    lock,
+    mirror,
+    place,
+    provision,
+    release_original,
+    reserve_port,
+)
+from liveupdate.steps.protocol import Step
+from liveupdate.steps.server_facts import describe
+from liveupdate.testing.context import MemoryContext, job
+from liveupdate.testing.guest import GuestDouble
+
+pytestmark = [
+    pytest.mark.lab,
+    # openstacksdk and its libraries warn about each other
+    pytest.mark.filterwarnings("ignore::Warning"),
+]
+
+FORWARD = tuple(m.STEP for m in (lock, fallback, reserve_port, mirror, place, provision, attach))
+NAME = f"cloud-side-{uuid.uuid4().hex[:6]}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _clouds_yaml() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OS_CLIENT_CONFIG_FILE", str(lab.CLOUDS))
+        yield
+
+
+@pytest.fixture(scope="module")
+def admin() -> Any:
+    return openstack.connect(cloud="admin")
+
+
+@pytest.fixture(scope="module")
+def demo() -> Any:
+    return openstack.connect(cloud="demo")
+
+
+@pytest.fixture
+def server(admin: Any, demo: Any) -> Iterator[Any]:
+    """A server on a simulated host: boot volume that dies with it, multiattach data volume, a port of its own."""
+    storage, compute = demo.block_storage, demo.compute
+    port = demo.network.create_port(network_id=demo.network.find_network("lab").id, name=NAME)
+    image = demo.image.find_image("tiny", ignore_missing=False).id
+    root = storage.create_volume(name=f"{NAME}-root", size=1, image_id=image, volume_type="ceph")
+    data = storage.create_volume(name=f"{NAME}-data", size=1, volume_type="ceph-multiattach")
+    for volume in (root, data):
+        storage.wait_for_status(volume, "available", ["error"], interval=0.5, wait=90)
+    boot = {"uuid": root.id, "source_type": "volume", "destination_type": "volume", "boot_index": 0}
+    made = compute.create_server(
+        name=NAME,
+        flavor_id=compute.find_flavor("tiny", ignore_missing=False).id,
+        networks=[{"port": port.id}],
+        metadata={"owner": "me"},
+        tags=["mine"],
+        config_drive=True,
+        block_device_mapping=[{**boot, "delete_on_termination": True}],
+    )
+    compute.wait_for_server(made, interval=0.5, wait=90)
+    compute.create_volume_attachment(made.id, volume_id=data.id)
+    storage.wait_for_status(storage.get_volume(data.id), "in-use", ["error"], interval=0.5, wait=60)
+    yield compute.get_server(made.id)
+    _sweep(admin, demo, {root.id, data.id}, port.id)
+
+
+def _sweep(admin: Any, demo: Any, volume_ids: set[str], port_id: str) -> None:
+    for found in [s for s in demo.compute.servers() if s.name == NAME]:
+        volume_ids |= {a.volume_id for a in demo.compute.volume_attachments(found)}
+        admin.compute.delete_server(found)
+        admin.compute.wait_for_delete(found, interval=0.5, wait=60)
+    demo.network.delete_port(port_id)
+    for snapshot in [s for s in demo.block_storage.snapshots() if s.volume_id in volume_ids]:
+        demo.block_storage.delete_snapshot(snapshot)
+        demo.block_storage.wait_for_delete(snapshot, interval=0.5, wait=60)
+    for volume in [v for v in demo.block_storage.volumes() if v.id in volume_ids]:
+        demo.block_storage.delete_volume(volume)
+        demo.block_storage.wait_for_delete(volume, interval=0.5, wait=60)
+
+
+@pytest.fixture
+def context(admin: Any, demo: Any, server: Any) -> Iterator[MemoryContext]:
+    """A job for the server, with a trust of the requester's."""
+    project, trustee = demo.current_project_id, admin.identity.find_user("liveupdate").id
+    asked = {"trustor_user_id": demo.current_user_id, "trustee_user_id": trustee, "project_id": project}
+    asked |= {"impersonation": True, "roles": [{"name": "member"}]}
+    trust = demo.identity.post("/OS-TRUST/trusts", json={"trust": asked}).json()["trust"]["id"]
+    clouds = Clouds("liveupdate")
+    made = job(
+        id=str(uuid.uuid4()),
+        server_id=server.id,
+        project_id=project,
+        trust_id=trust,
+        request_id=f"req-{uuid.uuid4()}",
+    )
+    facts = describe(clouds.service(made), clouds.service(made).servers.get(server.id))  # type: ignore[arg-type]
+    well = {"probe": {"units": {"kv.service": {"ok": True}}}}
+    guest = GuestDouble(answers=well, serials=[v["serial"] for v in facts["volumes"]])
+    context = MemoryContext(made, clouds.user(made), clouds.service(made), {"original": guest, "surrogate": guest})
+    mounts = [{"where": "/", "fstype": "ext4", "by_id": ""}]
+    context.results["preflight"] = {"server": facts, "guest": {"mounts": mounts}, "host_key": "ssh-ed25519 AAAA"}
+    yield context
+    demo.identity.delete(f"/OS-TRUST/trusts/{trust}")
+
+
+def drive(context: MemoryContext, *steps: Step, undo: bool = False) -> None:
+    """As the engine would: a parked step is called again."""
+    for step in steps:
+        end = time.monotonic() + 120
+        while True:
+            try:
+                if undo:
+                    step.undo(context)
+                else:
+                    context.run(step)
+            except Retry as retry:
+                assert time.monotonic() < end, retry.detail  # noqa: PT017 - the end of our patience, not of theirs
+                time.sleep(1)
+                continue
+            break
+
+
+def test_forward_and_back_leaves_the_cloud_as_it_was(admin: Any, server: Any, context: MemoryContext) -> None:
+    before = inventory.take(admin)
+    drive(context, *FORWARD)
+    for step in FORWARD:
+        assert step is place.STEP or step.probe(context).done, step.name
+    once = len(context.ledger.lines)
+    drive(context, *FORWARD)
+    assert len(context.ledger.lines) == once, "a repeated step made something anew"
+    surrogate = admin.compute.get_server(context.results["provision"]["server_id"])
+    assert (surrogate.name, surrogate.hostname) == (server.name, server.hostname)
+    assert surrogate.compute_host != admin.compute.get_server(server.id).compute_host
+    drive(context, *reversed(FORWARD), undo=True)
+    change = inventory.compare(before, inventory.take(admin))
+    assert inventory.leftovers(change, set()) == []
+    assert change.vanished == {}
+    assert context.ledger.open() == []
+
+
+def test_the_owner_cannot_touch_a_locked_original(demo: Any, server: Any, context: MemoryContext) -> None:
+    drive(context, lock.STEP)
+    with pytest.raises(openstack.exceptions.ConflictException):
+        demo.compute.stop_server(server.id)
+    with pytest.raises(openstack.exceptions.ForbiddenException):
+        demo.compute.unlock_server(server.id)
+    drive(context, lock.STEP, undo=True)
+
+
+def test_the_released_server_is_the_old_one_but_for_its_id(admin: Any, server: Any, context: MemoryContext) -> None:
+    port_id = context.results["preflight"]["server"]["ports"][0]["id"]
+    before = inventory.take(admin)
+    drive(context, *FORWARD, release_original.STEP, clean_up.STEP)
+    now = admin.compute.get_server(context.results["provision"]["server_id"])
+    port = admin.network.get_port(port_id)
+    assert (now.name, now.tags, now.is_locked) == (server.name, ["mine"], False)
+    assert now.metadata["owner"] == "me"
+    assert now.metadata["liveupdate:replaces"] == server.id
+    assert (port.device_id, port.status, port.allowed_address_pairs) == (now.id, "ACTIVE", [])
+    dies = {a.volume_id: a.delete_on_termination for a in admin.compute.volume_attachments(now.id)}
+    assert dies[context.results["mirror"]["volume_id"]] is True
+    kept = {r.cloud_id for r in context.ledger.lines if r.state == ResourceState.KEPT}
+    change = inventory.compare(before, inventory.take(admin))
+    assert inventory.leftovers(change, kept) == []
+    assert change.vanished["servers"] == {server.id: server.name}
