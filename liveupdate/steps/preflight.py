@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from liveupdate.drivers.cloud import host_keys
 from liveupdate.errors import Failed, GuestError
 from liveupdate.model import Finding, JobKind, Json, Verdict
-from liveupdate.planning import estimate, guest_findings, units
+from liveupdate.planning import estimate, guest_findings, package_findings, units
 from liveupdate.planning.cloud_findings import CloudFacts, judge
 from liveupdate.steps.place import find_room
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
@@ -79,13 +79,18 @@ def _look_into_guest(context: StepContext, result: dict[str, Any]) -> list[Findi
         for name in names:
             context.checkpoint()
             trials[name] = guest.oneshot("trial", {"unit": name})
+        simulated = guest.run(package_findings.SIMULATE, timeout=180, check=False)
         guest.remove_agent()
     except GuestError as error:
         return [Finding(error.code, Verdict.BLOCK, error.detail, error.remedy or "see that ssh to the server works")]
     volumes = result["server"]["volumes"]
     decided = units.decide(seen, trials, wanted)
     result |= {"guest": seen, "units": decided, "estimate_ms": estimate.blackout_ms(decided, trials, volumes)}
-    return guest_findings.judge(seen, trials, decided, volumes, context.job.parameters)
+    kernel = context.job.parameters.get("kernel")
+    return [
+        *guest_findings.judge(seen, trials, decided, volumes, context.job.parameters),
+        *package_findings.judge(simulated.code, simulated.stdout + simulated.stderr, kernel),
+    ]
 
 
 def _blocked(findings: Sequence[Finding]) -> bool:

@@ -1,0 +1,37 @@
+"""What a simulated package update tells."""
+
+from liveupdate.model import Verdict
+from liveupdate.planning.package_findings import SIMULATE, judge
+
+META = "Inst linux-image-cloud-amd64 [6.1.162-1] (6.1.170-1)\n"
+NEWER = "Inst linux-image-6.1.0-56-cloud-amd64 (6.1.170-1 Debian:12)\n" + META
+LIBRARY = "Inst libc6 [2.36-9] (2.36-10 Debian:12)\n"
+
+
+def told(code: int, output: str, kernel: str | None) -> dict[str, Verdict]:
+    return {f.code: f.verdict for f in judge(code, output, kernel)}
+
+
+def test_a_newer_kernel_is_found() -> None:
+    assert told(0, NEWER, "newest") == {"guest.packages": Verdict.OK, "guest.kernel": Verdict.OK}
+
+
+def test_without_a_newer_kernel_there_is_a_warning_where_one_was_asked_for() -> None:
+    assert told(0, LIBRARY, "newest")["guest.kernel"] == Verdict.WARN
+    assert "guest.kernel" not in told(0, LIBRARY, None)
+
+
+def test_a_meta_package_alone_is_no_kernel() -> None:
+    assert told(0, META, "newest")["guest.kernel"] == Verdict.WARN
+
+
+def test_a_broken_package_state_blocks_with_its_own_words() -> None:
+    [finding] = judge(100, "Reading…\nE: Unmet dependencies. Try 'apt --fix-broken install'\n", "newest")
+    assert finding.verdict == Verdict.BLOCK
+    assert "Unmet dependencies" in finding.detail
+    assert finding.remedy
+
+
+def test_it_simulates_and_takes_no_lock() -> None:
+    assert "-s" in SIMULATE
+    assert "Debug::NoLocking=1" in SIMULATE
