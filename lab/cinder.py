@@ -9,12 +9,24 @@ from lab.processes import Process
 ETC = settings.ETC / "cinder"
 CONF = ETC / "cinder.conf"
 HOME = settings.STATE / "cinder"
+#: What cinder-volume sees as /etc/ceph, the one place where os-brick looks for a key when it copies a volume.
+KEYS = HOME / "ceph"
 MIGRATIONS = [["cinder-manage", "--config-file", str(CONF), "db", "sync"]]
 
 
+# a mount namespace of its own: the machine's /etc/ceph stays as it is, and shares mounted inside go with the process
+_OWN_ETC_CEPH = (
+    *("unshare", "--mount", "--propagation=private", "sh", "-c"),
+    *('mount --bind "$1" /etc/ceph && shift && exec "$@"', "sh", str(KEYS)),
+)
+
+
 def configure() -> None:
-    for folder in ("conversion", "locks", "mounts"):
+    for folder in ("conversion", "locks", "mounts", KEYS.name):
         (HOME / folder).mkdir(parents=True, exist_ok=True)
+    key = KEYS / "ceph.client.cinder.keyring"
+    key.unlink(missing_ok=True)
+    key.symlink_to(ceph.keyring("cinder"))
     ETC.mkdir(parents=True, exist_ok=True)
     for name in ("api-paste.ini", "resource_filters.json"):
         shutil.copy(settings.VENV / "etc/cinder" / name, ETC)
@@ -54,7 +66,7 @@ def processes() -> list[Process]:
     return [
         wsgi.api("cinder-api", "cinder.wsgi.api", settings.CINDER_PORT, arguments=" ".join(configuration)),
         Process(name="cinder-scheduler", argv=["cinder-scheduler", *configuration]),
-        Process(name="cinder-volume", argv=["cinder-volume", *configuration], env=storage),
+        Process(name="cinder-volume", argv=[*_OWN_ETC_CEPH, "cinder-volume", *configuration], env=storage),
     ]
 
 
