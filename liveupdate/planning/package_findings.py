@@ -1,7 +1,4 @@
-"""What the package manager would do: the output of its simulation in, findings out. Pure.
-
-The simulation reads the package lists as they are in the guest; that they are fresh is seen to on the surrogate.
-"""
+"""What the package manager would do: the output of its simulation in, findings out. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -10,8 +7,21 @@ from typing import Any
 from liveupdate.model import Finding
 from liveupdate.planning.checks import check
 
-#: Takes no lock and writes nothing.
-SIMULATE = ("apt-get", "-s", "-q", "-o", "Debug::NoLocking=1", "dist-upgrade")
+#: Refreshes the package lists into a folder of its own and simulates with them: the guest's own lists, caches and locks
+#: stay as they are. 75: the package source does not answer.
+_SCRIPT = """
+lists=$(mktemp -d /var/tmp/liveupdate-lists.XXXXXX) || exit 1
+trap 'rm -rf "$lists"' EXIT HUP INT TERM
+chmod 755 "$lists"
+apt() {
+  apt-get -q -o Debug::NoLocking=1 -o Dir::State::lists="$lists" \\
+    -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= "$@"
+}
+apt -o APT::Update::Error-Mode=any update >&2 || exit 75
+apt -s dist-upgrade
+"""
+SIMULATE = ("sh", "-c", _SCRIPT)
+_NO_SOURCE = 75
 
 _INSTALLED = re.compile(r"^Inst (\S+)", re.MULTILINE)
 _KERNEL = re.compile(r"linux-image-\d")
@@ -21,10 +31,17 @@ _ERROR = re.compile(r"^(?:E:|sh:) ?(.*)", re.MULTILINE)
 def judge(code: int, output: str, kernel: Any) -> Iterator[Finding]:
     """``code`` and ``output`` of SIMULATE; ``kernel`` as the request has it: "newest", a package's name, or None."""
     error = _ERROR.search(output)
+    words = (error.group(1) if error else output[-200:]).strip()[:300]
+    yield check(
+        "guest.package-source",
+        code != _NO_SOURCE,
+        f"the guest's package source does not answer: {words}",
+        "see that the package source can be reached from the server's network",
+    )
     yield check(
         "guest.packages",
-        code == 0,
-        f"the package update cannot be simulated: {(error.group(1) if error else output[-200:]).strip()[:300]}",
+        code in (0, _NO_SOURCE),
+        f"the package update cannot be simulated: {words}",
         "repair the guest's package state (apt-get -f install, dpkg --configure -a), then try again",
     )
     if code == 0 and kernel == "newest":
@@ -32,7 +49,7 @@ def judge(code: int, output: str, kernel: Any) -> Iterator[Finding]:
         yield check(
             "guest.kernel",
             bool(newer),
-            "the guest's package lists know of no newer kernel",
-            "refresh them (apt-get update), or see that the package source has one",
+            "the guest's package source has no newer kernel",
+            "nothing needs to be done, or name the kernel's package",
             warn=True,
         )

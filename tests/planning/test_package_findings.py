@@ -13,7 +13,11 @@ def told(code: int, output: str, kernel: str | None) -> dict[str, Verdict]:
 
 
 def test_a_newer_kernel_is_found() -> None:
-    assert told(0, NEWER, "newest") == {"guest.packages": Verdict.OK, "guest.kernel": Verdict.OK}
+    assert told(0, NEWER, "newest") == {
+        "guest.package-source": Verdict.OK,
+        "guest.packages": Verdict.OK,
+        "guest.kernel": Verdict.OK,
+    }
 
 
 def test_without_a_newer_kernel_there_is_a_warning_where_one_was_asked_for() -> None:
@@ -26,12 +30,20 @@ def test_a_meta_package_alone_is_no_kernel() -> None:
 
 
 def test_a_broken_package_state_blocks_with_its_own_words() -> None:
-    [finding] = judge(100, "Reading…\nE: Unmet dependencies. Try 'apt --fix-broken install'\n", "newest")
-    assert finding.verdict == Verdict.BLOCK
+    broken = judge(100, "Reading…\nE: Unmet dependencies. Try 'apt --fix-broken install'\n", "newest")
+    [finding] = [f for f in broken if f.verdict == Verdict.BLOCK]
+    assert finding.code == "guest.packages"
     assert "Unmet dependencies" in finding.detail
     assert finding.remedy
 
 
-def test_it_simulates_and_takes_no_lock() -> None:
-    assert "-s" in SIMULATE
-    assert "Debug::NoLocking=1" in SIMULATE
+def test_a_package_source_that_does_not_answer_blocks_under_its_own_code() -> None:
+    silent = judge(75, "E: Failed to fetch http://mirror/InRelease\n", "newest")
+    assert [f.code for f in silent if f.verdict == Verdict.BLOCK] == ["guest.package-source"]
+
+
+def test_the_guests_own_lists_and_locks_are_left_alone() -> None:
+    script = SIMULATE[-1]
+    assert "-s dist-upgrade" in script
+    assert "Debug::NoLocking=1" in script
+    assert 'Dir::State::lists="$lists"' in script
