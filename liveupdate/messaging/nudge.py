@@ -2,10 +2,16 @@
 
 import logging
 from collections.abc import Callable
+from threading import Event, Thread
 from typing import Any
 
-import oslo_messaging
 from oslo_config import cfg
+from oslo_service import backend
+
+# oslo.messaging takes oslo.service's default back-end, eventlet, unless another was chosen before its import
+backend.init_backend(backend.BackendType.THREADING)
+
+import oslo_messaging  # noqa: E402
 
 LOG = logging.getLogger(__name__)
 
@@ -13,27 +19,34 @@ _TOPIC = "liveupdate-nudges"
 
 
 def _transport(url: str) -> Any:
-    conf = cfg.ConfigOpts()
-    conf([], project="liveupdate", default_config_files=[])
-    return oslo_messaging.get_rpc_transport(conf, url)
+    # the global options, unread: oslo.messaging registers its tracing options nowhere else, and asks for them
+    return oslo_messaging.get_rpc_transport(cfg.CONF, url)
 
 
 class Nudger:
-    """Sends nudges; without a broker (url "") it does nothing. Never raises: a lost nudge costs only time."""
+    """Sends nudges; without a broker (url "") it does nothing. Never raises, never waits: whoever nudges goes on.
+
+    Nudges that come while one is being sent become one.
+    """
 
     def __init__(self, url: str) -> None:
-        self._client = None
+        self._wanted = Event()
         if url:
             target = oslo_messaging.Target(topic=_TOPIC, fanout=True)
-            self._client = oslo_messaging.get_rpc_client(_transport(url), target)
+            self._client = oslo_messaging.get_rpc_client(_transport(url), target, retry=0)
+            Thread(target=self._send, name="nudger", daemon=True).start()
 
     def nudge(self) -> None:
-        if self._client is None:
-            return
-        try:
-            self._client.cast({}, "nudge")
-        except (oslo_messaging.MessagingException, OSError) as error:
-            LOG.warning("the broker does not take a nudge: %s", type(error).__name__)
+        self._wanted.set()
+
+    def _send(self) -> None:
+        while self._wanted.wait():
+            self._wanted.clear()
+            try:
+                self._client.cast({}, "nudge")
+            # kombu's and the sockets' own errors come through as they are; their text may hold the URL
+            except Exception as error:
+                LOG.warning("the broker does not take a nudge: %s", type(error).__name__)
 
 
 class _Endpoint:
@@ -49,6 +62,6 @@ def listen(url: str, server: str, heard: Callable[[], None]) -> Any | None:
     if not url:
         return None
     target = oslo_messaging.Target(topic=_TOPIC, server=server)
-    listener = oslo_messaging.get_rpc_server(_transport(url), target, [_Endpoint(heard)], executor="threading")
+    listener = oslo_messaging.get_rpc_server(_transport(url), target, [_Endpoint(heard)])
     listener.start()
     return listener
