@@ -1,5 +1,6 @@
 """What is in the cloud: taken before and after, so that nothing left behind goes unseen."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -71,3 +72,11 @@ def leftovers(change: Change, expected: set[str]) -> list[str]:
         if identifier not in expected and not (kind == "attachments" and name.rpartition(" ")[2] in expected)
     ]
     return appeared + [f"lock: {name}" for name in change.locked]
+
+
+def left_behind(connection: Any, before: Inventory, expected: set[str], patience: float = 30) -> list[str]:
+    """``leftovers`` since ``before``, looked for again until there are none: an ended job's trust goes a moment later."""
+    end = time.monotonic() + patience
+    while (found := leftovers(compare(before, take(connection)), expected)) and time.monotonic() < end:
+        time.sleep(1)
+    return found

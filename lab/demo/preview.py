@@ -50,23 +50,18 @@ def main() -> int:
     service.start()
     console.print("booting a server with its workload …")
     started = time.monotonic()
-    guest = servers.boot(user, NAME)
-    try:
-        servers.start(guest, *UNITS)
+    with servers.running(user, NAME, *UNITS) as guest:
         console.print(f"{guest.name} at {guest.address} after {time.monotonic() - started:.0f} s")
         before, client = inventory.take(admin), run_client("tick", guest.address)
         found = preview(service.api(user), guest.id)
         findings = client.stop()
-        change = inventory.compare(before, inventory.take(admin))
-        show(console, found)
-        console.print(f"the client: {findings.writes} writes, {len(findings.errors)} errors, {findings.lost} lost, ")
-        console.print(
-            f"longest gap {findings.longest_gap_ms:.0f} ms; left in the cloud: {inventory.leftovers(change, set())}"
-        )
-        fine = found["state"] == "succeeded" and not findings.errors and not findings.lost
-        return 0 if fine else 1
-    finally:
-        servers.delete(user, guest.id, guest.boot_volume_id, guest.data_volume_id, port_id=guest.port_id)
+        left = inventory.left_behind(admin, before, set())
+    show(console, found)
+    felt = f"{findings.writes} writes, {findings.lost} lost, {len(findings.errors)} errors"
+    console.print(f"the client: {felt}, longest gap {findings.longest_gap_ms:.0f} ms")
+    console.print(f"left in the cloud: {', '.join(left) or 'nothing'}")
+    fine = found["state"] == "succeeded" and not findings.errors and not findings.lost and not left
+    return 0 if fine else 1
 
 
 if __name__ == "__main__":

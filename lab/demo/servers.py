@@ -3,7 +3,8 @@
 import re
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -30,7 +31,7 @@ class Guest:
     def ssh(self, command: str, *, stdin: str = "", timeout: float = 180, check: bool = True) -> str:
         """Run a shell command as root; the host key is the one the console told.
 
-        Raises subprocess.CalledProcessError (with its output) if it fails and ``check``.
+        Raises RuntimeError with the end of its words if it fails and ``check``.
         """
         return ssh(self.address, self.host_key, command, stdin=stdin, timeout=timeout, check=check)
 
@@ -42,8 +43,8 @@ def ssh(address: str, host_key: str, command: str, *, stdin: str = "", timeout: 
     argv += ["-o", "StrictHostKeyChecking=yes", "-o", f"UserKnownHostsFile={known_hosts}"]
     argv += ["-i", str(settings.STATE / "id_ed25519"), f"root@{address}", command]
     done = subprocess.run(argv, input=stdin, capture_output=True, text=True, errors="replace", timeout=timeout)
-    if check:
-        done.check_returncode()
+    if check and done.returncode:
+        raise RuntimeError(f"{address}: {command[:200]} ended with {done.returncode}: {done.stderr[-500:]}")
     return done.stdout.strip()
 
 
@@ -107,7 +108,7 @@ def _attach(cloud: Any, guest: Guest) -> None:
 def start(guest: Guest, *workloads: str, megabytes: int = 0) -> None:
     """Enable and start units of the image; fill kv with ``megabytes`` of data."""
     units = " ".join(f"{w}.service" for w in workloads)
-    guest.ssh(f"systemctl enable --now {units} && systemctl is-active {units}")
+    guest.ssh(f"systemctl unmask {units} && systemctl enable --now {units} && systemctl is-active {units}")
     if megabytes:
         wait_for(lambda: guest.ssh("redis-cli ping", check=False) == "PONG", 60, f"{guest.name}: kv")
         guest.ssh(f"redis-cli debug populate {megabytes * 1000} filler 900")
@@ -137,19 +138,26 @@ def wait_for(question: Callable[[], T], seconds: float, what: str) -> T:
     return answer
 
 
-def delete(cloud: Any, server_id: str, *volume_ids: str, port_id: str = "") -> None:
-    """Delete a server and what belonged to it; nothing happens for what is gone already."""
-    server = cloud.compute.find_server(server_id)
-    if server:
+def clean(cloud: Any, name: str) -> None:
+    """Delete the server that ``boot`` made under this name, or what it had made of it so far, and see it gone."""
+    for server in cloud.compute.servers(name=f"^{name}$"):
         cloud.compute.delete_server(server)
         cloud.compute.wait_for_delete(server, interval=0.5, wait=120)
-    if port_id:
-        cloud.network.delete_port(port_id)
-    for volume_id in filter(None, volume_ids):
-        volume = cloud.block_storage.find_volume(volume_id)
-        if volume:
-            for snapshot in cloud.block_storage.snapshots(volume_id=volume_id):
-                cloud.block_storage.delete_snapshot(snapshot)
-                cloud.block_storage.wait_for_delete(snapshot, interval=0.5, wait=60)
+    for port in cloud.network.ports(name=f"{name}-port"):
+        cloud.network.delete_port(port)
+    for part in ("root", "data"):
+        for volume in cloud.block_storage.volumes(name=f"{name}-{part}"):
             cloud.block_storage.delete_volume(volume)
             cloud.block_storage.wait_for_delete(volume, interval=0.5, wait=60)
+
+
+@contextmanager
+def running(cloud: Any, name: str, *workloads: str, megabytes: int = 0) -> Iterator[Guest]:
+    """A server with its workload running; gone afterwards, also when it never came up."""
+    clean(cloud, name)
+    try:
+        guest = boot(cloud, name)
+        start(guest, *workloads, megabytes=megabytes)
+        yield guest
+    finally:
+        clean(cloud, name)

@@ -18,10 +18,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def guest(user: Any) -> Iterator[servers.Guest]:
-    guest = servers.boot(user, "scenario-preview")
-    servers.start(guest, *UNITS)
-    yield guest
-    servers.delete(user, guest.id, guest.boot_volume_id, guest.data_volume_id, port_id=guest.port_id)
+    with servers.running(user, "scenario-preview", *UNITS) as guest:
+        yield guest
 
 
 def findings(found: dict[str, Any], code: str) -> dict[str, str]:
@@ -47,7 +45,7 @@ def test_a_preview_tells_what_moves_and_what_must_restart_and_touches_nothing(
     assert found["blackout_estimate_ms"] > 0
     assert (felt.errors, felt.lost) == ([], 0)
     assert felt.writes > 100
-    assert inventory.leftovers(inventory.compare(before, inventory.take(admin)), set()) == []
+    assert inventory.left_behind(admin, before, set()) == []
     assert guest.ssh("systemctl show -P MainPID tick") == pid
     assert guest.ssh("ls -A /run/liveupdate 2>/dev/null; nft list tables; find /var/tmp -name 'trial-*'") == ""
 
