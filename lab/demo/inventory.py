@@ -75,7 +75,7 @@ def leftovers(change: Change, expected: set[str]) -> list[str]:
 
 
 def left_behind(connection: Any, before: Inventory, expected: set[str], patience: float = 30) -> list[str]:
-    """``leftovers`` since ``before``, looked for again until there are none: an ended job's trust goes a moment later."""
+    """``leftovers`` since ``before``, sought again until there are none: an ended job's trust goes a moment later."""
     end = time.monotonic() + patience
     while (found := leftovers(compare(before, take(connection)), expected)) and time.monotonic() < end:
         time.sleep(1)
