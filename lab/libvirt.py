@@ -25,6 +25,10 @@ def up(host: Host) -> None:
     folder = host.home / "etc/libvirt"
     (folder / "qemu.conf").write_text(_qemu_settings(host))
     (folder / "libvirtd.conf").write_text(_daemon_settings(host))
+    hook = folder / "hooks" / "qemu"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(openvswitch.replug(host))
+    hook.chmod(0o755)
     processes.start(daemon(host))
     processes.wait_ready(daemon(host))
     _virsh(host, "secret-define", "/dev/stdin", text=_secret())

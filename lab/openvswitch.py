@@ -14,6 +14,24 @@ INTEGRATION_BRIDGE = "br-int"
 #: Carries the flat provider network; its port d0 leads to the machine's data bridge.
 PROVIDER_BRIDGE = "br-lab"
 
+#: A soft reboot gives the guest a new tap under the old name, and Nova does not plug it again. The kernel's datapath
+#: would notice; the one in userspace goes on listening to the old tap. What it has open is promiscuous, what is not so
+#: must be plugged again.
+REPLUG = """\
+#!/bin/sh
+# libvirt calls this with the guest's name, what happened to it, and its description on standard input
+[ "$2" = started ] || exit 0
+for tap in $(grep -o "<target dev='tap[^']*'" | cut -d "'" -f 2); do
+    port=$({vsctl} --if-exists get Interface "$tap" ofport)
+    promiscuous=$(($(cat "/sys/class/net/$tap/flags") & 0x100))
+    if [ "${{port:--1}}" != -1 ] && [ "$port" != "[]" ] && [ $promiscuous = 0 ]; then
+        identity=$({vsctl} get Interface "$tap" external_ids)
+        {vsctl} del-port {bridge} "$tap"
+        {vsctl} add-port {bridge} "$tap" -- set Interface "$tap" "external_ids=$identity"
+    fi
+done
+"""
+
 
 def up(host: Host) -> None:
     """The host's switch with both bridges. Namespaces must be up."""
@@ -66,11 +84,19 @@ def environment(host: Host) -> dict[str, str]:
     return {"OVS_RUNDIR": home, "OVS_DBDIR": home, "OVS_LOGDIR": home}
 
 
+def replug(host: Host) -> str:
+    """libvirt's hook for guests that start, a shell script."""
+    return REPLUG.format(vsctl=" ".join(_client(host)), bridge=INTEGRATION_BRIDGE)
+
+
 def _answers(host: Host, daemon: str) -> bool:
     control = host.home / "openvswitch" / f"{daemon}.ctl"
     return subprocess.run(["ovs-appctl", "-t", str(control), "version"], capture_output=True).returncode == 0
 
 
 def _vsctl(host: Host, *arguments: str) -> None:
-    socket = host.home / "openvswitch" / "db.sock"
-    subprocess.run(["ovs-vsctl", f"--db=unix:{socket}", "--timeout=20", *arguments], check=True, capture_output=True)
+    subprocess.run([*_client(host), *arguments], check=True, capture_output=True)
+
+
+def _client(host: Host) -> list[str]:
+    return ["ovs-vsctl", f"--db=unix:{host.home}/openvswitch/db.sock", "--timeout=20"]
