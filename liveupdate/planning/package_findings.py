@@ -1,7 +1,7 @@
 """What the package manager would do: the output of its simulation in, findings out. Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from liveupdate.model import Finding
@@ -17,7 +17,7 @@ apt() {
   apt-get -q -o Debug::NoLocking=1 -o Dir::State::lists="$lists" \\
     -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= "$@"
 }
-apt -o APT::Update::Error-Mode=any update >&2 || exit 75
+apt -o APT::Update::Error-Mode=any -o Acquire::http::Timeout=15 -o Acquire::Retries=0 update >&2 || exit 75
 apt -s dist-upgrade
 """
 SIMULATE = ("sh", "-c", _SCRIPT)
@@ -28,8 +28,10 @@ _KERNEL = re.compile(r"linux-image-\d")
 _ERROR = re.compile(r"^(?:E:|sh:) ?(.*)", re.MULTILINE)
 
 
-def judge(code: int, output: str, kernel: Any) -> Iterator[Finding]:
-    """``code`` and ``output`` of SIMULATE; ``kernel`` as the request has it: "newest", a package's name, or None."""
+def judge(code: int, output: str, parameters: Mapping[str, Any]) -> Iterator[Finding]:
+    """``code`` and ``output`` of SIMULATE; ``parameters``: the request's, with "kernel" and "packages"."""
+    kernel = parameters.get("kernel")
+    unneeded = not (kernel or parameters.get("packages"))
     error = _ERROR.search(output)
     words = (error.group(1) if error else output[-200:]).strip()[:300]
     yield check(
@@ -37,12 +39,14 @@ def judge(code: int, output: str, kernel: Any) -> Iterator[Finding]:
         code != _NO_SOURCE,
         f"the guest's package source does not answer: {words}",
         "see that the package source can be reached from the server's network",
+        warn=unneeded,
     )
     yield check(
         "guest.packages",
         code in (0, _NO_SOURCE),
         f"the package update cannot be simulated: {words}",
         "repair the guest's package state (apt-get -f install, dpkg --configure -a), then try again",
+        warn=unneeded,
     )
     if code == 0 and kernel == "newest":
         newer = [name for name in _INSTALLED.findall(output) if _KERNEL.match(name)]

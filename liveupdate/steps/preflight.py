@@ -86,10 +86,9 @@ def _look_into_guest(context: StepContext, result: dict[str, Any]) -> list[Findi
     volumes = result["server"]["volumes"]
     decided = units.decide(seen, trials, wanted)
     result |= {"guest": seen, "units": decided, "estimate_ms": estimate.blackout_ms(decided, trials, volumes)}
-    kernel = context.job.parameters.get("kernel")
     return [
         *guest_findings.judge(seen, trials, decided, volumes, context.job.parameters),
-        *package_findings.judge(simulated.code, simulated.stdout + simulated.stderr, kernel),
+        *package_findings.judge(simulated.code, simulated.stdout + simulated.stderr, context.job.parameters),
     ]
 
 

@@ -5,11 +5,12 @@ from liveupdate.planning.package_findings import SIMULATE, judge
 
 META = "Inst linux-image-cloud-amd64 [6.1.162-1] (6.1.170-1)\n"
 NEWER = "Inst linux-image-6.1.0-56-cloud-amd64 (6.1.170-1 Debian:12)\n" + META
+NEWEST = {"kernel": "newest"}
 LIBRARY = "Inst libc6 [2.36-9] (2.36-10 Debian:12)\n"
 
 
 def told(code: int, output: str, kernel: str | None) -> dict[str, Verdict]:
-    return {f.code: f.verdict for f in judge(code, output, kernel)}
+    return {f.code: f.verdict for f in judge(code, output, {"kernel": kernel})}
 
 
 def test_a_newer_kernel_is_found() -> None:
@@ -30,7 +31,7 @@ def test_a_meta_package_alone_is_no_kernel() -> None:
 
 
 def test_a_broken_package_state_blocks_with_its_own_words() -> None:
-    broken = judge(100, "Reading…\nE: Unmet dependencies. Try 'apt --fix-broken install'\n", "newest")
+    broken = judge(100, "Reading…\nE: Unmet dependencies. Try 'apt --fix-broken install'\n", NEWEST)
     [finding] = [f for f in broken if f.verdict == Verdict.BLOCK]
     assert finding.code == "guest.packages"
     assert "Unmet dependencies" in finding.detail
@@ -38,8 +39,13 @@ def test_a_broken_package_state_blocks_with_its_own_words() -> None:
 
 
 def test_a_package_source_that_does_not_answer_blocks_under_its_own_code() -> None:
-    silent = judge(75, "E: Failed to fetch http://mirror/InRelease\n", "newest")
+    silent = judge(75, "E: Failed to fetch http://mirror/InRelease\n", NEWEST)
     assert [f.code for f in silent if f.verdict == Verdict.BLOCK] == ["guest.package-source"]
+
+
+def test_where_no_package_is_to_be_updated_trouble_with_packages_only_warns() -> None:
+    for code in (75, 100):
+        assert Verdict.BLOCK not in told(code, "E: no\n", None).values()
 
 
 def test_the_guests_own_lists_and_locks_are_left_alone() -> None:
