@@ -70,7 +70,7 @@ def wait_ready(*wanted: Process, timeout: float = 60) -> None:
     deadline = time.monotonic() + timeout
     waiting = list(wanted)
     while waiting:
-        for process in waiting:
+        for process in wanted:
             if not alive(process.name):
                 raise Failed(_obituary(process.name, "died"))
         waiting = [process for process in waiting if not (process.ready is None or process.ready())]
