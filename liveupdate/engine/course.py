@@ -109,7 +109,7 @@ def undo_after_failure(job: Job, rows: Sequence[StepRow], failed: StepRow) -> st
     return None if pivot_passed(job, rows) else "undone"
 
 
-def progress(rows: Sequence[StepRow]) -> int:
+def progress(states: Sequence[StepState]) -> int:
     """Percent of the steps that are done or will never be."""
-    settled = sum(r.state in (StepState.DONE, StepState.SKIPPED) for r in rows)
-    return 100 * settled // len(rows) if rows else 100
+    settled = sum(state in (StepState.DONE, StepState.SKIPPED) for state in states)
+    return 100 * settled // len(states) if states else 100

@@ -149,7 +149,9 @@ class Journal:
                     self._job(connection, job, JobState.RUNNING, outcome="", decision="")
                 case course.End(state):
                     self._end(connection, job, state)
-            return Turn(job, steps.of_job(connection, job.id), action)
+            if isinstance(action, course.Apply | course.Undo):
+                rows = [steps.get(connection, job.id, r.position) if r is action.row else r for r in rows]
+            return Turn(job, rows, action)
 
         return self._write(work)
 
@@ -285,12 +287,9 @@ class Journal:
         *,
         made_progress: bool = False,
     ) -> None:
-        def work(connection: Connection) -> None:
-            self._put(connection, row, state, event, values, detail)
-            if made_progress:
-                self._update(connection, progress=course.progress(steps.of_job(connection, row.job_id)), deaths=0)
-
-        self._write(work)
+        self._write(
+            lambda connection: self._put(connection, row, state, event, values, detail, made_progress=made_progress)
+        )
 
     def _put(
         self,
@@ -300,12 +299,15 @@ class Journal:
         event: str,
         values: Json,
         detail: Json | None = None,
+        *,
+        made_progress: bool = False,
     ) -> None:
         if state != row.state:
             advance(row.state, state)
         here = (steps_table.c.job_id == row.job_id, steps_table.c.position == row.position)
         connection.execute(update(steps_table).where(*here).values(state=state, **values))
-        self._update(connection, step=row.spec.id)
+        done = {"progress": course.progress(steps.states(connection, row.job_id)), "deaths": 0} if made_progress else {}
+        self._update(connection, step=row.spec.id, **done)
         events.add(connection, row.job_id, event, row.spec.id, detail)
 
     def _skip_way_back(self, connection: Connection, job: Job) -> None:
