@@ -1,10 +1,13 @@
 """The lab's command line: python -m lab up | down [--wipe] | status | reset"""
 
 import argparse
+import fcntl
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from lab import down, processes, status, up
+from lab import down, processes, settings, status, up
 
 
 def main() -> int:
@@ -30,13 +33,23 @@ def main() -> int:
 def _run(command: str, wipe: bool) -> int:
     if command == "status":
         return 0 if status.status(up.ports()) else 1
-    if command in ("down", "reset"):
-        down.down()
-        if wipe:
-            down.wipe()
-    if command in ("up", "reset"):
-        up.up()
+    with _alone():
+        if command in ("down", "reset"):
+            down.down()
+            if wipe:
+                down.wipe()
+        if command in ("up", "reset"):
+            up.up()
     return 0
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Two at once would start everything twice, or stop what the other starts: the second waits for the first."""
+    settings.STATE.mkdir(parents=True, exist_ok=True)
+    with open(settings.STATE / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from lab import bridges, ceph, namespaces, processes, settings
 FOUNDATION = ("mariadb", "rabbitmq", "epmd", "memcached", "ceph-mon", "ceph-osd", "ceph-mgr")
 #: Kept by wipe(): dear to make anew, and nothing of a cloud's life is in them.
 CACHES = ("venv", "cache", "image", "apt")
+#: Held by whoever wipes; a new one would let a second in.
+LOCK = "lock"
 
 
 def down() -> None:
@@ -30,7 +32,7 @@ def wipe() -> None:
     if not settings.STATE.exists():
         return
     for entry in settings.STATE.iterdir():
-        if entry.name in CACHES:
+        if entry.name in (*CACHES, LOCK):
             continue
         if entry.is_dir():
             shutil.rmtree(entry)

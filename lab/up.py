@@ -1,11 +1,9 @@
 """Brings the lab up: one list of phases, each of which finds what is there already and does the rest."""
 
-import fcntl
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -40,22 +38,20 @@ CONFIGURED = (keystone, glance, placement, nova, nfs, cinder, neutron, fake_host
 
 def up() -> None:
     """Everything running and ready. Raises processes.Failed naming what is not."""
-    settings.STATE.mkdir(parents=True, exist_ok=True)
-    with _alone():
-        began = time.monotonic()
-        _phase("packages", packages.install)
-        _phase("guest images", _images)
-        _phase("bridges", bridges.up)
-        _phase("configuration", _configure)
-        _phase("databases, message bus, Ceph", lambda: _together(_databases, _message_bus, ceph.up))
-        # an agent that asks before Neutron's RPC server listens waits a minute for its answer: that server goes first
-        _start(neutron.rpc_servers())
-        _phase("Keystone, real hosts", lambda: _together(_keystone, real_hosts.up))
-        started = _phase("services and hosts", _services)
-        if started or not _done("hosts").exists():
-            _phase("hosts report", _wait_for_hosts)
-        _phase("resources", lambda: _once("resources", lambda: _in_environment("lab.resources")))
-        print(f"{'the lab is up':32} {time.monotonic() - began:6.1f} s", flush=True)
+    began = time.monotonic()
+    _phase("packages", packages.install)
+    _phase("guest images", _images)
+    _phase("bridges", bridges.up)
+    _phase("configuration", _configure)
+    _phase("databases, message bus, Ceph", lambda: _together(_databases, _message_bus, ceph.up))
+    # an agent that asks before Neutron's RPC server listens waits a minute for its answer: that server goes first
+    _start(neutron.rpc_servers())
+    _phase("Keystone, real hosts", lambda: _together(_keystone, real_hosts.up))
+    started = _phase("services and hosts", _services)
+    if started or not _done("hosts").exists():
+        _phase("hosts report", _wait_for_hosts)
+    _phase("resources", lambda: _once("resources", lambda: _in_environment("lab.resources")))
+    print(f"{'the lab is up':32} {time.monotonic() - began:6.1f} s", flush=True)
     print(f"export OS_CLIENT_CONFIG_FILE={settings.CLOUDS} OS_CLOUD=demo")
 
 
@@ -150,11 +146,3 @@ def _phase(name: str, action: Callable[[], Result]) -> Result:
         return action()
     finally:
         print(f"{time.monotonic() - began:6.1f} s", flush=True)
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Two at once would start everything twice: the second waits for the first."""
-    with open(settings.STATE / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
