@@ -175,6 +175,14 @@ def test_what_is_left_is_named_and_fails_the_clean_up() -> None:
     assert told.value.code == "live-update.clean-up.leftovers"
 
 
+def test_a_line_of_an_unknown_kind_is_never_taken_for_gone() -> None:
+    _, context = opened()
+    drive(context, release_original.STEP)
+    context.ledger.intend("share", "stray")
+    with pytest.raises(Failed, match="share"):
+        drive(context, clean_up.STEP)
+
+
 def test_there_is_no_undo_of_a_release() -> None:
     _, context = opened()
     with pytest.raises(Failed):
