@@ -1,7 +1,7 @@
 """A server is updated by moving its workload to a freshly booted twin.
 
-The steps between attach and release_original (pre_copy, cut_over, probe, open, hold), and guard, update and user_space,
-are not built yet: until they are, there is no pivot, and the method can only be previewed.
+The steps between attach and release_original (pre_copy, cut_over, probe, open, hold), and guard and user_space, are not
+built yet: until they are, there is no pivot, and the method can only be previewed.
 """
 
 from liveupdate.methods import Method
@@ -16,6 +16,7 @@ from liveupdate.steps import (
     provision,
     release_original,
     reserve_port,
+    update,
 )
 
 METHOD = Method(
@@ -29,6 +30,7 @@ METHOD = Method(
         mirror.STEP,
         place.STEP,
         provision.STEP,
+        update.STEP,
         attach.STEP,
         release_original.STEP,
         clean_up.STEP,

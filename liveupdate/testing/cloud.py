@@ -233,6 +233,9 @@ class Servers(_Verbs):
     def stop(self, server_id: str) -> None:
         self._do("stop_server", lambda: self._set(server_id, status="SHUTOFF"))
 
+    def reboot(self, server_id: str) -> None:
+        self._do("reboot_server", lambda: self._set(server_id, task_state="reboot_started"))
+
     def lock(self, server_id: str, reason: str) -> None:
         self._do("lock_server", lambda: self._set(server_id, locked=True, locked_reason=reason))
 

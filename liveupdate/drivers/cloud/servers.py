@@ -120,6 +120,11 @@ class Servers:
         with calling(f"stop server {server_id}"):
             self._compute.stop_server(server_id)
 
+    def reboot(self, server_id: str) -> None:
+        """Ask the guest to shut down and start it anew; pull the plug if it does not."""
+        with calling(f"reboot server {server_id}"):
+            self._compute.reboot_server(server_id, "SOFT")
+
     def lock(self, server_id: str, reason: str) -> None:
         with calling(f"lock server {server_id}"):
             self._compute.lock_server(server_id, locked_reason=reason)

@@ -1,0 +1,36 @@
+"""apt in a guest. What a guest tells is checked for its form; what takes long is a command for a task."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from liveupdate.drivers.guest.guest import Guest
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.+-]{1,120}")
+#: Nobody can be asked: the guest's own configuration files stay as they are. Another apt may be at work.
+_APT = (
+    "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300",
+    "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold",
+)  # fmt: skip
+
+REFRESH = (*_APT, "-o", "APT::Update::Error-Mode=any", "update")
+
+
+def install(packages: Sequence[str]) -> tuple[str, ...]:
+    return (*_APT, "--no-install-recommends", "install", "--", *packages)
+
+
+def available(guest: Guest, prefix: str) -> list[str]:
+    """Names in the package lists, or of installed packages, that begin with ``prefix``."""
+    return _names(guest.run(["apt-cache", "pkgnames", prefix], timeout=180).stdout.split())
+
+
+def installed(guest: Guest, prefix: str) -> list[str]:
+    """Names of the packages that are installed wholly and begin with ``prefix``."""
+    # dpkg-query ends with 1 if there is none
+    argv = ["dpkg-query", "-W", "-f", "${db:Status-Abbrev}${Package}\\n", f"{prefix}*"]
+    lines = guest.run(argv, check=False).stdout.splitlines()
+    return _names(line[3:] for line in lines if line[1:3] == "i ")
+
+
+def _names(told: Iterable[str]) -> list[str]:
+    return [name for name in told if _NAME.fullmatch(name)]
