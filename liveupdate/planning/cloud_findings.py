@@ -18,7 +18,6 @@ _DEVICES = ("pci_passthrough:", "resources:VGPU", "resources:PGPU", "accel:")
 class CloudFacts:
     """``server`` as in the preflight's result; ``quota_left`` name → how many more, unlimited ones missing."""
 
-    project_id: str
     server: Json
     quota_left: Mapping[str, int]
     #: Hosts that can take the surrogate, and why the others cannot.
@@ -31,7 +30,7 @@ class CloudFacts:
 def judge(facts: CloudFacts) -> list[Finding]:
     """Every finding; with one of verdict block the update cannot be done."""
     return [
-        *_server(facts),
+        *_server(facts.server),
         *_volumes(facts.server["volumes"]),
         *_ports(facts.server["ports"]),
         _quota(facts),
@@ -40,14 +39,7 @@ def judge(facts: CloudFacts) -> list[Finding]:
     ]
 
 
-def _server(facts: CloudFacts) -> Iterator[Finding]:
-    server = facts.server
-    yield check(
-        "server.project",
-        server["project_id"] == facts.project_id,
-        "the server belongs to another project",
-        "create the job in the server's project",
-    )
+def _server(server: Json) -> Iterator[Finding]:
     yield check("server.active", server["status"] == "ACTIVE", f"the server is {server['status']}", "start it first")
     yield check(
         "server.idle",

@@ -1,6 +1,6 @@
 """Look whether the update can be done, and gather what the later steps need. Changes nothing; also serves previews.
 
-The cloud is asked first; the guest only if it is the requester's, running, and its ssh host key is known. In a job a
+The cloud is asked first; the guest only if the server is running and its ssh host key is known. In a job a
 finding of verdict block is a failure; a preview just tells it.
 """
 
@@ -31,7 +31,8 @@ def probe(context: StepContext) -> Probe:
 def apply(context: StepContext) -> Json:
     cloud = context.service_cloud()
     server = cloud.servers.get(context.job.server_id)
-    if server is None:
+    # the service user sees every project: another one's server does not exist for this job
+    if server is None or server.project_id != context.job.project_id:
         raise Failed(
             f"there is no server {context.job.server_id}",
             user_fault=True,
@@ -59,7 +60,6 @@ def _facts(context: StepContext, server: "Server", result: dict[str, Any]) -> Cl
     cloud, parameters = context.service_cloud(), context.job.parameters
     room = find_room(cloud, server, avoid_same_host=parameters.get("same_host") == "avoid")
     return CloudFacts(
-        project_id=context.job.project_id,
         server=result["server"],
         quota_left=cloud.quotas.left(context.job.project_id),
         hosts=room.hosts,

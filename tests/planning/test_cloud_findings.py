@@ -14,7 +14,6 @@ BOOT = {"id": "root", "boot": True, "status": "in-use", "servers": ["original"],
 DATA = {"id": "data", "boot": False, "status": "in-use", "servers": ["original"], "size": 1, "multiattach": True}
 PORT = {"id": "port", "fixed_ips": ["10.0.0.10"], "version": 4, "vnic_type": "normal"}
 SERVER = {
-    "project_id": "project",
     "status": "ACTIVE",
     "task_state": "",
     "locked": False,
@@ -28,7 +27,7 @@ SERVER = {
     "volumes": [BOOT, DATA],
     "ports": [PORT],
 }
-FINE = CloudFacts("project", SERVER, {"instances": 1, "gigabytes": 9, "snapshots": 2, "port": 2}, ["away"], "", "key")
+FINE = CloudFacts(SERVER, {"instances": 1, "gigabytes": 9, "snapshots": 2, "port": 2}, ["away"], "", "key")
 
 
 def changed(change: Callable[[Any], None]) -> CloudFacts:
@@ -49,7 +48,6 @@ def test_an_ordinary_server_passes_every_check() -> None:
 @pytest.mark.parametrize(
     ("code", "change"),
     [
-        ("server.project", lambda s: s.update(project_id="other")),
         ("server.active", lambda s: s.update(status="SHUTOFF")),
         ("server.idle", lambda s: s.update(task_state="migrating")),
         ("server.unlocked", lambda s: s.update(locked=True)),

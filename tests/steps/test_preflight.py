@@ -82,9 +82,17 @@ def test_what_blocks_is_the_answer_of_a_preview(world: World, ready: MemoryConte
 
 
 def test_the_guest_is_left_alone_when_the_cloud_already_says_no(world: World, ready: MemoryContext) -> None:
-    ready.job = job(kind=JobKind.PREVIEW, project_id="another")
+    ready.job = job(kind=JobKind.PREVIEW)
+    world.servers["original"] = replace(world.servers["original"], locked=True)
     preflight.STEP.apply(ready)
     assert ready.guests["original"].calls == []
+
+
+def test_another_projects_server_does_not_exist(ready: MemoryContext) -> None:
+    ready.job = job(kind=JobKind.PREVIEW, project_id="another")
+    with pytest.raises(Failed) as told:
+        preflight.STEP.apply(ready)
+    assert told.value.code == "live-update.server.gone"
 
 
 def test_a_guest_without_a_known_host_key_is_not_spoken_to(world: World, ready: MemoryContext) -> None:
