@@ -17,11 +17,11 @@ _OTHER = ("-dbg", "-unsigned")
 def choose(asked: str | None, running: str, known: Iterable[str]) -> str:
     """The release to run: ``asked`` is a package, "newest" of the running flavour, or None for the running one.
 
-    ``linux-image-<flavour>`` is the newest of that flavour. "" if none of the ``known`` releases is what was asked for.
+    ``linux-image-<flavour>`` is the newest of that flavour. "" if neither it nor any of ``known`` is that.
     """
     if asked is None:
         return running
-    releases, told = set(known), asked.removeprefix(PREFIX)
+    releases, told = {running, *known}, asked.removeprefix(PREFIX)
     if told in releases:
         return told
     flavour = _flavour(running) if asked == NEWEST else told

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from liveupdate.model import Finding
+from liveupdate.planning import kernels
 from liveupdate.planning.checks import check
 
 #: Refreshes the package lists into a folder of its own and simulates with them: the guest's own lists, caches and locks
@@ -14,22 +15,26 @@ lists=$(mktemp -d /var/tmp/liveupdate-lists.XXXXXX) || exit 1
 trap 'rm -rf "$lists"' EXIT HUP INT TERM
 chmod 755 "$lists"
 apt() {
-  apt-get -q -o Debug::NoLocking=1 -o Dir::State::lists="$lists" \\
+  tool=$1; shift
+  "apt-$tool" -q -o Debug::NoLocking=1 -o Dir::State::lists="$lists" \\
     -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= "$@"
 }
-apt -o APT::Update::Error-Mode=any -o Acquire::http::Timeout=15 -o Acquire::Retries=0 update >&2 || exit 75
-apt -s dist-upgrade
+apt get -o APT::Update::Error-Mode=any -o Acquire::http::Timeout=15 -o Acquire::Retries=0 update >&2 || exit 75
+apt get -s dist-upgrade || exit
+apt cache pkgnames linux-image- | sed 's/^/Known /'
 """
 SIMULATE = ("sh", "-c", _SCRIPT)
 _NO_SOURCE = 75
 
-_INSTALLED = re.compile(r"^Inst (\S+)", re.MULTILINE)
-_KERNEL = re.compile(r"linux-image-\d")
+_KNOWN = re.compile(r"^Known (\S+)", re.MULTILINE)
 _ERROR = re.compile(r"^(?:E:|sh:) ?(.*)", re.MULTILINE)
 
 
-def judge(code: int, output: str, parameters: Mapping[str, Any]) -> Iterator[Finding]:
-    """``code`` and ``output`` of SIMULATE; ``parameters``: the request's, with "kernel" and "packages"."""
+def judge(code: int, output: str, parameters: Mapping[str, Any], running: str) -> Iterator[Finding]:
+    """``code`` and ``output`` of SIMULATE; ``parameters``: the request's, with "kernel" and "packages".
+
+    ``running``: the guest's kernel. One that is installed and not yet running is new, too.
+    """
     kernel = parameters.get("kernel")
     unneeded = not (kernel or parameters.get("packages"))
     error = _ERROR.search(output)
@@ -48,12 +53,14 @@ def judge(code: int, output: str, parameters: Mapping[str, Any]) -> Iterator[Fin
         "repair the guest's package state (apt-get -f install, dpkg --configure -a), then try again",
         warn=unneeded,
     )
-    if code == 0 and kernel == "newest":
-        newer = [name for name in _INSTALLED.findall(output) if _KERNEL.match(name)]
+    if code == 0 and kernel:
+        release = kernels.choose(kernel, running, kernels.releases(_KNOWN.findall(output)))
         yield check(
             "guest.kernel",
-            bool(newer),
-            "the guest's package source has no newer kernel",
-            "nothing needs to be done, or name the kernel's package",
-            warn=True,
+            release not in ("", running),
+            f"{running} runs already, and nothing newer is known" if release else f"there is no kernel {kernel}",
+            "refresh the server all the same, or name the kernel's package"
+            if release
+            else "see that the guest's package source has it, or name another package, linux-image-…",
+            warn=bool(release),
         )

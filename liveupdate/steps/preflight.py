@@ -88,7 +88,9 @@ def _look_into_guest(context: StepContext, result: dict[str, Any]) -> list[Findi
     result |= {"guest": seen, "units": decided, "estimate_ms": estimate.blackout_ms(decided, trials, volumes)}
     return [
         *guest_findings.judge(seen, trials, decided, volumes, context.job.parameters),
-        *package_findings.judge(simulated.code, simulated.stdout + simulated.stderr, context.job.parameters),
+        *package_findings.judge(
+            simulated.code, simulated.stdout + simulated.stderr, context.job.parameters, str(seen.get("kernel", ""))
+        ),
     ]
 
 

@@ -21,7 +21,8 @@ OLD = "6.1.0-50-cloud-amd64"
     [
         ("newest", OLD, "6.12.117+deb12-cloud-amd64"),
         ("newest", "6.1.0-0.deb11.5-amd64", "6.13.1-amd64"),
-        ("newest", "5.0-custom", ""),
+        ("newest", "5.0-custom", "5.0-custom"),
+        ("newest", "6.99.0-cloud-amd64", "6.99.0-cloud-amd64"),
         (None, OLD, OLD),
         ("linux-image-6.1.0-9-cloud-amd64", OLD, "6.1.0-9-cloud-amd64"),
         ("linux-image-amd64", OLD, "6.13.1-amd64"),

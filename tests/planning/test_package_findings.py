@@ -3,18 +3,19 @@
 from liveupdate.model import Verdict
 from liveupdate.planning.package_findings import SIMULATE, judge
 
-META = "Inst linux-image-cloud-amd64 [6.1.162-1] (6.1.170-1)\n"
-NEWER = "Inst linux-image-6.1.0-56-cloud-amd64 (6.1.170-1 Debian:12)\n" + META
+RUNNING = "6.1.0-50-cloud-amd64"
+META = "Known linux-image-cloud-amd64\n"
+OLDER = f"Known linux-image-{RUNNING}\n"
+NEWER = "Known linux-image-6.1.0-56-cloud-amd64\n"
 NEWEST = {"kernel": "newest"}
-LIBRARY = "Inst libc6 [2.36-9] (2.36-10 Debian:12)\n"
 
 
 def told(code: int, output: str, kernel: str | None) -> dict[str, Verdict]:
-    return {f.code: f.verdict for f in judge(code, output, {"kernel": kernel})}
+    return {f.code: f.verdict for f in judge(code, output, {"kernel": kernel}, RUNNING)}
 
 
-def test_a_newer_kernel_is_found() -> None:
-    assert told(0, NEWER, "newest") == {
+def test_a_newer_kernel_is_found_installed_or_not() -> None:
+    assert told(0, META + OLDER + NEWER, "newest") == {
         "guest.package-source": Verdict.OK,
         "guest.packages": Verdict.OK,
         "guest.kernel": Verdict.OK,
@@ -22,16 +23,24 @@ def test_a_newer_kernel_is_found() -> None:
 
 
 def test_without_a_newer_kernel_there_is_a_warning_where_one_was_asked_for() -> None:
-    assert told(0, LIBRARY, "newest")["guest.kernel"] == Verdict.WARN
-    assert "guest.kernel" not in told(0, LIBRARY, None)
+    assert told(0, OLDER, "newest")["guest.kernel"] == Verdict.WARN
+    assert "guest.kernel" not in told(0, OLDER, None)
 
 
 def test_a_meta_package_alone_is_no_kernel() -> None:
     assert told(0, META, "newest")["guest.kernel"] == Verdict.WARN
 
 
+def test_a_kernel_that_is_named_must_be_there() -> None:
+    assert told(0, NEWER, "linux-image-6.1.0-56-cloud-amd64")["guest.kernel"] == Verdict.OK
+    [missing] = [f for f in judge(0, NEWER, {"kernel": "linux-image-9.9.9-amd64"}, RUNNING) if f.code == "guest.kernel"]
+    assert missing.verdict == Verdict.BLOCK
+    assert "linux-image-9.9.9-amd64" in missing.detail
+    assert missing.remedy
+
+
 def test_a_broken_package_state_blocks_with_its_own_words() -> None:
-    broken = judge(100, "Reading…\nE: Unmet dependencies. Try 'apt --fix-broken install'\n", NEWEST)
+    broken = judge(100, "Reading…\nE: Unmet dependencies. Try 'apt --fix-broken install'\n", NEWEST, RUNNING)
     [finding] = [f for f in broken if f.verdict == Verdict.BLOCK]
     assert finding.code == "guest.packages"
     assert "Unmet dependencies" in finding.detail
@@ -39,7 +48,7 @@ def test_a_broken_package_state_blocks_with_its_own_words() -> None:
 
 
 def test_a_package_source_that_does_not_answer_blocks_under_its_own_code() -> None:
-    silent = judge(75, "E: Failed to fetch http://mirror/InRelease\n", NEWEST)
+    silent = judge(75, "E: Failed to fetch http://mirror/InRelease\n", NEWEST, RUNNING)
     assert [f.code for f in silent if f.verdict == Verdict.BLOCK] == ["guest.package-source"]
 
 
