@@ -87,7 +87,7 @@ def boot(
     )
     cloud.compute.wait_for_server(server, failures=["ERROR"], interval=0.5, wait=180)
     address = port.fixed_ips[0]["ip_address"]
-    host_key = wait_for(lambda: host_key_of(cloud, server.id), 300, f"{name}: host key on its console")
+    host_key = wait_for(lambda: host_key_of(cloud, server.id), 600, f"{name}: host key on its console")
     wait_for(lambda: answers(address, host_key), 120, f"{name}: ssh")
     guest = Guest(server.id, name, address, port.id, root.id, data.id if data else "", host_key)
     if data:
