@@ -17,7 +17,7 @@ PACKAGES = ("mmdebstrap", "fdisk", "e2fsprogs")
 GUEST_PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "udev", "kmod", "procps", "psmisc", "util-linux", "less"),
     *("iproute2", "iputils-ping", "iputils-arping", "nftables", "iptables", "socat", "openssh-server", "rsync"),
-    *("criu", "python3", "python3-minimal", "python3-protobuf", "redis-server", "redis-tools"),
+    *("criu", "python3", "python3-minimal", "python3-protobuf", "redis-server", "redis-tools", "postgresql-15"),
     *("cloud-init", "grub-pc", "initramfs-tools", "zstd", "linux-base", "busybox", "e2fsprogs", "ca-certificates"),
 )
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
@@ -58,8 +58,10 @@ def _root_file_system(root: Path, kernel: str, pending: str | None) -> None:
         *('--aptopt=Acquire::Languages "none"', '--aptopt=APT::Install-Recommends "false"'),
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT),
         # before the packages: the first initramfs is then the right one already
-        f"--setup-hook=mkdir -p $1/etc/initramfs-tools/conf.d && cp {HERE}/files/etc/initramfs-tools/modules "
-        f"$1/etc/initramfs-tools/ && cp {HERE}/files/etc/initramfs-tools/conf.d/lab $1/etc/initramfs-tools/conf.d/",
+        # (and PostgreSQL's packages link their manual pages into folders that are left out)
+        f"--setup-hook=mkdir -p $1/etc/initramfs-tools/conf.d $1/usr/share/man/man1 $1/usr/share/man/man7 && "
+        f"cp {HERE}/files/etc/initramfs-tools/modules $1/etc/initramfs-tools/ && "
+        f"cp {HERE}/files/etc/initramfs-tools/conf.d/lab $1/etc/initramfs-tools/conf.d/",
         f"--customize-hook=cp -rT --no-preserve=ownership {HERE}/files $1",
         f"--customize-hook=cp {HERE}/finish $1/finish && chroot $1 /finish {apt_source.URL} && rm $1/finish",
         *("bookworm", str(root)),
