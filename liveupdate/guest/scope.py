@@ -1,0 +1,169 @@
+"""Which files of the root disk belong to the workload: all that the package manager does not own, with exceptions.
+
+The nearest rule above a path decides. What the operator names beats what is built in. Paths are bytes, relative to
+the root, without a leading slash.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from .errors import GuestError
+
+#: Not carried: the kernel's, the package manager's, and what makes this machine this machine.
+_LEFT = (
+    "proc sys dev run tmp boot lost+found .liveupdate bin sbin lib lib32 lib64 libx32 usr "
+    "var/lib/dpkg var/lib/apt var/cache/apt var/cache/debconf var/lib/ucf var/lib/systemd var/lib/cloud "
+    "var/lib/dhcp var/lib/dhcpcd var/lib/NetworkManager var/lib/liveupdate var/lib/dbus/machine-id etc/machine-id"
+)
+#: Carried nevertheless. Who lingers is the users' choice; a timer's stamp keeps a job from running twice on the target.
+_CARRIED = "usr/local var/lib/systemd/linger var/lib/systemd/timers"
+#: Not carried wherever they match, with all below them.
+_LEFT_PATTERN = re.compile(
+    rb"(?:initrd\.img(?:\.old)?|vmlinuz(?:\.old)?"  # links of the kernel's packages
+    rb"|etc/ssh/ssh_host_[^/]*"
+    rb"|etc/systemd/system-generators/[^/]*liveupdate[^/]*"
+    rb"|(?:.*/)?liveupdate-guard[^/]*"
+    rb"|var/tmp/(?:liveupdate|systemd-private-)[^/]*"
+    rb"|var/log/journal/(?:.*/)?[^/@]*\.journal"  # being written; archives have an @ in their names
+    rb")(?:/.*)?",
+    re.DOTALL,
+)
+#: Changed on both machines, these stay as they are on the target: the update has written them.
+_TARGETS_PATTERN = re.compile(
+    rb"(?:etc/ld\.so\.cache|etc/alternatives|etc/\.pwd\.lock|var/cache|var/lib/initramfs-tools|var/lib/grub"
+    rb"|var/lib/shim-signed|var/lib/man-db|var/lib/python|var/lib/polkit-1|var/log/apt|var/log/unattended-upgrades"
+    rb"|var/log/(?:dpkg|alternatives)\.log[^/]*|var/backups/(?:dpkg|apt|alternatives)\.[^/]*)(?:/.*)?",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """``rules``: a path and whether it and what is below it is carried; ``owned``: files that packages brought."""
+
+    root: str
+    rules: Mapping[bytes, bool]
+    owned: frozenset[bytes]
+    #: By the operator: carried whoever owns them.
+    named: tuple[bytes, ...] = ()
+
+    def holds(self, path: bytes) -> bool:
+        """Is the path inside, by the rules alone? An excluded directory is not even looked into."""
+        at = path
+        while at:
+            if at in self.rules:
+                return self.rules[at]
+            at = parent(at)
+        return True
+
+    def covers(self, path: bytes, directory: bool) -> bool:
+        """Is the path to be carried? Directories that packages brought are: they hold files that packages did not."""
+        if not self.holds(path):
+            return False
+        if any(_within(path, name) for name in self.named):
+            return True
+        return not _LEFT_PATTERN.fullmatch(path) and (directory or path not in self.owned)
+
+    def targets(self, path: bytes) -> bool:
+        """Does the target's version stay where both have changed it?"""
+        return _TARGETS_PATTERN.fullmatch(path) is not None
+
+    def with_mounts(self) -> Scope:
+        """The same, without the file systems that have been mounted since: what they hide has not gone."""
+        fresh = {path: False for path in mounts(self.root) if path not in self.rules}
+        return replace(self, rules={**self.rules, **fresh}) if fresh else self
+
+
+def parent(path: bytes) -> bytes:
+    return path.rpartition(b"/")[0]
+
+
+def _within(path: bytes, folder: bytes) -> bool:
+    return path == folder or path.startswith(folder + b"/")
+
+
+def read(include: Iterable[str] = (), exclude: Iterable[str] = (), root: str = "/") -> Scope:
+    """The scope of this machine; ``include`` and ``exclude``: absolute paths of the operator.
+
+    Raises GuestError: guest.bad-scope, guest.no-packages.
+    """
+    included, excluded = _relative(include), _relative(exclude)
+    rules = {path: False for path in _LEFT.encode().split()}
+    rules.update({path: True for path in _CARRIED.encode().split()})
+    rules.update({path: False for path in swap_files(root)})
+    rules.update({path: True for path in included})
+    rules.update({path: False for path in excluded})
+    mounted = mounts(root)
+    for path in included:
+        for mount in mounted:
+            if _within(path, mount):
+                raise GuestError(
+                    "guest.bad-scope",
+                    f"/{os.fsdecode(path)} is not on the root disk but on what is mounted at /{os.fsdecode(mount)}",
+                    "leave it out; volumes are moved as a whole",
+                )
+    rules.update({path: False for path in mounted})
+    return Scope(root, rules, owned_files(root), tuple(included))
+
+
+def _relative(paths: Iterable[str]) -> list[bytes]:
+    found = []
+    for path in paths:
+        if not path.startswith("/") or os.path.normpath(path) != path or path == "/":
+            raise GuestError("guest.bad-scope", f"{path[:200]!r} is not a plain absolute path")
+        found.append(os.fsencode(path)[1:])
+    return found
+
+
+def mounts(root: str) -> list[bytes]:
+    """Where something is mounted, bind mounts too."""
+    # mount point: fifth field, blanks escaped
+    return [path for line in _lines(root, "proc/self/mountinfo") if (path := _unescape(line.split()[4])[1:])]
+
+
+def swap_files(root: str) -> list[bytes]:
+    """Swap files in use or in fstab. Swap partitions come along, under dev."""
+    used = [line.split()[0] for line in _lines(root, "proc/swaps")[1:]]
+    table = [line.split() for line in _lines(root, "etc/fstab")]
+    listed = [fields[0] for fields in table if len(fields) > 2 and fields[2] == b"swap"]
+    return [_unescape(name)[1:] for name in used + listed if name.startswith(b"/")]
+
+
+def owned_files(root: str) -> frozenset[bytes]:
+    """Every path that dpkg's packages brought, without configuration files and without what is under usr.
+
+    Raises GuestError(guest.no-packages) when there is no dpkg: then everything would look like the workload's.
+    """
+    folder = os.path.join(root, "var/lib/dpkg/info")
+    if not os.path.isdir(folder):
+        raise GuestError("guest.no-packages", "the guest has no dpkg", "only Debian and its relatives are supported")
+    brought: set[bytes] = set()
+    configuration: set[bytes] = set()
+    for name in os.listdir(folder):
+        if name.endswith(".list"):
+            lines = _lines(folder, name)
+            brought.update(
+                line[1:] for line in lines if not line.startswith(b"/usr/") or line.startswith(b"/usr/local")
+            )
+        elif name.endswith(".conffiles"):
+            # a flag may stand before the path
+            configuration.update(line[line.find(b"/") + 1 :] for line in _lines(folder, name))
+    # lines in threes: a path, where packages' files of that name go instead, who said so
+    brought.update(line[1:] for line in _lines(root, "var/lib/dpkg/diversions") if line.startswith(b"/"))
+    return frozenset(brought - configuration)
+
+
+def _lines(*path: str) -> list[bytes]:
+    try:
+        with open(os.path.join(*path), "rb") as file:
+            return file.read().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _unescape(name: bytes) -> bytes:
+    return re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match.group(1), 8)]), name)
