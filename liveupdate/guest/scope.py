@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from functools import cached_property
 
 from .errors import GuestError
 
@@ -41,15 +41,40 @@ _TARGETS_PATTERN = re.compile(
 )
 
 
-@dataclass(frozen=True)
 class Scope:
-    """``rules``: a path and whether it and what is below it is carried; ``owned``: files that packages brought."""
+    """What is carried on this machine; ``include`` and ``exclude``: absolute paths of the operator.
 
-    root: str
-    rules: Mapping[bytes, bool]
-    owned: frozenset[bytes]
-    #: By the operator: carried whoever owns them.
-    named: tuple[bytes, ...] = ()
+    Raises GuestError(guest.bad-scope).
+    """
+
+    def __init__(self, include: Iterable[str] = (), exclude: Iterable[str] = (), root: str = "/") -> None:
+        self.root = root
+        #: By the operator: carried whoever owns them.
+        self._named = _relative(include)
+        #: A path, and whether it and what is below it is carried.
+        self.rules = {path: False for path in _LEFT.encode().split()}
+        self.rules.update({path: True for path in _CARRIED.encode().split()})
+        self.rules.update({path: False for path in swap_files(root)})
+        self.rules.update({path: True for path in self._named})
+        self.rules.update({path: False for path in _relative(exclude)})
+        self.find_mounts()
+
+    def find_mounts(self) -> None:
+        """Leave out every other file system; one mounted just now too: what it hides has not been deleted."""
+        for mount in mounts(self.root):
+            for path in self._named:
+                if within(path, mount):
+                    raise GuestError(
+                        "guest.bad-scope",
+                        f"/{os.fsdecode(path)} is not on the root disk but on what is mounted at /{os.fsdecode(mount)}",
+                        "leave it out; volumes are moved as a whole",
+                    )
+            self.rules[mount] = False
+
+    @cached_property
+    def owned(self) -> frozenset[bytes]:
+        """Files that packages brought."""
+        return owned_files(self.root)
 
     def holds(self, path: bytes) -> bool:
         """Is the path inside, by the rules alone? An excluded directory is not even looked into."""
@@ -64,7 +89,7 @@ class Scope:
         """Is the path to be carried? Directories that packages brought are: they hold files that packages did not."""
         if not self.holds(path):
             return False
-        if any(_within(path, name) for name in self.named):
+        if any(within(path, name) for name in self._named):
             return True
         return not _LEFT_PATTERN.fullmatch(path) and (directory or path not in self.owned)
 
@@ -72,42 +97,13 @@ class Scope:
         """Does the target's version stay where both have changed it?"""
         return _TARGETS_PATTERN.fullmatch(path) is not None
 
-    def with_mounts(self) -> Scope:
-        """The same, without the file systems that have been mounted since: what they hide has not gone."""
-        fresh = {path: False for path in mounts(self.root) if path not in self.rules}
-        return replace(self, rules={**self.rules, **fresh}) if fresh else self
-
 
 def parent(path: bytes) -> bytes:
     return path.rpartition(b"/")[0]
 
 
-def _within(path: bytes, folder: bytes) -> bool:
+def within(path: bytes, folder: bytes) -> bool:
     return path == folder or path.startswith(folder + b"/")
-
-
-def read(include: Iterable[str] = (), exclude: Iterable[str] = (), root: str = "/") -> Scope:
-    """The scope of this machine; ``include`` and ``exclude``: absolute paths of the operator.
-
-    Raises GuestError: guest.bad-scope, guest.no-packages.
-    """
-    included, excluded = _relative(include), _relative(exclude)
-    rules = {path: False for path in _LEFT.encode().split()}
-    rules.update({path: True for path in _CARRIED.encode().split()})
-    rules.update({path: False for path in swap_files(root)})
-    rules.update({path: True for path in included})
-    rules.update({path: False for path in excluded})
-    mounted = mounts(root)
-    for path in included:
-        for mount in mounted:
-            if _within(path, mount):
-                raise GuestError(
-                    "guest.bad-scope",
-                    f"/{os.fsdecode(path)} is not on the root disk but on what is mounted at /{os.fsdecode(mount)}",
-                    "leave it out; volumes are moved as a whole",
-                )
-    rules.update({path: False for path in mounted})
-    return Scope(root, rules, owned_files(root), tuple(included))
 
 
 def _relative(paths: Iterable[str]) -> list[bytes]:
