@@ -1,4 +1,7 @@
-"""``python3 agent.pyz COMMAND``: arguments as JSON on standard input, {"result": …} or {"error": …} on output."""
+"""``python3 agent.pyz COMMAND``: arguments as JSON on standard input, {"result": …} or {"error": …} on output.
+
+``serve`` is the daemon; ``attach`` and ``peer`` join standard input and output with its sockets.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from . import daemon, places
 from .errors import GuestError, describe
 from .inspect import inspect
 from .trial import trial
@@ -15,9 +19,19 @@ from .trial import trial
 COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {"inspect": inspect, "trial": trial}
 
 
+#: Commands that run for as long as somebody needs them.
+STREAMS: dict[str, Callable[[], None]] = {
+    "serve": daemon.serve,
+    "attach": lambda: daemon.relay(places.SOCKET),
+    "peer": lambda: daemon.relay(places.PEER_SOCKET),
+}
+
+
 def main() -> None:
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name in STREAMS:
+        return STREAMS[name]()
     try:
-        name = sys.argv[1] if len(sys.argv) > 1 else ""
         if name not in COMMANDS:
             raise GuestError("guest.unknown-command", f"{name[:50]!r}: one of {', '.join(sorted(COMMANDS))}")
         arguments = json.loads(sys.stdin.read() or "{}")

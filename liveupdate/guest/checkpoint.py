@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Mapping
 
 from . import proc
+from .errors import GuestError
+from .external import Output, run
 
 #: What every dump and restore gets. Cgroups are systemd's; connections, locks and stdout are the unit's own.
 COMMON = (
@@ -15,6 +18,7 @@ COMMON = (
 )  # fmt: skip
 #: Deleted files up to this size travel inside the images.
 DUMP = ("--link-remap", "--ghost-limit", "64M")
+LOG = "dump.log"
 ERROR = re.compile(r"^(?:\([\d.]+\) )?(?:pie: \d+: )?Error +\([^)]*\): (.*)")
 #: CRIU's last words repeat that it failed; the first say why.
 LAST_WORDS = ("Dumping FAILED", "Pre-dumping FAILED", "Can't dump task")
@@ -28,6 +32,54 @@ HINTS = (
     ("tty", "the unit holds a terminal: hand it over by restart"),
     ("device", "the unit holds a device open: hand it over by restart"),
 )
+
+
+def pre_dump(pid: int, folder: str, before: str | None, timeout: float) -> Output:
+    """Copy what has changed since ``before`` (a folder beside this one) while the tree runs on."""
+    previous = ("--prev-images-dir", f"../{before}") if before else ()
+    return _criu("pre-dump", "-t", str(pid), "--track-mem", *previous, folder=folder, timeout=timeout)
+
+
+def dump(pid: int, folder: str, before: str | None, timeout: float, *, leave_running: bool = False) -> Output:
+    """Dump the tree of ``pid``, which is gone afterwards unless it is left running; if this fails it runs on."""
+    previous = ("--prev-images-dir", f"../{before}") if before else ()
+    sockets = external_sockets(process.pid for process in proc.tree(pid))
+    external = [word for inode in sorted(sockets) for word in ("--external", f"unix[{inode}]")]
+    options = [*COMMON, *DUMP, *external, "--track-mem", *previous, *(["--leave-running"] if leave_running else [])]
+    return _criu("dump", "-t", str(pid), *options, folder=folder, timeout=timeout)
+
+
+def restore_script(folder: str, pid_file: str, streams: Mapping[int, int], *, stopped: bool) -> str:
+    """A line of shell that restores the images; ``streams``: which socket stdout (1) and stderr (2) were.
+
+    ``stopped`` processes are all there, and do nothing before they get SIGCONT.
+    """
+    given: dict[int, int] = {}
+    for number, inode in sorted(streams.items()):
+        given.setdefault(inode, number)
+    inherit = [word for inode, fd in given.items() for word in ("--inherit-fd", f"fd[{fd + 2}]:socket:[{inode}]")]
+    options = ["-D", folder, "--pidfile", pid_file, "-v1", "-o", "restore.log", *COMMON, *inherit]
+    options += ["--leave-stopped"] if stopped else []
+    # what CRIU's own children say is not the unit's output
+    return f"rm -f {shlex.quote(pid_file)}\nexec criu restore -d {shlex.join(options)} 3>&1 4>&2 >/dev/null 2>&1\n"
+
+
+def standard_streams(pid: int) -> dict[int, int]:
+    """The sockets behind a process' stdout and stderr: {1: inode, 2: inode}; a stream that is none is left out."""
+    files = proc.open_files(pid)
+    matches = {number: proc.SOCKET.fullmatch(files.get(number, "")) for number in (1, 2)}
+    return {number: int(match.group(1)) for number, match in matches.items() if match}
+
+
+def require(output: Output, folder: str, code: str) -> None:
+    """Raise GuestError(code) with CRIU's own reason if it failed."""
+    if not output.ok:
+        reason = first_error(os.path.join(folder, LOG))
+        raise GuestError(code, reason, hint(reason))
+
+
+def _criu(action: str, *words: str, folder: str, timeout: float) -> Output:
+    return run(["criu", action, *words, "-D", folder, "-v1", "-o", LOG], timeout=timeout, check=False)
 
 
 def external_sockets(pids: Iterable[int]) -> set[int]:

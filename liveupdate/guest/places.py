@@ -10,7 +10,8 @@ SOCKET = f"{ROOT}/agent.sock"
 PEER_SOCKET = f"{ROOT}/peer.sock"
 JOURNAL = f"{ROOT}/journal.jsonl"
 MOVE = f"{ROOT}/move.json"
-EXPECTED = f"{ROOT}/expected.json"
+#: What the target has put on its root disk itself.
+PLACED = f"{ROOT}/placed"
 IMAGES = f"{ROOT}/images"
 #: Where images go that do not fit into memory; directories in it are made private and with names of their own.
 DISK = "/var/tmp"  # noqa: S108
@@ -20,6 +21,9 @@ SSHD_CONFIG = f"{ROOT}/sshd_config"
 AUTHORIZED_KEYS = f"{ROOT}/authorized_keys"
 #: While this exists, the guard lets the workload's units be loaded: a move to this machine is under way.
 EXPECTING = f"{ROOT}/expecting"
+
+#: On the root disk, through reboots: the workload has left this machine (the guard reads it).
+AWAY = "/var/lib/liveupdate/away"
 
 AGENT_UNIT = "liveupdate-agent.service"
 SSHD_UNIT = "liveupdate-sshd.service"
@@ -38,3 +42,21 @@ def write_private(path: str, content: str) -> None:
     with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(content)
     os.replace(part, path)
+
+
+def set_away(away: bool) -> None:
+    """Write down for the next boot, durably, whether the workload has left."""
+    folder = os.path.dirname(AWAY)
+    if away:
+        os.makedirs(folder, mode=0o755, exist_ok=True)
+        with open(AWAY, "w", encoding="ascii") as file:
+            os.fsync(file.fileno())
+    elif os.path.exists(AWAY):
+        os.unlink(AWAY)
+    else:
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -38,6 +38,15 @@ def pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
+def name(pid: int) -> str:
+    """What the process is called (at most 15 characters); "" when it has gone."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
 def tree(root: int) -> list[Process]:
     """The process and all its descendants, parents first."""
     everyone = [process for process in map(read, pids()) if process]

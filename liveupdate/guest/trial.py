@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from . import checkpoint, memory, places, proc, units
+from .errors import GuestError
 from .external import find, run
 
 #: Seconds for one dump; far more than any unit that may be moved takes.
@@ -29,36 +30,20 @@ def trial(unit: str) -> dict[str, Any]:
         return _no(f"processes {strangers[:10]} of the unit are not children of its main process", checkpoint.hint(""))
     size = sum(process.rss for process in proc.tree(shown.main_pid))
     with _folder(size) as folder:
-        return _dump(shown.main_pid, tree, folder) | {"processes": len(tree)}
+        return _dump(shown.main_pid, folder) | {"processes": len(tree)}
 
 
-def _dump(main_pid: int, tree: list[int], folder: str) -> dict[str, Any]:
+def _dump(main_pid: int, folder: str) -> dict[str, Any]:
     """Pre-dump first: what is frozen afterwards is only what has changed since."""
     before, final = os.path.join(folder, "0"), os.path.join(folder, "final")
     os.mkdir(before)
     os.mkdir(final)
-    pre = run(
-        ["criu", "pre-dump", "-t", str(main_pid), "--track-mem", "-D", before, "-v1", "-o", "dump.log"],
-        timeout=TIMEOUT,
-        check=False,
-    )
-    if not pre.ok:
-        reason = checkpoint.first_error(f"{before}/dump.log")
-        return _no(reason, checkpoint.hint(reason))
-    sockets = [f"unix[{inode}]" for inode in sorted(checkpoint.external_sockets(tree))]
-    external = [word for socket in sockets for word in ("--external", socket)]
-    options = [*checkpoint.COMMON, *checkpoint.DUMP, *external, "--leave-running", "--track-mem"]
-    done = run(
-        [
-            *("criu", "dump", "-t", str(main_pid), *options),
-            *("--prev-images-dir", "../0", "-D", final, "-v1", "-o", "dump.log"),
-        ],
-        timeout=TIMEOUT,
-        check=False,
-    )
-    if not done.ok:
-        reason = checkpoint.first_error(f"{final}/dump.log")
-        return _no(reason, checkpoint.hint(reason))
+    try:
+        checkpoint.require(checkpoint.pre_dump(main_pid, before, None, TIMEOUT), before, "guest.dump-failed")
+        done = checkpoint.dump(main_pid, final, "0", TIMEOUT, leave_running=True)
+        checkpoint.require(done, final, "guest.dump-failed")
+    except GuestError as error:
+        return _no(error.detail, error.remedy)
     size = checkpoint.image_bytes(folder)
     return {"ok": True, "reason": "", "hint": "", "dump_seconds": round(done.seconds, 3), "image_bytes": size}
 

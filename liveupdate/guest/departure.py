@@ -1,0 +1,379 @@
+"""The source's part: copy ahead, freeze, hand over; and resume by itself unless it has granted."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
+from functools import partial
+from typing import IO, Any, cast
+
+from . import adoption, checkpoint, disks, fence, images, nics, places, proc, replay, units
+from .chunks import ChunkWriter
+from .errors import GuestError
+from .external import run
+from .files import Departing, Round
+from .journal import Journal
+from .link import Link
+from .move import Move
+from .scope import Scope
+
+#: Seconds for one pre-dump: it does not hold the workload up.
+_PRE_DUMP = 300
+#: What the blackout takes beside moving bytes, in seconds, until this move has told better: unmount, mount, restore.
+_FIXED = 1.5
+
+Tell = Callable[..., None]
+
+
+class Departure:
+    """One move away from this machine. ``tell(event, **detail)`` reaches the workers that are attached."""
+
+    def __init__(self, move: Move, journal: Journal, link: Link, tell: Tell) -> None:
+        self.move = move
+        self._journal = journal
+        self._link = link
+        self._tell = tell
+        #: Whoever holds it decides whose the workload is.
+        self._authority = threading.RLock()
+        self._files: Departing | None = None
+        self._rounds = 0
+        self._bytes = 0
+
+    # -- before the blackout ------------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Look at the units, make room, and ask the target whether it could take them."""
+        facts = {plan.name: _running(plan.name) for plan in self.move.with_handover("move")}
+        needed = sum(fact["bytes"] for fact in facts.values())
+        pids = [pid for fact in facts.values() for pid in fact["pids"]]
+        ports = {name: fact["ports"] for name, fact in facts.items()}
+        images.make_room(needed)
+        fence.build()
+        self._link.call("expect", 60, pids=pids, bytes=needed, ports=ports)
+        shutil.rmtree(images.folder("cpu", "info"), ignore_errors=True)
+        os.makedirs(images.folder("cpu", "info"))
+        run(["criu", "cpuinfo", "dump", "-D", images.folder("cpu", "info")], code="guest.cpu-unknown")
+        self._send_images("cpu", "info")
+        self._link.call("check_cpu", 60, frames=self._link.sent)
+        self._journal.enter("prepared", units=facts)
+
+    def precopy(self) -> dict[str, Any]:
+        """One round of memory and files while the workload runs: {round, bytes, seconds, estimate_ms}."""
+        self._require("prepared", "precopied")
+        began = time.monotonic()
+        number, before = self._rounds, str(self._rounds - 1) if self._rounds else None
+        moved = 0
+        for name, fact in self._units().items():
+            folder = images.folder(name, number)
+            shutil.rmtree(folder, ignore_errors=True)
+            os.makedirs(folder)
+            checkpoint.require(
+                checkpoint.pre_dump(fact["pid"], folder, before, _PRE_DUMP), folder, "guest.pre-dump-failed"
+            )
+            moved += self._send_images(name, str(number))
+        moved += self._send_files(last=False)
+        self._link.call("arrived", 300, frames=self._link.sent)
+        self._rounds += 1
+        self._bytes += moved
+        seconds = time.monotonic() - began
+        self._journal.enter("precopied", round=number, bytes=moved, seconds=seconds)
+        return {"round": number, "bytes": moved, "seconds": round(seconds, 3), "estimate_ms": self._estimate()}
+
+    def _estimate(self) -> int:
+        """The blackout if it began now: the newest round's memory would change again, and travel as fast."""
+        rounds = [entry for entry in self._journal.since("prepared") if entry["name"] == "precopied"]
+        return round(1000 * (_FIXED + float(rounds[-1]["seconds"])))
+
+    # -- the blackout -------------------------------------------------------------------------------------------------
+
+    def cut_over(self) -> dict[str, Any]:
+        """Freeze and hand over; returns once granted. Raises GuestError after the workload has resumed here."""
+        self._require("prepared", "precopied")
+        moving = [plan.name for plan in self.move.with_handover("move")]
+        adoption.let_go([*moving, *(plan.name for plan in self.move.with_handover("restart"))])
+        with suppress(GuestError):  # a journal that is not kept on disk
+            run(["journalctl", "--rotate"], timeout=30)
+        deadline = time.monotonic() + self.move.dead_man_seconds
+        self._journal.enter("frozen", deadline=deadline)
+        self._tell("frozen")
+        addresses = [address.address for address in self.move.addresses]
+        missed = replay.Capture(addresses, [address.mac for address in self.move.addresses])
+        try:
+            fence.close(addresses)
+            self._journal.mark("fenced")
+            self._leave(deadline)
+            packets = [base64.b64encode(packet).decode() for packet in missed.stop()]
+            left = _left(deadline)
+            self._link.call("handed_over", left, frames=self._link.sent, seconds=left, packets=packets)
+        except Exception as error:
+            if self._journal.phase != "frozen":
+                return {"granted": True}  # only the answer was lost
+            self._resume_for_certain()
+            if isinstance(error, GuestError):
+                raise GuestError(error.code, f"{error.detail} (the workload has resumed)", error.remedy) from error
+            raise
+        finally:
+            missed.stop()
+        return {"granted": True, "bytes": self._bytes}
+
+    def _leave(self, deadline: float) -> None:
+        """Memory, files and mounts, as much side by side as their order allows."""
+        restarting = [plan.name for plan in self.move.with_handover("restart")]
+        workers, sender = ThreadPoolExecutor(8), ThreadPoolExecutor(1)
+        working: list[Future[None]] = [workers.submit(adoption.stop, restarting)]
+        sends: list[Future[int]] = []
+        try:
+            dumps = {name: workers.submit(self._dump, name, deadline) for name in self._units()}
+            working += dumps.values()
+            for name, dumped in dumps.items():
+                dumped.result()
+                sends.append(sender.submit(self._send_images, name, "final"))
+            working[0].result()
+            self._journal.mark("dumped")
+            working.append(workers.submit(self._unmount, deadline))
+            # nothing writes any more: what has changed by now is all there is
+            sends.append(sender.submit(self._send_files, last=True))
+            working[-1].result()
+            self._bytes += sum(sent.result(timeout=_left(deadline)) for sent in sends)
+        except FutureTimeout as error:
+            raise GuestError("guest.dead-man", "the images could not be sent in time") from error
+        finally:
+            # whoever resumes must find every dump ended; a sender may hang on a dead link, and changes nothing here
+            wait(working)
+            for pool in (workers, sender):
+                pool.shutdown(wait=False, cancel_futures=True)
+        self._journal.mark("sent", bytes=self._bytes)
+
+    def _dump(self, name: str, deadline: float) -> None:
+        folder = images.folder(name, "final")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+        before = str(self._rounds - 1) if self._rounds else None
+        fact = self._units()[name]
+        done = checkpoint.dump(fact["pid"], folder, before, _left(deadline))
+        checkpoint.require(done, folder, "guest.dump-failed")
+        adoption.stage(name, fact["streams"], stopped=False)
+        self._journal.mark("dumped-unit", unit=name)
+
+    def _unmount(self, deadline: float) -> None:
+        disks.unmount(self.move.mounts, _left(deadline))
+        self._journal.mark("unmounted")
+        self._tell("unmounted")
+
+    def ask(self) -> dict[str, Any]:
+        """The target asks for the workload. Written down here, and for a reboot, before the answer leaves."""
+        with self._authority:
+            frozen = self._journal.last("frozen")
+            if self._journal.phase != "frozen" or frozen is None or time.monotonic() > frozen["deadline"]:
+                raise GuestError("guest.not-granted", f"the source is {self._journal.phase}")
+            places.set_away(True)
+            self._journal.enter("granted")
+        self._tell("granted")
+        return {}
+
+    def opened(self, timeline: list[dict[str, Any]]) -> dict[str, Any]:
+        """The target serves: the blackout is over, by the clock that saw it begin."""
+        with self._authority:
+            if self._journal.phase == "granted":
+                self._journal.enter("opened", target=timeline)
+        self._tell("opened", blackout_ms=self.blackout_ms())
+        return {}
+
+    # -- the way back -------------------------------------------------------------------------------------------------
+
+    def returned(self) -> dict[str, Any]:
+        """The target has stopped everything and hands back."""
+        threading.Thread(target=self._resume_for_certain, name="resume", daemon=True).start()
+        return {}
+
+    def recover(self) -> None:
+        """After this program died: what was frozen and not granted resumes; copies made ahead begin anew."""
+        if self._journal.phase == "frozen":
+            self._wait_for_criu()
+            self._resume_for_certain()
+        elif self._journal.phase in ("prepared", "precopied"):
+            self._journal.enter("idle")
+
+    def resume(self) -> dict[str, Any]:
+        """Serve here again. The caller answers for it that the target does not, once the grant has been given."""
+        with self._authority:
+            if self._journal.phase == "opened":
+                raise GuestError("guest.opened", "the workload lives on the other machine", "move it back instead")
+            if self._journal.phase not in ("frozen", "granted"):
+                return {"units": {}}
+            granted = self._journal.phase == "granted"
+            disks.wait_for(self.move.mounts, time.monotonic() + 1)
+            disks.mount(self.move.mounts)
+            gone = self._journal.last("unmounted")
+            stale = disks.changed_since(self.move.mounts, gone["realtime"]) if granted and gone else None
+            places.set_away(False)
+            how = self._bring_back(stale)
+            fence.lift()
+            for address in self.move.addresses:
+                nics.announce(address.address, address.mac)
+            self._journal.enter("resumed", units=how, changed=stale or "")
+        fence.clear_criu()
+        adoption.forget(plan.name for plan in self.move.units)
+        self._tell("resumed", units=how)
+        return {"units": how, "changed": stale or ""}
+
+    def _bring_back(self, stale: str | None) -> dict[str, str]:
+        """Each unit as far back as is safe: memory older than its files would corrupt them."""
+        how: dict[str, str] = {}
+        dumped = {entry["unit"] for entry in self._journal.since("frozen") if entry["name"] == "dumped-unit"}
+        for name, fact in self._units().items():
+            process = proc.read(fact["pid"])
+            if process is not None and process.started == fact["started"] and process.state != "Z":
+                how[name] = "alive"
+            else:
+                how[name] = "restored" if name in dumped and stale is None else "started"
+        restored = [name for name, way in how.items() if way == "restored"]
+        if restored:
+            adoption.expect(restored)
+            try:
+                adoption.start(restored)
+            except GuestError as error:
+                self._journal.mark("restore-failed", detail=error.detail)
+                adoption.kill(restored)
+                how |= dict.fromkeys(restored, "started")
+        how |= {plan.name: "started" for plan in self.move.with_handover("restart")}
+        started = [name for name, way in how.items() if way == "started"]
+        if started:
+            adoption.forget(started)
+            adoption.start(started)
+        return how
+
+    def _resume_for_certain(self) -> None:
+        """Until it has worked, or somebody else has decided: a volume may still be on its way back."""
+        while True:
+            try:
+                self.resume()
+            except GuestError as error:
+                if error.code == "guest.opened":
+                    return
+                if (self._journal.last("resume-failed") or {}).get("detail") != error.detail:
+                    self._journal.mark("resume-failed", code=error.code, detail=error.detail)
+                time.sleep(1)
+            else:
+                return
+
+    def _wait_for_criu(self) -> None:
+        """A dump that this program's predecessor had started must end before anybody looks at its tasks."""
+        end = time.monotonic() + self.move.dead_man_seconds
+        while time.monotonic() < end and any(proc.name(pid) == "criu" for pid in proc.pids()):
+            time.sleep(0.05)
+
+    def finish(self) -> None:
+        """Leave nothing of ours behind. Where the workload has left, its silence stays."""
+        if self._journal.phase in ("frozen", "granted"):
+            raise GuestError("guest.undecided", "the move is neither done nor undone", "resume, or open, first")
+        if self._journal.phase != "opened":
+            fence.lift()
+        fence.clear_criu()
+        adoption.forget(plan.name for plan in self.move.units)
+        images.give_back_room()
+
+    # -- what is known ------------------------------------------------------------------------------------------------
+
+    def blackout_ms(self) -> int | None:
+        frozen = self._journal.last("frozen")
+        end = self._journal.last("opened") or self._journal.last("resumed")
+        if frozen is None or end is None or end["monotonic"] < frozen["monotonic"]:
+            return None
+        return round((float(end["monotonic"]) - float(frozen["monotonic"])) * 1000)
+
+    def timeline(self) -> list[dict[str, Any]]:
+        """What happened when in the blackout, in ms since it began; the target's part on its own clock, fitted in."""
+        entries = self._journal.since("frozen")
+        if not entries:
+            return []
+        began = entries[0]["monotonic"]
+        here = [{"name": e["name"], "ms": round((e["monotonic"] - began) * 1000)} for e in entries]
+        opened, granted = self._journal.last("opened"), self._journal.last("granted")
+        if opened is None or granted is None or opened["monotonic"] < began:
+            return here
+        # the target counts from asking for the grant
+        asked = granted["monotonic"] - began
+        there = [{"name": f"target {e['name']}", "ms": round(asked * 1000 + e["ms"])} for e in opened["target"]]
+        return sorted(here + there, key=lambda entry: int(entry["ms"]))
+
+    @property
+    def bytes(self) -> int:
+        return self._bytes
+
+    def _units(self) -> dict[str, dict[str, Any]]:
+        prepared = self._journal.last("prepared")
+        units_known: dict[str, dict[str, Any]] = prepared["units"] if prepared else {}
+        return units_known
+
+    def _require(self, *phases: str) -> None:
+        if self._journal.phase not in phases:
+            raise GuestError("guest.wrong-phase", f"{self._journal.phase}: must be {' or '.join(phases)}")
+
+    def _send_images(self, unit: str, name: str) -> int:
+        path = images.folder(unit, name)
+        entries = images.describe(path)
+        fact = self._units().get(unit, {})
+        header = {"images": unit, "folder": name, "entries": entries, "streams": fact.get("streams", {})}
+        sent: list[int] = []
+        self._link.send(header, lambda out: sent.append(images.send(path, entries, out)))
+        return sum(sent)
+
+    def _send_files(self, *, last: bool) -> int:
+        """What has changed on the root disk since the round before."""
+        if self.move.files_since is None:
+            return 0
+        if self._files is None:
+            known = self._link.call("known", 120)["known"]
+            scope = Scope(include=self.move.include, exclude=self.move.exclude)
+            self._files = Departing(scope, self.move.files_since)
+            rounds: Iterable[Round] = [self._files.first(known)]
+        else:
+            rounds = self._files.last() if last else [self._files.next()]
+        sent: list[int] = []
+        for changes in rounds:
+            header = {"files": len(changes.paths), "deleted": [_text(path) for path in changes.deleted]}
+            self._link.send(header, partial(_write_files, self._files, changes, sent))
+            if last:
+                self._journal.mark("files", files=len(changes.paths), deleted=len(changes.deleted))
+        return sum(sent)
+
+
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")
+
+
+def _write_files(files: Departing, changes: Round, sent: list[int], out: IO[bytes]) -> None:
+    with ChunkWriter(out) as chunks:
+        sent.append(files.write(changes, cast(IO[bytes], chunks)))
+
+
+def _running(name: str) -> dict[str, Any]:
+    """{pid, started, pids, bytes, ports, streams} of an active unit. Raises GuestError(guest.unit-not-running)."""
+    [shown] = units.show(name)
+    tree = proc.tree(shown.main_pid) if shown.active and shown.main_pid else []
+    if not tree:
+        raise GuestError("guest.unit-not-running", f"{name} has no running main process", "start it, or leave it out")
+    pids = [process.pid for process in tree]
+    return {
+        "pid": shown.main_pid,
+        "started": tree[0].started,
+        "pids": pids,
+        "bytes": sum(process.rss for process in tree),
+        "ports": proc.listening(pids),
+        "streams": {str(fd): inode for fd, inode in checkpoint.standard_streams(shown.main_pid).items()},
+    }
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise GuestError("guest.dead-man", "the blackout took longer than the dead-man timer allows")
+    return left

@@ -1,0 +1,101 @@
+"""Checkpoint images: room for them in memory, and how one folder of them travels."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import IO, Any
+
+from . import memory, places
+from .disks import mounted
+from .errors import GuestError
+from .external import run
+
+_CHUNK = 1 << 20
+#: Memory that must stay free for everything else on the machine.
+_SPARE = 96 << 20
+
+
+def folder(unit: str, name: str | int) -> str:
+    """Where a unit's images of one round lie. Raises GuestError(guest.bad-message) for a name that would lead out."""
+    if "/" in unit or unit in ("", ".", "..") or ".." in str(name):
+        raise GuestError("guest.bad-message", f"image folder {unit[:80]!r}")
+    return os.path.join(places.IMAGES, unit, str(name))
+
+
+def make_room(resident: int) -> None:
+    """A file system of its own in memory for units of that many bytes. Raises GuestError(guest.no-memory)."""
+    if mounted(places.IMAGES):
+        return
+    # later rounds repeat what has changed since the first
+    needed = int(resident * 1.3) + (32 << 20)
+    available = memory.available()
+    if available < needed + _SPARE:
+        raise GuestError(
+            "guest.no-memory",
+            f"the images need {needed >> 20} MiB of memory, {available >> 20} MiB are available",
+            "hand large units over by restart, or give the server more memory",
+        )
+    os.makedirs(places.IMAGES, mode=0o700, exist_ok=True)
+    run(["mount", "-t", "tmpfs", "-o", f"mode=700,size={needed}", "tmpfs", places.IMAGES])
+
+
+def give_back_room() -> None:
+    if mounted(places.IMAGES):
+        run(["umount", "-l", places.IMAGES], check=False)
+    shutil.rmtree(places.IMAGES, ignore_errors=True)
+
+
+def describe(path: str) -> list[dict[str, Any]]:
+    """The folder's entries: {"name", "size"} for a file, {"name", "link"} for CRIU's link to the folder before it."""
+    found: list[dict[str, Any]] = []
+    for entry in sorted(os.scandir(path), key=lambda each: each.name):
+        if entry.is_symlink():
+            found.append({"name": entry.name, "link": os.readlink(entry.path)})
+        elif not entry.name.endswith((".log", ".pid")):
+            found.append({"name": entry.name, "size": entry.stat().st_size})
+    return found
+
+
+def send(path: str, entries: list[dict[str, Any]], out: IO[bytes]) -> int:
+    """The files' content, one after the other as ``entries`` tell; returns the bytes."""
+    sent = 0
+    for entry in entries:
+        if "link" in entry:
+            continue
+        with open(os.path.join(path, entry["name"]), "rb") as file:
+            left = entry["size"]
+            while left:
+                piece = file.read(min(left, _CHUNK))
+                if not piece:
+                    raise GuestError("guest.image-changed", f"{entry['name']} became shorter")
+                out.write(piece)
+                left -= len(piece)
+                sent += len(piece)
+    out.flush()
+    return sent
+
+
+def receive(path: str, entries: list[dict[str, Any]], source: IO[bytes]) -> int:
+    """The reverse of ``send``; a folder that is there already is replaced."""
+    shutil.rmtree(path, ignore_errors=True)
+    os.makedirs(path, mode=0o700)
+    received = 0
+    for entry in entries:
+        name = str(entry["name"])
+        if "/" in name or name in ("", ".", ".."):
+            raise GuestError("guest.bad-message", f"image name {name[:80]!r}")
+        target = os.path.join(path, name)
+        if "link" in entry:
+            os.symlink(str(entry["link"]), target)
+            continue
+        with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            left = int(entry["size"])
+            while left:
+                piece = source.read(min(left, _CHUNK))
+                if not piece:
+                    raise GuestError("guest.link-broken", "the other machine stopped in the middle of an image")
+                file.write(piece)
+                left -= len(piece)
+                received += len(piece)
+    return received
