@@ -109,7 +109,7 @@ def within(path: bytes, folder: bytes) -> bool:
 def _relative(paths: Iterable[str]) -> list[bytes]:
     found = []
     for path in paths:
-        if not path.startswith("/") or os.path.normpath(path) != path or path == "/":
+        if not path.startswith("/") or path.startswith("//") or os.path.normpath(path) != path or path == "/":
             raise GuestError("guest.bad-scope", f"{path[:200]!r} is not a plain absolute path")
         found.append(os.fsencode(path)[1:])
     return found
