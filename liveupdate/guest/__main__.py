@@ -10,14 +10,21 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from . import daemon, places
+from . import daemon, guard, nics, places
 from .errors import GuestError, describe
 from .inspect import inspect
 from .trial import trial
 
 #: Commands that need no daemon, and leave nothing.
-COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {"inspect": inspect, "trial": trial}
-
+COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
+    "inspect": inspect,
+    "trial": trial,
+    "guard_install": guard.guard_install,
+    "guard_remove": guard.guard_remove,
+    "management_up": nics.management_up,
+    "management_down": nics.management_down,
+    "adopt_nic": nics.adopt_nic,
+}
 
 #: Commands that run for as long as somebody needs them.
 STREAMS: dict[str, Callable[[], None]] = {

@@ -190,7 +190,7 @@ class Arrival:
             self._replay()
         for address in self.move.addresses:
             nics.announce(address.address, address.mac)
-        places.set_away(False)
+        places.set_owner(here=True, addresses=self.move.address_lines())
         threading.Thread(target=self._tell_source, args=("opened",), daemon=True).start()
         self._tell("opened")
         return {"opened": True}

@@ -173,7 +173,7 @@ class Departure:
             frozen = self._journal.last("frozen")
             if self._journal.phase != "frozen" or frozen is None or time.monotonic() > frozen["deadline"]:
                 raise GuestError("guest.not-granted", f"the source is {self._journal.phase}")
-            places.set_away(True)
+            places.set_owner(here=False)
             self._journal.enter("granted")
         self._tell("granted")
         return {}
@@ -213,7 +213,7 @@ class Departure:
             disks.mount(self.move.mounts)
             gone = self._journal.last("unmounted")
             stale = disks.changed_since(self.move.mounts, gone["realtime"]) if granted and gone else None
-            places.set_away(False)
+            places.set_owner(here=True, addresses=self.move.address_lines())
             how = self._bring_back(stale)
             fence.lift()
             for address in self.move.addresses:

@@ -323,6 +323,16 @@ class Arriving:
                 file.writelines(b"%d %d %s\0" % (*known, path) for path, known in left.items())
 
 
+def to_text(paths: Iterable[bytes]) -> list[str]:
+    """Paths for a message."""
+    return [path.decode("utf-8", "surrogateescape") for path in paths]
+
+
+def to_paths(names: Iterable[str]) -> list[bytes]:
+    """Paths from a message."""
+    return [name.encode("utf-8", "surrogateescape") for name in names]
+
+
 def sync(root: str) -> None:
     """Write what the root disk's cache holds; afterwards every write changes a ctime again."""
     at = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

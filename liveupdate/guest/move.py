@@ -58,6 +58,10 @@ class Move:
     open_within_seconds: float = 60.0
     raw: dict[str, Any] = field(default_factory=dict, compare=False)
 
+    def address_lines(self) -> str:
+        """For the guard's mark, a line each: MAC, address with prefix, MTU, no gateway of its own."""
+        return "".join(f"{each.mac} {each.address}/{each.prefix} 1500 -\n" for each in self.addresses)
+
     def with_handover(self, *handovers: str) -> tuple[UnitPlan, ...]:
         return tuple(unit for unit in self.units if unit.handover in handovers)
 

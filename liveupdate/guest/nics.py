@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import socket
 import struct
 import threading
 import time
+from contextlib import suppress
+from typing import Any
 
 from .errors import GuestError
 from .external import run
@@ -15,16 +18,22 @@ from .external import run
 _ARP = 0x0806
 
 
+def names() -> dict[str, str]:
+    """The machine's interfaces with hardware: MAC → name."""
+    found = {}
+    for name in sorted(os.listdir("/sys/class/net")):
+        if os.path.exists(f"/sys/class/net/{name}/device"):
+            with open(f"/sys/class/net/{name}/address", encoding="ascii") as file:
+                found[file.read().strip()] = name
+    return found
+
+
 def interface(mac: str) -> str:
     """The interface with this MAC. Raises GuestError(guest.no-interface)."""
-    for name in sorted(os.listdir("/sys/class/net")):
-        try:
-            with open(f"/sys/class/net/{name}/address", encoding="ascii") as file:
-                if file.read().strip() == mac and not os.path.exists(f"/sys/class/net/{name}/master"):
-                    return name
-        except OSError:
-            continue
-    raise GuestError("guest.no-interface", f"no interface has the MAC address {mac}")
+    name = names().get(mac)
+    if name is None:
+        raise GuestError("guest.no-interface", f"no interface has the MAC address {mac}")
+    return name
 
 
 def add(address: str, prefix: int, mac: str) -> None:
@@ -40,6 +49,63 @@ def remove(address: str, prefix: int, mac: str) -> None:
     done = run(["ip", "address", "del", f"{address}/{prefix}", "dev", interface(mac)], check=False)
     if not done.ok and "Cannot assign" not in done.text and "not found" not in done.text:
         raise GuestError("guest.address-failed", done.text[-300:])
+
+
+def management_up(mac: str, address: str, prefix: int) -> dict[str, Any]:
+    """A second address, by which the worker reaches this machine when the first is silent: {"interface"}."""
+    name = interface(mac)
+    with open(f"/proc/sys/net/ipv4/conf/{name}/promote_secondaries", "w", encoding="ascii") as file:
+        # it must outlive an address of the same network that was there before it
+        file.write("1")
+    add(address, prefix, mac)
+    announce(address, mac)
+    time.sleep(0.1)
+    return {"interface": name}
+
+
+def management_down(mac: str, address: str, prefix: int) -> dict[str, Any]:
+    remove(address, prefix, mac)
+    return {}
+
+
+def adopt_nic(mac: str, address: str, prefix: int, gateway: str | None = None, mtu: int = 1500) -> dict[str, Any]:
+    """Move an address to the interface that has just been attached with ``mac``: {"interface", "from", "gap_ms"}.
+
+    Waits up to 60 s for the interface. Idempotent. Raises GuestError(guest.no-interface).
+    """
+    end = time.monotonic() + 60
+    while mac not in names() and time.monotonic() < end:
+        time.sleep(0.1)
+    name = interface(mac)
+    run(["ip", "link", "set", name, "mtu", str(int(mtu)), "up"])
+    _wait_carrier(name, end)
+    before = sorted({each for each in _holders(address) if each != name})
+    began = time.monotonic()
+    # two interfaces with one address for a moment: what comes in on either is answered
+    add(address, prefix, mac)
+    announce(address, mac)
+    if gateway:
+        run(["ip", "route", "replace", "default", "via", str(ipaddress.ip_address(gateway)), "dev", name])
+    for other in before:
+        run(["ip", "address", "del", f"{address}/{int(prefix)}", "dev", other], check=False)
+    network = str(ipaddress.ip_network(f"{address}/{int(prefix)}", strict=False))
+    run(["ip", "route", "replace", network, "dev", name, "src", address, "metric", "0"], check=False)
+    announce(address, mac)
+    return {"interface": name, "from": before, "gap_ms": round((time.monotonic() - began) * 1000)}
+
+
+def _wait_carrier(name: str, end: float) -> None:
+    while time.monotonic() < end:
+        with suppress(OSError), open(f"/sys/class/net/{name}/carrier", encoding="ascii") as file:
+            if file.read().strip() == "1":
+                return
+        time.sleep(0.05)
+
+
+def _holders(address: str) -> list[str]:
+    """The interfaces that have this address."""
+    shown = json.loads(run(["ip", "-json", "address", "show", "to", f"{address}"]).text or "[]")
+    return [str(link["ifname"]) for link in shown if link.get("ifname")]
 
 
 def announce(address: str, mac: str, times: int = 3) -> None:

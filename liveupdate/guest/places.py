@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 ROOT = "/run/liveupdate"
 AGENT = f"{ROOT}/agent.pyz"
@@ -22,8 +23,8 @@ AUTHORIZED_KEYS = f"{ROOT}/authorized_keys"
 #: While this exists, the guard lets the workload's units be loaded: a move to this machine is under way.
 EXPECTING = f"{ROOT}/expecting"
 
-#: On the root disk, through reboots: the workload has left this machine (the guard reads it).
-AWAY = "/var/lib/liveupdate/away"
+#: What the guard needs to know, on the root disk, through reboots (see ``guard``).
+GUARD = "/etc/liveupdate-guard"
 
 AGENT_UNIT = "liveupdate-agent.service"
 SSHD_UNIT = "liveupdate-sshd.service"
@@ -44,18 +45,21 @@ def write_private(path: str, content: str) -> None:
     os.replace(part, path)
 
 
-def set_away(away: bool) -> None:
-    """Write down for the next boot, durably, whether the workload has left."""
-    folder = os.path.dirname(AWAY)
-    if away:
-        os.makedirs(folder, mode=0o755, exist_ok=True)
-        with open(AWAY, "w", encoding="ascii") as file:
-            os.fsync(file.fileno())
-    elif os.path.exists(AWAY):
-        os.unlink(AWAY)
-    else:
+def set_owner(here: bool, addresses: str = "") -> None:
+    """Tell the guard, durably, whose the workload is from now on: this machine's, with its ``addresses``, or not.
+
+    Without a guard there is nobody to tell: nothing is written.
+    """
+    if not os.path.isdir(GUARD):
         return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    mark, other = ("here", "away") if here else ("away", "here")
+    with open(os.open(f"{GUARD}/{mark}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+        file.write(addresses)
+        file.flush()
+        os.fsync(file.fileno())
+    with suppress(FileNotFoundError):
+        os.unlink(f"{GUARD}/{other}")
+    handle = os.open(GUARD, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
     finally:
