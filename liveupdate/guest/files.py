@@ -235,7 +235,7 @@ class Arriving:
         gone = 0
         with Tree(self._scope) as tree:
             try:
-                for path in sorted(deleted, reverse=True):
+                for path in sorted(map(placing.checked, deleted), reverse=True):
                     gone += self._try(path, partial(self._delete, tree, path))
                 for path, member, content in archive.read(stream):
                     if self._try(path, partial(self._put, tree, path, member, content)):

@@ -193,10 +193,14 @@ def clear(root: str) -> None:
 
 def plain(name: str) -> bytes:
     """An archive's name as a path. Raises GuestError(guest.bad-files) for one that could lead elsewhere."""
-    path = name.encode("utf-8", "surrogateescape")
+    return checked(name.encode("utf-8", "surrogateescape"))
+
+
+def checked(path: bytes) -> bytes:
+    """The path without what says nothing. Raises GuestError(guest.bad-files) for one that could lead elsewhere."""
     parts = [part for part in path.split(b"/") if part not in (b"", b".")]
     if path.startswith(b"/") or b".." in parts or not parts:
-        raise GuestError("guest.bad-files", f"the name {name[:200]!r} in the source's stream")
+        raise GuestError("guest.bad-files", f"the name {path[:200]!r} from the source")
     return b"/".join(parts)
 
 

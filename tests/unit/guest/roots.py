@@ -130,6 +130,12 @@ def remove(path: Path) -> None:
     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
+def winners(report: Report) -> dict[str, str]:
+    """Whose version is there now, for each conflict."""
+    assert report.conflict_count == len(report.conflicts)
+    return {conflict.path: conflict.winner for conflict in report.conflicts}
+
+
 def _content(path: Path, status: os.stat_result) -> object:
     if stat.S_ISLNK(status.st_mode):
         return os.readlink(path)

@@ -105,9 +105,9 @@ def test_an_exclusion_beats_an_inclusion_of_the_same_path(root: Path) -> None:
 
 @pytest.mark.parametrize("path", ["srv", "/srv/../etc", "/", "//srv", "/srv/", ""])
 def test_the_operator_s_paths_are_plain(root: Path, path: str) -> None:
-    for words in ([path], []), ([], [path]):
+    for role in ("include", "exclude"):
         with pytest.raises(GuestError) as caught:
-            Scope(*words, root=str(root))
+            Scope(root=str(root), **{role: [path]})
         assert caught.value.code == "guest.bad-scope"
 
 
