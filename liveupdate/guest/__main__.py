@@ -13,6 +13,7 @@ from typing import Any
 from . import daemon, guard, nics, places
 from .errors import GuestError, describe
 from .inspect import inspect
+from .stale import stale
 from .trial import trial
 
 #: Commands that need no daemon, and leave nothing.
@@ -24,6 +25,7 @@ COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
     "management_up": nics.management_up,
     "management_down": nics.management_down,
     "adopt_nic": nics.adopt_nic,
+    "stale": stale,
 }
 
 #: Commands that run for as long as somebody needs them.

@@ -87,12 +87,14 @@ class Daemon:
                 for entry in self.journal.entries
                 if entry["phase"]
             ],
+            "now": time.monotonic(),
             "linked": self._link.alive,
             "blackout_ms": self._departure.blackout_ms() if self._departure else None,
             "timeline": duty.timeline() if duty else [],
             "bytes": self._departure.bytes if self._departure else 0,
             "returned": {k: last.get(k, "") for k in ("code", "detail")} if last and phase == "returned" else None,
             "resumed": self.journal.last("resumed") if phase == "resumed" else None,
+            "failure": self.journal.last("cut-over-failed"),
         }
 
     def finish(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import IO, Any, cast
 
 from . import adoption, checkpoint, disks, fence, images, nics, places, proc, replay, units
 from .chunks import ChunkWriter
-from .errors import GuestError
+from .errors import GuestError, describe
 from .external import run
 from .files import Departing, Round
 from .journal import Journal
@@ -115,6 +115,7 @@ class Departure:
         except Exception as error:
             if self._journal.phase != "frozen":
                 return {"granted": True}  # only the answer was lost
+            self._journal.mark("cut-over-failed", **describe(error))
             self._resume_for_certain()
             if isinstance(error, GuestError):
                 raise GuestError(error.code, f"{error.detail} (the workload has resumed)", error.remedy) from error

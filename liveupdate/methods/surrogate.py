@@ -1,22 +1,25 @@
-"""A server is updated by moving its workload to a freshly booted twin.
-
-The steps between attach and release_original (pre_copy, cut_over, probe, open, hold), and guard and user_space, are not
-built yet: until they are, there is no pivot, and the method can only be previewed.
-"""
+"""A server is updated by moving its workload to a freshly booted twin."""
 
 from liveupdate.methods import Method
 from liveupdate.steps import (
     attach,
     clean_up,
+    cut_over,
     fallback,
+    guard,
+    hold,
     lock,
     mirror,
+    open,
     place,
+    pre_copy,
     preflight,
+    probe,
     provision,
     release_original,
     reserve_port,
     update,
+    user_space,
 )
 
 METHOD = Method(
@@ -27,13 +30,24 @@ METHOD = Method(
         lock.STEP,
         fallback.STEP,
         reserve_port.STEP,
+        guard.STEP,
         mirror.STEP,
         place.STEP,
         provision.STEP,
         update.STEP,
         attach.STEP,
+        pre_copy.STEP,
+        cut_over.STEP,
+        probe.STEP,
+        open.STEP,
+        hold.STEP,
         release_original.STEP,
+        user_space.STEP,
         clean_up.STEP,
     ),
     preview=(preflight.STEP,),
+    pivot=open.STEP,
+    back=(pre_copy.STEP, cut_over.STEP, probe.STEP, open.STEP),
+    back_pivot=open.STEP,
+    back_until=release_original.STEP,
 )

@@ -35,8 +35,8 @@ def candidates(guest: Json, wanted: Sequence[Mapping[str, Any]], metadata: str) 
 def decide(guest: Json, trials: Mapping[str, Json], wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One entry per unit that was tried: {name, handover, health, main_pid, rss, ports, mounts, reason}.
 
-    A unit whose trial worked moves, another is restarted, unless the request says otherwise. Its health is what the
-    request says, else that every port it listens on accepts.
+    A unit whose trial worked moves, another is restarted, unless the request says otherwise. Without health
+    checks in the request the guest asks every address and port that the unit listened on.
     """
     asked = {unit["name"]: unit for unit in wanted}
     seen = {str(unit.get("name", "")): unit for unit in guest.get("units", [])}
@@ -51,7 +51,7 @@ def _decide(name: str, seen: Json, trial: Json, asked: Mapping[str, Any]) -> dic
     return {
         "name": name,
         "handover": str(handover),
-        "health": list(asked.get("health") or []) or [{"kind": "tcp", "port": port} for port in ports],
+        "health": list(asked.get("health") or []),
         "main_pid": int(seen.get("main_pid", 0)),
         "rss": int(seen.get("rss", 0)),
         "ports": ports,

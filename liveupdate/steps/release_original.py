@@ -126,8 +126,7 @@ def _take_port(context: StepContext) -> None:
 def _adopt(context: StepContext, original: dict[str, Any]) -> None:
     """In the guest: the address to the NIC that has come, connections included; then the guard away."""
     guest = context.guest("surrogate")
-    known = {key: original[key] for key in ("mac", "address", "prefix", "gateway")}
-    guest.agent().call("adopt_nic", **known)
+    guest.oneshot("adopt_nic", {key: original[key] for key in ("mac", "address", "prefix", "gateway", "mtu")})
     # from here on a reboot starts everything by itself, as on any server
     guest.oneshot("guard_remove", {})
 

@@ -54,6 +54,16 @@ class Agent:
         finally:
             self._answers.pop(number, None)
 
+    def send(self, command: str, **arguments: Any) -> None:
+        """Start a command without waiting for its answer: the program's status tells. Raises ``guest.silent``."""
+        with self._lock:
+            self._next += 1
+            line = json.dumps({"id": self._next, "command": command, "arguments": arguments}) + "\n"
+            try:
+                self._channel.sendall(line.encode())
+            except OSError:
+                raise _silent(command) from None
+
     def wait_event(self, names: Collection[str], timeout: float) -> dict[str, Any]:
         """The next event with one of these names; others are passed over. Raises GuestError ``guest.silent``."""
         end = time.monotonic() + timeout

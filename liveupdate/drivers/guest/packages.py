@@ -19,6 +19,32 @@ def install(packages: Sequence[str]) -> tuple[str, ...]:
     return (*_APT, "--no-install-recommends", "install", "--", *packages)
 
 
+def upgrade_all() -> tuple[str, ...]:
+    """Everything that can be upgraded without removing anything; kernels come with updates of their own."""
+    return (*_APT, "--with-new-pkgs", "upgrade")
+
+
+def quietly(argv: Sequence[str]) -> tuple[str, ...]:
+    """Fresh package lists, then ``argv``, with maintainer scripts kept from starting or stopping services.
+
+    A policy that is there already stays, and rules.
+    """
+    return ("sh", "-c", _QUIETLY, "sh", *argv)
+
+
+#: needrestart would restart services by itself.
+_QUIETLY = """
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+  trap 'rm -f $policy' EXIT HUP INT TERM
+  printf '#!/bin/sh\\nexit 101\\n' > $policy
+  chmod 755 $policy
+fi
+export NEEDRESTART_SUSPEND=1 DEBIAN_FRONTEND=noninteractive
+apt-get -q -o DPkg::Lock::Timeout=300 update && "$@"
+"""
+
+
 def available(guest: Guest, prefix: str) -> list[str]:
     """Names in the package lists, or of installed packages, that begin with ``prefix``."""
     return _names(guest.run(["apt-cache", "pkgnames", prefix], timeout=180).stdout.split())

@@ -1,0 +1,193 @@
+"""The blackout: the source freezes and hands over, the target brings the workload up behind a fence.
+
+The guests do it between themselves; the worker starts it, moves volumes that can be on one server only, and looks. Who
+may go on when something is silent: before the grant the source resumes by itself; after it the source stays down until
+the target says that it has stopped, or Nova has stopped the target. Undo: exactly that, then the source resumes from
+its own images.
+"""
+
+import time
+from typing import Any
+
+from liveupdate.errors import Failed, GuestError
+from liveupdate.model import Json, Resource
+from liveupdate.planning import move
+from liveupdate.steps.attach import attached
+from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
+from liveupdate.steps.resources import make, unmake, wait, watch_server
+
+Status = dict[str, Any]
+
+_INTERVAL = 0.03
+#: Seconds in which a guest must answer when somebody waits for a decision.
+_ANSWER = 15.0
+
+
+def probe(context: StepContext) -> Probe:
+    sides = move.sides(context.spec.parameters)
+    try:
+        target = _status(context, sides.target)
+        if target["role"] == "target" and target["phase"] in ("ready", "opened"):
+            return Probe(True, _result(_status(context, sides.source), target))
+    except GuestError:
+        # apply looks closer, and undo decides
+        return NOT_DONE
+    return NOT_DONE
+
+
+def apply(context: StepContext) -> Json:
+    sides = move.sides(context.spec.parameters)
+    source = _status(context, sides.source)
+    if source["phase"] in ("prepared", "precopied"):
+        context.checkpoint()
+        context.event("blackout.started")
+        # it answers once it has granted; whoever comes after a crash of this worker finds it under way
+        context.guest(sides.source).agent().send("cut_over")
+    return _follow(context, sides)
+
+
+def undo(context: StepContext) -> None:
+    sides = move.sides(context.spec.parameters)
+    source = _status(context, sides.source)
+    if source["role"] != "source" or source["phase"] in ("idle", "prepared", "precopied"):
+        return
+    fenced = False
+    if source["phase"] in ("granted", "opened", "frozen"):
+        fenced = not _handed_back(context, sides)
+    for volume in _handed_over(context):
+        _bring(context, volume, sides.target, sides.source)
+    if source["phase"] != "resumed":
+        context.guest(sides.source).agent().call("resume", timeout=180, fenced=fenced)
+    context.event("blackout.ended", on=sides.source, resumed=_status(context, sides.source).get("resumed"))
+
+
+def _follow(context: StepContext, sides: move.Sides) -> Json:
+    """Until the target is ready. Raises Failed once the source has resumed, or may have to."""
+    settings = context.settings.surrogate
+    end = time.monotonic() + settings.dead_man + settings.open_within
+    while time.monotonic() < end:
+        source = _status(context, sides.source)
+        if source["phase"] == "frozen" and any(e["name"] == "unmounted" for e in source["timeline"]):
+            for volume in _handed_over(context):
+                _bring(context, volume, sides.source, sides.target)
+        if source["phase"] in ("granted", "opened"):
+            target = _status(context, sides.target)
+            if target["phase"] in ("ready", "opened"):
+                return _result(source, target)
+            if target["phase"] in ("returned", "failed"):
+                raise _failure(target.get("returned") or {}, "the target could not bring the workload up")
+        if source["phase"] in ("resumed", "failed", "idle"):
+            raise _failure(source.get("failure") or {}, "the source has resumed by itself")
+        time.sleep(_INTERVAL)
+    raise _failure({}, "the cut-over did not end in time")
+
+
+def _failure(told: dict[str, Any], otherwise: str) -> Failed:
+    return Failed(
+        str(told.get("detail") or otherwise)[:2000],
+        code=f"live-update.cut-over.{str(told.get('code') or 'guest.failed').removeprefix('guest.')}"[:100],
+        remedy=str(told.get("remedy") or "see the guests' journal (unit liveupdate-agent), then try again"),
+    )
+
+
+def _handed_back(context: StepContext, sides: move.Sides) -> bool:
+    """The target has stopped everything, by its own word. False: it has been stopped through Nova."""
+    try:
+        target = _status(context, sides.target)
+        if target["phase"] == "opened":
+            raise Failed(
+                "the target serves already",
+                code="live-update.cut-over.opened",
+                remedy="move the workload back instead",
+            )
+        if target["phase"] not in ("returned", "failed"):
+            target = context.guest(sides.target).agent().call("hand_back", timeout=120)
+        if target["phase"] == "returned":
+            return True
+    except GuestError as error:
+        context.event("progress", text=f"the target does not answer ({error.code}): it is stopped through Nova")
+    _fence(context, sides.target)
+    return False
+
+
+def _fence(context: StepContext, side: str) -> None:
+    """Stop the server, and see it stopped: nothing on it can answer or write afterwards."""
+    known = context.result("provision")["server_id"] if side == "surrogate" else context.job.server_id
+    servers = context.service_cloud().servers
+    server = servers.get(known)
+    if server is None or server.status == "SHUTOFF":
+        return
+    if not server.task_state:
+        servers.stop(server.id)
+
+    def stopped() -> bool | None:
+        now = servers.get(known)
+        return True if now is None or now.status == "SHUTOFF" else None
+
+    wait(context, stopped, "the target to be stopped", watch=lambda: watch_server(context.service_cloud(), known))
+
+
+# -- volumes that can be on one server only ----------------------------------------------------------------------------
+
+
+def _handed_over(context: StepContext) -> list[str]:
+    """Ids of the mounted data volumes that the worker must carry over."""
+    found = context.result("preflight")
+    serials = [m["device"] for m in move.data_mounts(found) if not m["shared"]]
+    volumes = [v for v in found["server"]["volumes"] if not v["boot"]]
+    return [v["id"] for v in volumes if any(v["serial"] in device for device in serials)]
+
+
+def _bring(context: StepContext, volume_id: str, giver: str, taker: str) -> None:
+    """Detach from one server and attach to the other; what is done is not done again."""
+    ids = {"original": context.job.server_id, "surrogate": context.result("provision")["server_id"]}
+    cloud = context.service_cloud()
+    role = f"{{}}-{volume_id[:8]}"
+    if volume_id in {a.volume_id for a in cloud.servers.volumes(ids[giver])}:
+        if context.ledger.find("attachment", role.format(giver)):
+            unmake(context, "attachment", role.format(giver))
+        else:
+            cloud.servers.detach_volume(ids[giver], volume_id)
+    wait(context, lambda: _available(context, volume_id) or attached_to(context, volume_id, ids[taker]), "the volume")
+
+    def create(line: Resource) -> str:
+        cloud.servers.attach_volume(ids[taker], volume_id)
+        return volume_id
+
+    details = {"server_id": ids[taker], "volume_id": volume_id}
+    if taker == "surrogate":
+        make(context, "attachment", role.format(taker), create, details)
+        wait(context, lambda: attached(context, volume_id) or None, "the volume to be attached")
+    elif not attached_to(context, volume_id, ids[taker]):
+        # where it was before: nothing that the ledger would have to take away
+        cloud.servers.attach_volume(ids[taker], volume_id)
+
+
+def _available(context: StepContext, volume_id: str) -> bool | None:
+    volume = context.service_cloud().volumes.get(volume_id)
+    return True if volume and volume.status == "available" else None
+
+
+def attached_to(context: StepContext, volume_id: str, server_id: str) -> bool | None:
+    volume = context.service_cloud().volumes.get(volume_id)
+    return True if volume and volume.status == "in-use" and server_id in volume.servers else None
+
+
+def _status(context: StepContext, side: str) -> Status:
+    status: Status = context.guest(side).agent().call("status", timeout=_ANSWER)
+    return {"role": None, "phase": "idle", "timeline": [], **status}
+
+
+def _result(source: Status, target: Status) -> dict[str, Any]:
+    """With the moments, each by the clock of its machine, from which files count on a way back."""
+    left = [p["realtime"] for p in source.get("phases", ()) if p["name"] == "frozen"]
+    arrived = [p["realtime"] for p in target.get("phases", ()) if p["name"] == "granted"]
+    return {
+        "timeline": source["timeline"],
+        "bytes": source.get("bytes", 0),
+        "left_at": left[-1] if left else 0,
+        "arrived_at": arrived[-1] if arrived else 0,
+    }
+
+
+STEP = Step("cut_over", "Cut over", probe, apply, undo, attempts=1, timeout=1800)

@@ -1,0 +1,53 @@
+"""Watch the workload for its soak time, and wait for the operator's word if the job asks for it.
+
+Nobody is held up: the job is parked between looks. Until this step is done the workload can be moved back. Undo:
+nothing.
+"""
+
+from typing import Any
+
+from liveupdate.errors import GuestError, Retry
+from liveupdate.model import Json
+from liveupdate.steps.probe import not_well
+from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
+
+_LOOK = 5.0
+
+
+def probe(context: StepContext) -> Probe:
+    return NOT_DONE
+
+
+def apply(context: StepContext) -> Json:
+    if context.job.decision == "confirm":
+        return {"confirmed": True}
+    asked = context.job.parameters
+    soak, confirm = float(asked.get("soak_seconds") or 0), bool(asked.get("confirm"))
+    if not soak and not confirm:
+        return {"confirmed": False}
+    served, sick = _look(context)
+    if sick:
+        raise Retry(_LOOK, f"not well: {'; '.join(sick)}: roll back, or confirm", counts=False)
+    if served < soak:
+        raise Retry(min(_LOOK, soak - served), f"watches the workload, {soak - served:.0f} s more", counts=False)
+    if confirm:
+        raise Retry(_LOOK, "waits for the operator to confirm, or to roll back", counts=False)
+    return {"confirmed": False, "soaked_seconds": round(served)}
+
+
+def undo(context: StepContext) -> None:
+    """Nothing was changed."""
+
+
+def _look(context: StepContext) -> tuple[float, list[str]]:
+    """Seconds since the workload was opened, and what is wrong with it."""
+    try:
+        agent = context.guest("surrogate").agent()
+        status: dict[str, Any] = agent.call("status", timeout=15)
+        opened = [p["monotonic"] for p in status.get("phases", ()) if p["name"] == "opened"]
+        return float(status["now"]) - float(opened[-1]), not_well(agent.call("probe", timeout=60))
+    except (GuestError, KeyError, IndexError) as error:
+        return 0.0, [f"the surrogate does not tell: {getattr(error, 'code', type(error).__name__)}"]
+
+
+STEP = Step("hold", "Watch the workload, wait for the operator", probe, apply, undo, timeout=8 * 86400)

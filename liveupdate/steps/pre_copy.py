@@ -1,0 +1,136 @@
+"""Copy memory and files ahead while the workload runs, from guest to guest, until little is left for the blackout.
+
+The original gets its temporary management address first: the way to reach it once its own address is silent. Undo:
+the copies, the link and that address go; nothing of the workload was touched.
+"""
+
+from contextlib import suppress
+from typing import Any
+
+from liveupdate.errors import Failed, GuestError, Retry
+from liveupdate.model import Json
+from liveupdate.planning import move
+from liveupdate.planning.move import Sides
+from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
+
+_ROUNDS = 6
+#: A round that leaves more than this part of the estimate before it is not worth another.
+_WORTHWHILE = 0.8
+#: Seconds for one round: the first one copies everything.
+_ROUND = 1800.0
+#: Seconds until a workload that was too busy is tried again.
+_POSTPONE = 120.0
+
+
+def probe(context: StepContext) -> Probe:
+    """Copies grow old: they are made again, which is quick when they are there."""
+    return NOT_DONE
+
+
+def apply(context: StepContext) -> Json:
+    sides = move.sides(context.spec.parameters)
+    _reach(context)
+    _connect(context)
+    _prepare(context, sides)
+    rounds = _rounds(context, sides)
+    estimate = rounds[-1]["estimate_ms"]
+    asked = context.job.parameters.get("blackout_budget_seconds")
+    budget = 1000 * float(context.settings.surrogate.budget if asked is None else asked)
+    # a workload that is asked back is not refused
+    if estimate > budget and sides.source == "original":
+        told = f"the blackout would be {estimate / 1000:.1f} s, more than the budget of {budget / 1000:.1f} s"
+        if context.job.parameters.get("on_budget") == "postpone":
+            raise Retry(_POSTPONE, f"{told}: postponed", counts=False)
+        raise Failed(
+            told,
+            user_fault=True,
+            code="live-update.pre-copy.over-budget",
+            remedy="try when the workload is quieter, raise the budget, or hand busy units over by restart",
+        )
+    return {"rounds": rounds, "bytes": sum(r["bytes"] for r in rounds), "estimate_ms": estimate}
+
+
+def undo(context: StepContext) -> None:
+    with suppress(GuestError):  # a surrogate that does not answer goes as a whole
+        context.guest("surrogate").agent().call("finish")
+    original = context.guest("original")
+    original.agent().call("finish")
+    if move.sides(context.spec.parameters).source == "surrogate":
+        return
+    original.remove_agent()
+    # by its own address again, since the other one goes now
+    context.guest("original").oneshot("management_down", _management(context))
+    context.guest("original").remove_agent()
+
+
+def _reach(context: StepContext) -> None:
+    """The temporary address is up, and the original answers there with the host key it is known by."""
+    address = _management(context)
+    if context.guest("original").address != address["address"]:
+        context.guest("original").oneshot("management_up", address)
+    guest = context.guest("original")
+    if guest.address != address["address"] or not guest.reachable():
+        raise Retry(
+            2.0,
+            f"the original does not answer on its management address {address['address']} yet",
+            code="live-update.guest.no-management",
+        )
+
+
+def _connect(context: StepContext) -> None:
+    original, surrogate = context.guest("original").agent(), context.guest("surrogate").agent()
+    if original.call("status").get("linked"):
+        return
+    own = context.result("reserve_port")["surrogate"]["address"]
+    key = original.call("keygen")["public_key"]
+    port = surrogate.call("listen", address=own, public_key=key)["port"]
+    known, bind = context.result("preflight")["host_key"], _management(context)["address"]
+    told = original.call("connect", timeout=120, address=own, port=port, host_key=known, bind=bind)
+    context.event("progress", text=f"the guests are linked, their clocks differ by {told['clock_offset']:.3f} s")
+
+
+def _prepare(context: StepContext, sides: Sides) -> None:
+    settings = context.settings.surrogate
+    began = _since(context, sides)
+    for role, side in (("target", sides.target), ("source", sides.source)):
+        described = move.describe(
+            side,
+            context.job.id,
+            context.result("preflight"),
+            context.result("reserve_port"),
+            context.job.parameters,
+            since=began[side],
+            dead_man=settings.dead_man,
+            open_within=settings.open_within,
+        )
+        context.guest(side).agent().call("prepare", timeout=180, role=role, move=described)
+
+
+def _since(context: StepContext, sides: Sides) -> dict[str, float]:
+    """From when on a file's change counts, by side: since the disk was copied; on the way back since the move."""
+    if sides.source == "original":
+        since = float(context.result("mirror")["since"])
+        return {"original": since, "surrogate": since}
+    moved = context.result("cut_over")
+    return {"original": float(moved["left_at"]), "surrogate": float(moved["arrived_at"])}
+
+
+def _rounds(context: StepContext, sides: Sides) -> list[dict[str, Any]]:
+    rounds: list[dict[str, Any]] = []
+    while len(rounds) < _ROUNDS:
+        context.checkpoint()
+        told = context.guest(sides.source).agent().call("precopy", timeout=_ROUND)
+        rounds.append({key: told[key] for key in ("round", "bytes", "seconds", "estimate_ms")})
+        context.event("progress", text=f"copied {told['bytes'] / 1e6:.1f} MB in {told['seconds']:.1f} s")
+        if len(rounds) > 1 and told["estimate_ms"] > _WORTHWHILE * rounds[-2]["estimate_ms"]:
+            break
+    return rounds
+
+
+def _management(context: StepContext) -> dict[str, Any]:
+    port, reserved = context.result("preflight")["server"]["ports"][0], context.result("reserve_port")
+    known = reserved["original_management"]
+    return {"mac": port["mac"], "address": known["address"], "prefix": known["prefix"]}
+
+
+STEP = Step("pre_copy", "Copy memory and files ahead", probe, apply, undo, timeout=7200)
