@@ -31,6 +31,11 @@ _ALWAYS = (
     "systemd-networkd.socket", "systemd-networkd-wait-online.service", "NetworkManager.service",
     "NetworkManager-wait-online.service", "dhcpcd.service", "wickedd.service",
 )  # fmt: skip
+#: What runs now and then must not do so twice, nor take the package manager's lock while the copy is updated.
+_PERIODIC = (
+    "cron.service", "anacron.service", "atd.service", "apt-daily.timer", "apt-daily-upgrade.timer",
+    "unattended-upgrades.service", "logrotate.timer", "man-db.timer", "fstrim.timer", "e2scrub_all.timer",
+)  # fmt: skip
 _GENERATOR = """\
 #!/bin/sh
 # Written by liveupdate for the time of an update. $2: units here win over all others.
@@ -41,6 +46,7 @@ here=$(echo "$here" | tr A-F a-f)
 [ "$here" = "$original" ] && [ ! -e $G/away ] && exit 0
 mask() {{ while read -r unit; do ln -sf /dev/null "$1/$unit"; done < "$2"; }}
 mask "$2" $G/always
+[ -e $G/here ] || mask "$2" $G/periodic
 [ -e $G/here ] || [ -e {expecting} ] || mask "$2" $G/units
 cat > "$2/liveupdate-guard.service" <<EOF
 [Unit]
@@ -119,6 +125,7 @@ def guard_install(
     for name, content in (
         ("original", original_uuid),
         ("always", "\n".join(_ALWAYS)),
+        ("periodic", "\n".join(_PERIODIC)),
         ("units", "\n".join(masked)),
         ("addresses", "\n".join(addresses)),
         ("names", "\n".join(f"{mac} {name}" for mac, name in nics.names().items())),
@@ -153,7 +160,16 @@ def guard_remove() -> dict[str, Any]:
         os.unlink(GENERATOR)
     shutil.rmtree(GUARD)
     units.reload()
+    if copy:
+        _start_periodic()
     return {"was": "copy" if copy else "original"}
+
+
+def _start_periodic() -> None:
+    """What a boot would have started, had it not been masked."""
+    for name in _PERIODIC:
+        if run(["systemctl", "is-enabled", "--quiet", name], check=False).ok:
+            run(["systemctl", "start", "--no-block", name], check=False)
 
 
 def _keep_identity() -> None:

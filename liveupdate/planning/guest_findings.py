@@ -79,7 +79,7 @@ def _units(units: Sequence[Mapping[str, Any]], trials: Mapping[str, Json]) -> It
         )
         yield check(
             "unit.health",
-            bool(unit["health"]),
+            bool(unit["health"] or unit["ports"]),
             "it listens on no port and has no health check: only that it runs can be probed",
             "give it a health check",
             subject=unit["name"],

@@ -80,7 +80,7 @@ def test_a_unit_that_can_be_dumped_moves_another_is_restarted_and_says_why() -> 
     moved, restarted = units.decide(seen, {"kv.service": GOOD, "redis-server.service": BAD}, [])
     assert (moved["handover"], moved["reason"]) == ("move", "")
     assert (restarted["handover"], restarted["reason"]) == ("restart", "Can't dump nested userns")
-    assert moved["health"] == [{"kind": "tcp", "port": 6379}]
+    assert (moved["health"], moved["ports"]) == ([], [6379])
 
 
 def test_what_cannot_be_moved_warns_and_blocks_only_if_moving_was_demanded() -> None:
