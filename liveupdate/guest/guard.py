@@ -12,10 +12,11 @@ import ipaddress
 import os
 import re
 import shutil
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from . import nics, places, proc, units
+from . import generator, nics, places, proc, units
 from .errors import GuestError
 from .external import run
 from .move import MAC
@@ -26,79 +27,16 @@ CLOUD_INIT = "/etc/cloud/cloud.cfg.d/99-liveupdate.cfg"
 LINK = "/etc/systemd/network/10-liveupdate-{}.link"
 #: They would renew the identity, or bring up the original's addresses.
 _ALWAYS = (
-    "cloud-init-local.service", "cloud-init.service", "cloud-config.service", "cloud-final.service",
-    "cloud-init-hotplugd.socket", "networking.service", "ifup@.service", "systemd-networkd.service",
-    "systemd-networkd.socket", "systemd-networkd-wait-online.service", "NetworkManager.service",
-    "NetworkManager-wait-online.service", "dhcpcd.service", "wickedd.service",
+    "cloud-init-local.service", "cloud-init-main.service", "cloud-init.service", "cloud-init-network.service",
+    "cloud-config.service", "cloud-final.service", "cloud-init-hotplugd.service", "cloud-init-hotplugd.socket",
+    "networking.service", "ifup@.service", "network.service", "systemd-networkd.service", "systemd-networkd.socket",
+    "systemd-networkd-wait-online.service", "NetworkManager.service", "NetworkManager-wait-online.service",
+    "dhcpcd.service", "wickedd.service", "connman.service",
 )  # fmt: skip
 #: What runs now and then must not do so twice, nor take the package manager's lock while the copy is updated.
 _PERIODIC = (
-    "cron.service", "anacron.service", "atd.service", "apt-daily.timer", "apt-daily-upgrade.timer",
-    "unattended-upgrades.service", "logrotate.timer", "man-db.timer", "fstrim.timer", "e2scrub_all.timer",
+    "timers.target", "cron.service", "crond.service", "anacron.service", "atd.service", "unattended-upgrades.service",
 )  # fmt: skip
-_GENERATOR = """\
-#!/bin/sh
-# Written by liveupdate for the time of an update. $2: units here win over all others.
-G={guard}
-read -r here < /sys/class/dmi/id/product_uuid
-read -r original < $G/original
-here=$(echo "$here" | tr A-F a-f)
-[ "$here" = "$original" ] && [ ! -e $G/away ] && exit 0
-mask() {{ while read -r unit; do ln -sf /dev/null "$1/$unit"; done < "$2"; }}
-mask "$2" $G/always
-[ -e $G/here ] || mask "$2" $G/periodic
-[ -e $G/here ] || [ -e {expecting} ] || mask "$2" $G/units
-cat > "$2/liveupdate-guard.service" <<EOF
-[Unit]
-Description=The one address of a machine that is being updated
-DefaultDependencies=no
-After=systemd-udevd.service
-Before=network.target network-online.target ssh.service
-Conflicts=shutdown.target
-Before=shutdown.target
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/bin/sh $G/network $here
-EOF
-mkdir -p "$2/sysinit.target.wants" "$2/network.target.wants"
-ln -sf ../liveupdate-guard.service "$2/network.target.wants/liveupdate-guard.service"
-ln -sf ../liveupdate-guard.service "$2/sysinit.target.wants/liveupdate-guard.service"
-/bin/sh $G/pids
-exit 0
-"""
-_PIDS = """\
-read -r last < /proc/sys/kernel/ns_last_pid
-[ "$last" -ge {base} ] && exit 0
-echo 4194304 > /proc/sys/kernel/pid_max
-echo {base} > /proc/sys/kernel/ns_last_pid
-"""
-_NETWORK = """\
-# $1: the UUID of this machine
-G={guard}
-/bin/sh $G/pids
-put() {{ # mac address/prefix mtu gateway
-  for n in $(seq 600); do
-    for i in /sys/class/net/*; do
-      if [ "$(cat $i/address)" = "$1" ]; then
-        i=${{i##*/}}
-        ip link set "$i" mtu "$3" up
-        ip address replace "$2" dev "$i"
-        [ "$4" = - ] || ip route replace default via "$4" dev "$i"
-        while read -r server; do
-          [ -S /run/dbus/system_bus_socket ] && resolvectl dns "$i" $server
-        done < $G/dns 2>/dev/null
-        return
-      fi
-    done
-    sleep 0.1
-  done
-}}
-while read -r whose rest; do
-  if [ "$whose" = "$1" ] || {{ [ "$whose" = copy ] && ! grep -q "^$1 " $G/addresses; }}; then put $rest; fi
-done < $G/addresses
-if [ -e $G/here ]; then while read -r line; do put $line; done < $G/here; fi
-"""
 
 
 def guard_install(
@@ -113,34 +51,36 @@ def guard_install(
     ``management``: {mac, address, prefix, gateway, mtu} of the copy; ``original_management``: of this machine, for a
     boot after its workload has left. Raises GuestError(guest.bad-guard).
     """
-    if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", original_uuid):
-        raise GuestError("guest.bad-guard", f"UUID {original_uuid[:50]!r}")
+    if original_uuid != _uuid():
+        raise GuestError("guest.bad-guard", f"this machine is {_uuid()} and not {original_uuid[:50]!r}")
     addresses = [f"copy {_line(management)}"]
     if original_management:
         addresses.append(f"{original_uuid} {_line(original_management)}")
-    masked = sorted({name for unit in workload for name in _with_triggers(unit)} | set(map(_mount_unit, mounts)))
-    base = _pid_base()
-    shutil.rmtree(GUARD, ignore_errors=True)
+    masked = _with_triggers([units.full_name(unit) for unit in workload])
+    masked_mounts = _with_triggers([_mount_unit(where) for where in mounts])
+    base, own_base = pid_bases(proc.pids(), _last_pid())
+    texts = {
+        "original": original_uuid,
+        "always": "\n".join(_ALWAYS),
+        "periodic": "\n".join(_PERIODIC),
+        "units": "\n".join(masked),
+        "mounts": "\n".join(masked_mounts),
+        "addresses": "\n".join(addresses),
+        "names": "\n".join(f"{mac} {name}" for mac, name in nics.names().items()),
+        "dns": "\n".join(_name_servers()),
+        "bases": f"{base} {original_uuid} {own_base}",
+        "pids": generator.pids(),
+        "network": generator.network(),
+    }
+    # a generator that is there is one that is whole, with all its lists
+    _remove()
     os.makedirs(GUARD, mode=0o700)
-    for name, content in (
-        ("original", original_uuid),
-        ("always", "\n".join(_ALWAYS)),
-        ("periodic", "\n".join(_PERIODIC)),
-        ("units", "\n".join(masked)),
-        ("addresses", "\n".join(addresses)),
-        ("names", "\n".join(f"{mac} {name}" for mac, name in nics.names().items())),
-        ("dns", " ".join(_name_servers())),
-        ("pids", _PIDS.format(base=base)),
-        ("network", _NETWORK.format(guard=GUARD)),
-    ):
-        places.write_private(f"{GUARD}/{name}", content.rstrip("\n") + "\n")
+    for name, text in texts.items():
+        places.write_private(f"{GUARD}/{name}", text and text.rstrip("\n") + "\n")
     os.makedirs(os.path.dirname(GENERATOR), exist_ok=True)
-    part = f"{GENERATOR}.part"
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o700), "w", encoding="ascii") as file:
-        file.write(_GENERATOR.format(guard=GUARD, expecting=places.EXPECTING))
-    # a generator that is there is one that is whole
-    os.replace(part, GENERATOR)
-    return {"pid_base": base, "masked": masked}
+    places.write_private(GENERATOR, generator.generator())
+    os.chmod(GENERATOR, 0o700)
+    return {"pid_base": base, "masked": sorted({*masked, *masked_mounts})}
 
 
 def guard_remove() -> dict[str, Any]:
@@ -148,17 +88,17 @@ def guard_remove() -> dict[str, Any]:
 
     A copy keeps what it is: cloud-init goes on with what it knows, and the interfaces of the original keep their names.
     """
-    if not os.path.isdir(GUARD):
+    try:
+        with open(f"{GUARD}/original", encoding="ascii") as file:
+            original = file.read().strip()
+    except FileNotFoundError:
+        # never there, or half removed
+        _remove()
         return {"was": "absent"}
-    with open(f"{GUARD}/original", encoding="ascii") as file:
-        original = file.read().strip()
-    with open("/sys/class/dmi/id/product_uuid", encoding="ascii") as file:
-        copy = file.read().strip().lower() != original
+    copy = _uuid() != original
     if copy:
         _keep_identity()
-    with suppress(FileNotFoundError):
-        os.unlink(GENERATOR)
-    shutil.rmtree(GUARD)
+    _remove()
     units.reload()
     if copy:
         _start_periodic()
@@ -170,6 +110,13 @@ def _start_periodic() -> None:
     for name in _PERIODIC:
         if run(["systemctl", "is-enabled", "--quiet", name], check=False).ok:
             run(["systemctl", "start", "--no-block", name], check=False)
+
+
+def _remove() -> None:
+    """The generator first: without its lists it would be worse than none."""
+    with suppress(FileNotFoundError):
+        os.unlink(GENERATOR)
+    shutil.rmtree(GUARD, ignore_errors=True)
 
 
 def _keep_identity() -> None:
@@ -194,20 +141,40 @@ def _line(address: dict[str, Any]) -> str:
     return f"{mac} {place} {int(address.get('mtu') or 1500)} {gateway}"
 
 
-def _with_triggers(name: str) -> list[str]:
-    """The unit and whatever would start it: its socket, timer or path."""
-    [shown] = units.show(units.full_name(name))
-    return [units.full_name(name), *shown.properties.get("TriggeredBy", "").split()]
+def _with_triggers(names: Sequence[str]) -> list[str]:
+    """The units and whatever would start them: sockets, timers, paths, automounts. By their other names, too."""
+    shown = units.show(*names) if names else []
+    triggers = [trigger for unit in shown for trigger in unit.properties.get("TriggeredBy", "").split()]
+    return sorted({*names, *(unit.name for unit in shown if unit.name), *triggers})
 
 
 def _mount_unit(where: str) -> str:
     return run(["systemd-escape", "--path", "--suffix=mount", "--", where]).text
 
 
-def _pid_base() -> int:
-    """Above everything that lives here now, with room for what will; each generation higher, then low again."""
-    highest = max(proc.pids())
-    return highest + 5000 if highest < 4_000_000 else 10_000
+def pid_bases(taken: Iterable[int], last: int) -> tuple[int, int]:
+    """Where the PIDs of a copy begin, and those of the original if it boots while the workload is away.
+
+    In the widest gap between those ``taken`` here and the ``last`` that was given out: far from what lives here, and
+    from what will until the move.
+    """
+    points = sorted({generator.PID_MIN, *taken, last, generator.PID_MAX})
+    gaps = zip(points, points[1:])  # noqa: B905, RUF007 Python 3.9
+    width, start = max((after - before, before) for before, after in gaps)
+    return start + width // 3, start + 2 * width // 3
+
+
+def _last_pid() -> int:
+    with open("/proc/sys/kernel/ns_last_pid", encoding="ascii") as file:
+        return int(file.read())
+
+
+def _uuid() -> str:
+    try:
+        with open("/sys/class/dmi/id/product_uuid", encoding="ascii") as file:
+            return file.read().strip().lower()
+    except OSError as error:
+        raise GuestError("guest.bad-guard", f"this machine has no SMBIOS UUID: {error.strerror}") from error
 
 
 def _name_servers() -> list[str]:
