@@ -60,7 +60,7 @@ _OPTIONS: tuple[tuple[cfg.OptGroup, tuple[cfg.Opt, ...]], ...] = (
         (
             cfg.IntOpt("threads", default=8, min=1, help="Jobs that one worker process drives at the same time."),
             cfg.FloatOpt(
-                "lease", default=60.0, min=1.0, help="Seconds until a silent worker's jobs may be taken over."
+                "lease", default=20.0, min=1.0, help="Seconds until a silent worker's jobs may be taken over."
             ),
             cfg.FloatOpt("poll_interval", default=2.0, min=0.05, help="Seconds between looks into the database."),
         ),

@@ -77,7 +77,7 @@ def main() -> int:
     user, admin = openstack.connect(cloud="demo"), openstack.connect(cloud="admin")
     service.start()
     console.print("booting a server with its workload …")
-    guest = servers.boot(user, "demo-server")
+    guest = servers.boot(user, "demo-server", image="debian-12-pending")
     servers.start(guest, *CLIENTS, megabytes=MEGABYTES)
     kernel = guest.ssh("uname -r")
     console.print(f"{guest.name} at {guest.address} runs {kernel}, {MEGABYTES} MB in memory; clients connect")

@@ -52,6 +52,8 @@ class Arrival:
                 "guest.unit-running", f"{', '.join(busy)} already runs on the target", "see why its guard let it start"
             )
         adoption.start(self._names("start"))
+        # it looks once what this kernel can do, and remembers; not in the blackout
+        run(["criu", "check"], check=False)
         self._journal.enter("prepared")
 
     def expect(self, pids: list[int], bytes: int, ports: dict[str, list[tuple[str, int]]]) -> dict[str, Any]:

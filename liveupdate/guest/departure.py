@@ -44,6 +44,7 @@ class Departure:
         self._authority = threading.RLock()
         self._files: Departing | None = None
         self._rounds = 0
+        #: Sent in the blackout.
         self._bytes = 0
 
     # -- before the blackout ------------------------------------------------------------------------------------------
@@ -81,7 +82,6 @@ class Departure:
         moved += self._send_files(last=False)
         self._link.call("arrived", 300, frames=self._link.sent)
         self._rounds += 1
-        self._bytes += moved
         seconds = time.monotonic() - began
         self._journal.enter("precopied", round=number, bytes=moved, seconds=seconds)
         return {"round": number, "bytes": moved, "seconds": round(seconds, 3), "estimate_ms": self._estimate()}
@@ -127,28 +127,30 @@ class Departure:
     def _leave(self, deadline: float) -> None:
         """Memory, files and mounts, as much side by side as their order allows."""
         restarting = [plan.name for plan in self.move.with_handover("restart")]
-        workers, sender = ThreadPoolExecutor(8), ThreadPoolExecutor(1)
+        workers, senders = ThreadPoolExecutor(8), ThreadPoolExecutor(8)
         working: list[Future[None]] = [workers.submit(adoption.stop, restarting)]
         sends: list[Future[int]] = []
         try:
             dumps = {name: workers.submit(self._dump, name, deadline) for name in self._units()}
             working += dumps.values()
             for name, dumped in dumps.items():
-                dumped.result()
-                sends.append(sender.submit(self._send_images, name, "final"))
+                _wait_frozen(images.folder(name, "final"), dumped)
             working[0].result()
+            # nothing writes any more: what has changed by now is all there is
+            sends.append(senders.submit(self._send_files, last=True))
+            for name, dumped in dumps.items():
+                dumped.result()
+                sends.append(senders.submit(self._send_images, name, "final"))
             self._journal.mark("dumped")
             working.append(workers.submit(self._unmount, deadline))
-            # nothing writes any more: what has changed by now is all there is
-            sends.append(sender.submit(self._send_files, last=True))
             working[-1].result()
-            self._bytes += sum(sent.result(timeout=_left(deadline)) for sent in sends)
+            self._bytes = sum(sent.result(timeout=_left(deadline)) for sent in sends)
         except FutureTimeout as error:
             raise GuestError("guest.dead-man", "the images could not be sent in time") from error
         finally:
             # whoever resumes must find every dump ended; a sender may hang on a dead link, and changes nothing here
             wait(working)
-            for pool in (workers, sender):
+            for pool in (workers, senders):
                 pool.shutdown(wait=False, cancel_futures=True)
         self._journal.mark("sent", bytes=self._bytes)
 
@@ -345,6 +347,12 @@ class Departure:
             if last:
                 self._journal.mark("files", files=len(changes.paths), deleted=len(changes.deleted))
         return sum(sent)
+
+
+def _wait_frozen(folder: str, dumped: Future[None]) -> None:
+    """Until CRIU has stopped the whole tree: then it makes the files of its images, all at once."""
+    while not dumped.done() and not os.path.exists(os.path.join(folder, "files.img")):
+        time.sleep(0.005)
 
 
 def _text(path: bytes) -> str:

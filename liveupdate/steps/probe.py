@@ -38,4 +38,4 @@ def not_well(told: dict[str, Any]) -> list[str]:
     ]
 
 
-STEP = Step("probe", "Ask the workload how it is", probe, apply, undo, attempts=2)
+STEP = Step("probe", "Ask the workload how it is", probe, apply, undo, attempts=1)

@@ -1,0 +1,58 @@
+"""Update jobs through the REST API, as an automation script would drive them."""
+
+import time
+from typing import Any
+
+from lab.demo.servers import wait_for
+
+ENDED = {"succeeded", "undone", "cancelled", "undo_failed", "needs_attention"}
+
+
+def create(api: Any, server_id: str, **parameters: Any) -> str:
+    """The id of a new update job. Raises AssertionError with the API's answer if it is refused."""
+    answer = api.post("/v1/jobs", json={"job": {"method": "surrogate", "server_id": server_id, **parameters}})
+    if answer.status_code != 202:
+        raise AssertionError(f"{answer.status_code}: {answer.text[:1000]}")
+    return str(answer.json()["job"]["id"])
+
+
+def show(api: Any, job_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = api.get(f"/v1/jobs/{job_id}").json()["job"]
+    return found
+
+
+def steps(api: Any, job_id: str) -> dict[str, dict[str, Any]]:
+    return {step["id"]: step for step in api.get(f"/v1/jobs/{job_id}/steps").json()["steps"]}
+
+
+def report(api: Any, job_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = api.get(f"/v1/jobs/{job_id}/report").json()["report"]
+    return found
+
+
+def act(api: Any, job_id: str, action: str) -> None:
+    answer = api.post(f"/v1/jobs/{job_id}/actions", json={"action": action})
+    if not answer.ok:
+        raise AssertionError(f"{action}: {answer.status_code}: {answer.text[:1000]}")
+
+
+def until_ended(api: Any, job_id: str, seconds: float = 900) -> dict[str, Any]:
+    """The job once it has ended, however it has."""
+
+    def ended() -> dict[str, Any] | None:
+        job = show(api, job_id)
+        return job if job["state"] in ENDED else None
+
+    return wait_for(ended, seconds, f"the end of job {job_id}") or {}
+
+
+def until_step(api: Any, job_id: str, step: str, seconds: float = 900, interval: float = 0.1) -> None:
+    """Return as soon as the step has begun. Raises AssertionError if the job ends before."""
+    end = time.monotonic() + seconds
+    while True:
+        if steps(api, job_id)[step]["state"] != "pending":
+            return
+        job = show(api, job_id)
+        if job["state"] in ENDED or time.monotonic() > end:
+            raise AssertionError(f"{step} has not begun; {job['state']} at {job['step']}: {job['reason']}")
+        time.sleep(interval)

@@ -1,0 +1,203 @@
+"""The method surrogate on real guests: whatever happens, the clients that hold one connection never notice but a pause.
+
+One server and its clients go through all of it, in this order; every test leaves them serving for the next.
+"""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import processes
+from lab.demo import inventory, jobs, servers, service
+from lab.demo.clients import Running, run_client
+
+pytestmark = [
+    pytest.mark.lab,
+    # openstacksdk and its libraries warn about each other
+    pytest.mark.filterwarnings("ignore::Warning"),
+]
+
+NAME = "scenario-move"
+OLD, NEW = "6.1.0-50-cloud-amd64", "6.1.0-56-cloud-amd64"
+UNITS = [{"name": "kv.service"}, {"name": "tick.service"}]
+MEGABYTES = 60
+PGBENCH = Path("/usr/lib/postgresql/15/bin/pgbench")
+
+
+@pytest.fixture(scope="module")
+def guest(user: Any, api: Any) -> Iterator[servers.Guest]:
+    servers.clean(user, NAME)
+    try:
+        # its newer kernel is installed: a copy boots it, and the updates need not download it
+        guest = servers.boot(user, NAME, image="debian-12-pending")
+        servers.start(guest, "kv", "tick", megabytes=MEGABYTES)
+        yield guest
+    finally:
+        servers.clean(user, NAME)
+
+
+@pytest.fixture(scope="module")
+def clients(guest: servers.Guest) -> Iterator[list[Running]]:
+    running = [run_client(kind, guest.address) for kind in ("kv", "tick")]
+    yield running
+    for client in running:
+        client.process.kill()
+
+
+@pytest.fixture(autouse=True)
+def served_throughout(clients: list[Running], guest: servers.Guest) -> Iterator[None]:
+    """A client ends with its first error, and has something acknowledged all the time but in a blackout."""
+    yield
+    assert [c.kind for c in clients if c.process.poll() is not None] == [], "clients that lost their connection"
+    assert guest.ssh("systemctl is-active kv tick") == "active\nactive"
+
+
+def server_id(user: Any) -> str:
+    return str(user.compute.find_server(NAME, ignore_missing=False).id)
+
+
+def update(api: Any, user: Any, **parameters: Any) -> str:
+    return jobs.create(api, server_id(user), units=parameters.pop("units", UNITS), keep_fallback_days=0, **parameters)
+
+
+@contextmanager
+def as_before(user: Any, admin: Any, guest: servers.Guest) -> Iterator[None]:
+    """The same server runs the same processes, and the cloud holds what it held."""
+    before, server, pid = inventory.take(admin), server_id(user), guest.ssh("systemctl show -P MainPID kv tick")
+    yield
+    assert server_id(user) == server
+    assert guest.ssh("systemctl show -P MainPID kv tick") == pid, "processes were started anew"
+    assert inventory.left_behind(admin, before, set()) == []
+    assert (
+        guest.ssh("ls -A /run/liveupdate 2>/dev/null; ls -d /etc/liveupdate-guard 2>/dev/null; nft list tables") == ""
+    )
+    assert len(guest.ssh("ip -4 -o address show scope global").splitlines()) == 1
+
+
+def test_a_workload_that_is_not_well_on_the_surrogate_goes_back(
+    api: Any, user: Any, admin: Any, guest: servers.Guest
+) -> None:
+    with as_before(user, admin, guest):
+        sick = [{"name": "kv.service", "health": [{"kind": "tcp", "port": 1}]}, {"name": "tick.service"}]
+        job = update(api, user, units=sick)
+        ended = jobs.until_ended(api, job)
+        assert (ended["state"], ended["code"]) == ("undone", "live-update.probe.not-well"), ended["reason"]
+        assert jobs.steps(api, job)["cut_over"]["state"] == "undone"
+        assert guest.ssh("uname -r") == OLD
+
+
+def test_a_surrogate_that_dies_in_the_cut_over_is_given_up(
+    api: Any, user: Any, admin: Any, guest: servers.Guest
+) -> None:
+    with as_before(user, admin, guest):
+        job = update(api, user)
+        jobs.until_step(api, job, "cut_over")
+        kill_hypervisor_of(surrogate(api, job))
+        ended = jobs.until_ended(api, job)
+        assert ended["state"] == "undone", ended["reason"]
+        assert guest.ssh("uname -r") == OLD
+
+
+def test_a_worker_killed_in_the_cut_over_loses_nothing_and_a_moved_workload_moves_back(
+    api: Any, user: Any, admin: Any, guest: servers.Guest
+) -> None:
+    with as_before(user, admin, guest):
+        job = update(api, user, confirm=True)
+        jobs.until_step(api, job, "cut_over")
+        os.killpg(processes.pid("liveupdate"), signal.SIGKILL)
+        service.start()
+        servers.wait_for(lambda: jobs.show(api, job)["step"] == "hold", 300, "the hold")
+        assert guest.ssh("uname -r") == NEW, "the workload's address is the surrogate's now"
+        jobs.act(api, job, "rollback")
+        ended = jobs.until_ended(api, job)
+        assert ended["state"] == "undone", ended["reason"]
+        assert guest.ssh("uname -r") == OLD
+
+
+def test_kernel_updated_with_a_database_under_load_on_its_data_volume(
+    api: Any, user: Any, admin: Any, guest: servers.Guest
+) -> None:
+    servers.start(guest, "pg")
+    servers.wait_for(lambda: "accepting" in guest.ssh("pg_isready -h localhost", check=False), 120, "PostgreSQL")
+    before, original = inventory.take(admin), server_id(user)
+    with pgbench(guest.address):
+        job = update(api, user, units=[*UNITS, {"name": "pg.service"}])
+        ended = jobs.until_ended(api, job)
+    assert ended["state"] == "succeeded", ended["reason"]
+    told = jobs.report(api, job)
+    assert {u["name"]: u["handover"] for u in told["units"]} == dict.fromkeys(
+        ("kv.service", "tick.service", "pg.service"), "move"
+    )
+    assert guest.ssh("uname -r") == NEW
+    assert server_id(user) != original
+    assert (told["kernel_before"], told["kernel_after"]) == (OLD, NEW)
+    assert told["blackout_ms"] > 0
+    assert inventory.left_behind(admin, before, kept(api, job)) == []
+    totals = guest.ssh(
+        "psql -h localhost -U postgres -Atc 'SELECT (SELECT sum(abalance) FROM pgbench_accounts),"
+        " (SELECT sum(tbalance) FROM pgbench_tellers), (SELECT sum(delta) FROM pgbench_history)'"
+    ).split("|")
+    assert len(set(totals)) == 1, f"balances differ: {totals}"
+    guest.ssh("systemctl disable --now pg")
+
+
+def test_an_updated_server_is_updated_again(api: Any, user: Any, admin: Any, guest: servers.Guest) -> None:
+    before, first = inventory.take(admin), server_id(user)
+    job = update(api, user, kernel=None)
+    ended = jobs.until_ended(api, job)
+    assert ended["state"] == "succeeded", ended["reason"]
+    assert server_id(user) != first
+    assert inventory.left_behind(admin, before, kept(api, job)) == []
+
+
+def test_no_client_lost_its_connection_or_an_acknowledged_write(clients: list[Running], guest: servers.Guest) -> None:
+    written = {}
+    for client in clients:
+        findings = client.stop()
+        assert (findings.errors, findings.lost) == ([], 0), client.kind
+        assert findings.writes > 1000
+        written[client.kind] = findings.writes
+    assert int(guest.ssh("wc -l < /var/log/tick.log")) >= written["tick"]
+    # the fixture wants clients that run
+    clients[:] = []
+
+
+def kept(api: Any, job: str) -> set[str]:
+    """Ids of what the job's report says it leaves: the updated server and its boot volume."""
+    return {line["cloud_id"] for line in jobs.report(api, job)["resources"]["kept"]}
+
+
+def surrogate(api: Any, job: str) -> str:
+    created = jobs.report(api, job)["resources"]["created"]
+    return next(str(line["cloud_id"]) for line in created if line["kind"] == "server")
+
+
+def kill_hypervisor_of(server: str) -> None:
+    """As if its host had lost power."""
+    found = subprocess.run(["pgrep", "--full", f"qemu-system.*-uuid {server}"], capture_output=True, text=True)
+    pids = [int(pid) for pid in found.stdout.split()]
+    assert pids, f"no QEMU process of server {server}"
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def pgbench(address: str) -> Iterator[None]:
+    """Four clients at work on PostgreSQL; raises AssertionError if one of them was aborted."""
+    common = [str(PGBENCH), "-h", address, "-U", "postgres"]
+    subprocess.run([*common, "-i", "-q", "-s", "1", "postgres"], check=True, capture_output=True)
+    load = [*common, "-n", "-c", "4", "-j", "1", "-R", "20", "-T", "3600", "postgres"]
+    with subprocess.Popen(load, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield
+            assert process.poll() is None, "pgbench has ended"
+        finally:
+            process.terminate()
+            _, errors = process.communicate()
+    assert "aborted" not in errors, errors[-2000:]
