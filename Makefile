@@ -1,3 +1,4 @@
+# make demo      a real cloud on this machine, and a live update on it, with the proof   (REBOOT=1: and a reboot beside)
 # make preview   a real cloud on this machine, and the preview of an update on it
 # make test      everything that CI runs                 make test-fast     what needs no lab
 # make lab-up / lab-down / lab-status / lab-reset
@@ -5,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: preview test test-fast test-databases test-lab check lab-up lab-down lab-status lab-reset setup
+.PHONY: demo preview test test-fast test-databases test-lab check lab-up lab-down lab-status lab-reset setup
 
 setup: .venv/made
 .venv/made: pyproject.toml constraints.txt
@@ -24,6 +25,9 @@ lab-status:
 lab-reset:
 	$(PYTHON) -m lab reset
 
+demo: setup lab-up
+	OS_CLIENT_CONFIG_FILE=lab/state/clouds.yaml $(BIN)/python -m lab.demo $(if $(REBOOT),--reboot)
+
 preview: setup lab-up
 	OS_CLIENT_CONFIG_FILE=lab/state/clouds.yaml $(BIN)/python -m lab.demo.preview
 
@@ -41,6 +45,7 @@ test-databases: setup
 	$(PYTEST) -q -m databases
 
 test-lab: setup lab-up
+	$(PYTHON) -m lab.packages postgresql
 	$(PYTEST) -v -m lab
 
 # the lab goes down again, however its tests end

@@ -15,9 +15,10 @@ import openstack
 from rich.console import Console
 
 from lab import settings
-from lab.demo import client, inventory, report, servers, service, watch
+from lab.demo import client, inventory, jobs, report, servers, service, watch
 from lab.demo.clients import run_client
 
+NAME = "demo-server"
 MEGABYTES = 200
 CLIENTS = ("kv", "tick")
 
@@ -25,19 +26,11 @@ CLIENTS = ("kv", "tick")
 def update(console: Console, user: Any, guest: servers.Guest) -> dict[str, Any]:
     """Create the job, show its progress until it ends, and return {"job", "steps", "report"} as the API tells them."""
     api = service.api(user)
-    request = {
-        "method": "surrogate",
-        "server_id": guest.id,
-        "kernel": "newest",
-        "units": [{"name": f"{name}.service"} for name in CLIENTS],
-    }
-    job = api.post("/v1/jobs", json={"job": request}).json()["job"]
-    watch.until_done(console, api, job["id"])
-    return {
-        "job": api.get(f"/v1/jobs/{job['id']}").json()["job"],
-        "steps": api.get(f"/v1/jobs/{job['id']}/steps").json()["steps"],
-        "report": api.get(f"/v1/jobs/{job['id']}/report").json()["report"],
-    }
+    units = [{"name": f"{name}.service"} for name in CLIENTS]
+    job = jobs.create(api, guest.id, kernel="newest", units=units)
+    watch.until_done(console, api, job)
+    steps = list(jobs.steps(api, job).values())
+    return {"job": jobs.show(api, job), "steps": steps, "report": jobs.report(api, job)}
 
 
 def log_lines_lost(guest: servers.Guest, acknowledged: int) -> int:
@@ -77,7 +70,9 @@ def main() -> int:
     user, admin = openstack.connect(cloud="demo"), openstack.connect(cloud="admin")
     service.start()
     console.print("booting a server with its workload …")
-    guest = servers.boot(user, "demo-server", image="debian-12-pending")
+    servers.clean(user, NAME)
+    servers.clean_fallbacks(user)
+    guest = servers.boot(user, NAME)
     servers.start(guest, *CLIENTS, megabytes=MEGABYTES)
     kernel = guest.ssh("uname -r")
     console.print(f"{guest.name} at {guest.address} runs {kernel}, {MEGABYTES} MB in memory; clients connect")

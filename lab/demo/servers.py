@@ -151,6 +151,19 @@ def clean(cloud: Any, name: str) -> None:
             cloud.block_storage.wait_for_delete(volume, interval=0.5, wait=60)
 
 
+def clean_fallbacks(cloud: Any) -> None:
+    """Delete what earlier updates in this project have kept to return to: snapshots, then old boot volumes."""
+    kept = re.compile(r"liveupdate-[0-9a-f]{8}-fallback(-.*)?")
+    for snapshot in cloud.block_storage.snapshots():
+        if kept.fullmatch(snapshot.name):
+            cloud.block_storage.delete_snapshot(snapshot)
+            cloud.block_storage.wait_for_delete(snapshot, interval=0.5, wait=60)
+    for volume in cloud.block_storage.volumes():
+        if kept.fullmatch(volume.name):
+            cloud.block_storage.delete_volume(volume)
+            cloud.block_storage.wait_for_delete(volume, interval=0.5, wait=60)
+
+
 @contextmanager
 def running(cloud: Any, name: str, *workloads: str, megabytes: int = 0) -> Iterator[Guest]:
     """A server with its workload running; gone afterwards, also when it never came up."""

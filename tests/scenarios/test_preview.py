@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lab.demo import inventory, servers
+from lab.demo import inventory, jobs, servers
 from lab.demo.clients import run_client
 from lab.demo.preview import UNITS, preview
 
@@ -64,7 +64,14 @@ def test_a_guest_that_does_not_let_us_in_is_a_finding(api: Any, guest: servers.G
     assert blocking["remedy"]
 
 
-def test_an_update_is_refused_as_long_as_the_method_has_no_pivot(api: Any, guest: servers.Guest) -> None:
-    body = {"job": {"method": "surrogate", "server_id": guest.id}}
-    answer = api.post("/v1/jobs", json=body, raise_exc=False)
-    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "live-update.method.preview-only")
+def test_an_update_that_would_take_too_long_is_refused_before_anything_is_touched(
+    api: Any, user: Any, admin: Any, guest: servers.Guest
+) -> None:
+    before = inventory.take(admin)
+    job = jobs.create(api, guest.id, units=[{"name": "tick.service"}], blackout_budget_seconds=0.01)
+    ended = jobs.until_ended(api, job)
+    assert (ended["state"], ended["code"]) == ("undone", "live-update.preflight.blocked")
+    assert "budget" in ended["reason"]
+    assert ended["remedy"]
+    assert {step["state"] for name, step in jobs.steps(api, job).items() if name != "preflight"} == {"pending"}
+    assert inventory.left_behind(admin, before, set()) == []
