@@ -5,25 +5,22 @@ Paths are bytes, relative to the root, without a leading slash. In messages they
 
 from __future__ import annotations
 
-import ctypes
 import os
 import stat
 import tarfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import IO, Any, NamedTuple
 
-from . import archive, placing
+from . import archive, placing, survey
 from .errors import GuestError
 from .placing import Kept, Tree
 from .scan import Entry, scan
 from .scope import Scope, parent
+from .survey import TICK, Survey
 
-#: How much earlier, in seconds, than it was the kernel may say that a file has changed: its clock for this ticks.
-_TICK = 0.1
 #: Rounds of the blackout, where what runs beside the workload disturbs the reading.
 _REPEATS = 3
 #: Conflicts told one by one.
@@ -93,20 +90,17 @@ class Departing:
 
     def __init__(self, scope: Scope, since: float) -> None:
         self._scope = scope
-        self._since = _nanoseconds(since - _TICK)
-        self._seen: set[bytes] = set()
-        #: Records so young that the next change could look the same.
-        self._young: set[bytes] = set()
+        self._since = _nanoseconds(since - TICK)
+        self._survey = Survey(scope)
         #: Did a file change, or go, while the last round was read?
         self._disturbed = False
 
     def first(self, known: Iterable[str]) -> Round:
         """All that differs from the target, which told ``known`` (``Arriving.known``). Raises GuestError."""
-        self._seen, self._young = set(), set()
-        entries, _ = self._look(flush=True)
-        here = {entry.path: entry for entry in entries}
+        # a socket is nothing that can be carried: the program that listens makes it
+        here = {entry.path: entry for entry in self._survey.everything() if entry.kind != b"s"}
         there = {entry.path: entry for entry in map(Known.of, known)}
-        picked = {entry.path for entry in self._carried(entries) if self._differs(entry, here, there)}
+        picked = {entry.path for entry in here.values() if self._differs(entry, here, there)}
         for path in tuple(picked):
             # directories which the target has lost
             while (path := parent(path)) and path in here and (path not in there or there[path].kind != b"d"):
@@ -119,8 +113,7 @@ class Departing:
         Flushes the disk first unless it is the ``last``, when nothing of the workload writes any more: a page that is
         mapped and already dirty is written to without a trace, a clean one is not.
         """
-        entries, gone = self._look(flush=not last)
-        return self._round((entry.path for entry in self._carried(entries)), gone)
+        return self._round(*self._survey.changes(flush=not last))
 
     def last(self) -> Iterator[Round]:
         """The rounds of the blackout, each to be written before the next is asked for: mostly one.
@@ -143,35 +136,25 @@ class Departing:
         sent, self._disturbed = archive.write(self._scope.root, changes.paths, out)
         return sent
 
-    def _look(self, *, flush: bool) -> tuple[list[Entry], set[bytes]]:
-        """Entries that are new or changed since the last look, and the paths of those that have gone."""
-        began = time.time()
-        if flush:
-            sync(self._scope.root)
-        found = scan(self._scope)
-        fresh = {record: Entry.of(record) for record in (found - self._seen) | (self._young & found)}
-        young = _nanoseconds(began - _TICK)
-        self._young = {record for record, entry in fresh.items() if entry.changed >= young}
-        # a socket is nothing that can be carried: the program that listens makes it
-        entries = [entry for entry in fresh.values() if entry.kind != b"s"]
-        gone = {Entry.of(record).path for record in self._seen - found} - {entry.path for entry in entries}
-        self._seen = found
-        return entries, gone
-
-    def _carried(self, entries: Iterable[Entry]) -> Iterator[Entry]:
-        return (entry for entry in entries if self._scope.covers(entry.path, entry.kind == b"d"))
-
-    def _round(self, paths: Iterable[bytes], deleted: Iterable[bytes]) -> Round:
+    def _round(self, changed: Iterable[bytes], gone: Iterable[bytes]) -> Round:
         # what a file system mounted just now hides has not gone
         self._scope.find_mounts()
-        gone = [path for path in deleted if self._scope.covers(path, True)]
-        ordered = sorted(paths)
-        return Round(tuple(ordered), tuple(sorted(gone, reverse=True)), sum(map(self._size, ordered)))
+        paths, deleted, size = [], [], 0
+        for path in sorted(changed):
+            if self._scope.covers(path, self._survey.directory(path)):
+                status = self._status(path)
+                if status and stat.S_ISSOCK(status.st_mode):
+                    deleted.append(path)
+                else:
+                    paths.append(path)
+                    size += status.st_blocks * 512 if status else 0
+        deleted += [path for path in gone if self._scope.covers(path, True)]
+        return Round(tuple(paths), tuple(sorted(deleted, reverse=True)), size)
 
-    def _size(self, path: bytes) -> int:
+    def _status(self, path: bytes) -> os.stat_result | None:
         with suppress(OSError):
-            return os.lstat(os.path.join(os.fsencode(self._scope.root), path)).st_blocks * 512
-        return 0
+            return os.lstat(os.path.join(os.fsencode(self._scope.root), path))
+        return None
 
     def _differs(self, entry: Entry, here: Mapping[bytes, Entry], there: Mapping[bytes, Known]) -> bool:
         """Changed since the copy, or moved by renaming a directory above it.
@@ -249,7 +232,7 @@ class Arriving:
 
     def settle(self) -> None:
         """Wait until all that has been put into place is on the disk. May run beside the start of the workload."""
-        sync(self._scope.root)
+        survey.sync(self._scope.root)
 
     def clear(self) -> None:
         """Take away what a broken round may have left."""
@@ -331,17 +314,6 @@ def to_text(paths: Iterable[bytes]) -> list[str]:
 def to_paths(names: Iterable[str]) -> list[bytes]:
     """Paths from a message."""
     return [name.encode("utf-8", "surrogateescape") for name in names]
-
-
-def sync(root: str) -> None:
-    """Write what the root disk's cache holds; afterwards every write changes a ctime again."""
-    at = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        if ctypes.CDLL(None, use_errno=True).syncfs(at):
-            number = ctypes.get_errno()
-            raise GuestError("guest.disk-failed", f"{root}: {os.strerror(number)}", "look at the server's root disk")
-    finally:
-        os.close(at)
 
 
 def _unlike(status: os.stat_result, member: tarfile.TarInfo) -> bool:

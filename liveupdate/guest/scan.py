@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from .errors import GuestError
@@ -32,18 +33,22 @@ class Entry(NamedTuple):
         return cls(path[2:], kind, int(inode), int(seconds + fraction[:9].ljust(9, b"0")))
 
 
-def scan(scope: Scope) -> set[bytes]:
-    """The records of all that the scope's rules hold. Raises GuestError(guest.files-unreadable)."""
+def scan(scope: Scope, below: Iterable[bytes] = (), newer: float | None = None) -> set[bytes]:
+    """The records of all that the scope's rules hold, or of what is at and below some paths.
+
+    ``newer``: only what has changed after this time. Raises GuestError(guest.files-unreadable).
+    """
     scope.find_mounts()
-    starts = _starts(scope)
-    if not starts:
+    begins = [b"./" + path for path in below or starts(scope) if _here(scope, path)]
+    if not begins:
         return set()
     prunes = [word for inode in _prunes(scope) for word in ("-o", "-inum", str(inode))][1:]
     skip = ["-type", "d", "(", *prunes, ")", "-prune", "-o"] if prunes else []
+    only = [] if newer is None else ["-newerct", f"@{newer:.3f}"]
     complaints = os.memfd_create("find")
     try:
         with subprocess.Popen(
-            ["find", *starts, "-xdev", *skip, "-printf", _FORMAT],
+            ["find", *begins, "-xdev", *skip, *only, "-printf", _FORMAT],
             cwd=scope.root,
             env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
@@ -74,11 +79,11 @@ def _records(process: subprocess.Popen[bytes]) -> set[bytes]:
     return found
 
 
-def _starts(scope: Scope) -> list[bytes]:
+def starts(scope: Scope) -> list[bytes]:
     """Where to begin: what is held at the top, and what is held below something that is not."""
     tops = [name for name in os.listdir(os.fsencode(scope.root)) if scope.holds(name)]
     below = [path for path, held in scope.rules.items() if held and b"/" in path and not scope.holds(parent(path))]
-    return [b"./" + path for path in tops + below if _here(scope, path)]
+    return tops + below
 
 
 def _prunes(scope: Scope) -> list[int]:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from liveupdate.guest import files
+from liveupdate.guest import survey
 from tests.unit.guest.roots import Roots
 
 
 @pytest.fixture
 def roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Roots:
-    monkeypatch.setattr(files, "sync", lambda root: None)
+    monkeypatch.setattr(survey, "sync", lambda root: None)
     roots = Roots(tmp_path)
     for name in ("etc/app.conf", "srv/a/b/file", "srv/a/other"):
         path = roots.source / name

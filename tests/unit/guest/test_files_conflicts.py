@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from liveupdate.guest import files
+from liveupdate.guest import survey
 from liveupdate.guest.errors import GuestError
 from liveupdate.guest.files import Arriving
 from liveupdate.guest.scope import Scope
@@ -163,7 +163,7 @@ def test_a_conflict_s_path_can_be_shown(roots: Roots) -> None:
 
 def test_settled_means_on_the_disk(roots: Roots, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[str] = []
-    monkeypatch.setattr(files, "sync", synced.append)
+    monkeypatch.setattr(survey, "sync", synced.append)
     roots.arriving.settle()
     assert synced == [str(roots.target)]
 
@@ -175,5 +175,5 @@ def test_a_disk_that_cannot_be_written_back_is_an_error(tmp_path: Path, monkeypa
 
     monkeypatch.setattr("ctypes.CDLL", Broken)
     with pytest.raises(GuestError) as caught:
-        files.sync(str(tmp_path))
+        survey.sync(str(tmp_path))
     assert caught.value.code == "guest.disk-failed"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from liveupdate.guest import archive, files
+from liveupdate.guest import archive, survey
 from liveupdate.guest.errors import GuestError
 from liveupdate.guest.files import Departing, Known, Round, to_paths, to_text
 from tests.unit.guest.roots import Roots, Tap, pause, replace, tree
@@ -21,7 +21,7 @@ from tests.unit.guest.roots import Roots, Tap, pause, replace, tree
 
 @pytest.fixture
 def uncopied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Roots:
-    monkeypatch.setattr(files, "sync", lambda root: None)
+    monkeypatch.setattr(survey, "sync", lambda root: None)
     return Roots(tmp_path)
 
 
@@ -143,6 +143,7 @@ def test_a_write_through_a_mapping_is_found(uncopied: Roots, monkeypatch: pytest
         pause()
         uncopied.first()
         mapped[1] = 2
+        pause()
         uncopied.next()
         pause()
         mapped[2] = 3

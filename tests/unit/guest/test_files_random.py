@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from liveupdate.guest import files
+from liveupdate.guest import survey
 from tests.unit.guest.roots import Roots, pause, remove, tree
 
 NAMES = st.sampled_from([b"a", b"b", b"c", b"-d", b"e\n f", b"\xff\\n"])
@@ -159,7 +159,7 @@ class Trees(RuleBasedStateMachine):
 
 @pytest.fixture(autouse=True)
 def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "sync", lambda root: None)
+    monkeypatch.setattr(survey, "sync", lambda root: None)
 
 
 def test_the_trees_are_equal_in_the_end() -> None:
