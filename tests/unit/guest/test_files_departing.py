@@ -132,6 +132,38 @@ def test_a_file_changed_just_now_is_told_once_more(started: Roots) -> None:
     assert not started.departing.next()
 
 
+@pytest.mark.parametrize("name", ["top", "usr/local/one", "usr/local"])
+def test_a_directory_renamed_to_the_top_of_what_is_looked_at_is_told_with_all_below_it(
+    started: Roots, name: str
+) -> None:
+    if name == "usr/local":
+        (started.source / name).rename(started.source / "usr/before")
+    (started.source / "srv/one").rename(started.source / name)
+    changes = started.departing.next()
+    assert {f"{name}/x".encode(), f"{name}/deep/y".encode()} <= set(changes.paths)
+    assert {b"srv/one", b"srv/one/x"} <= set(changes.deleted)
+    assert (b"usr/local/bin" in changes.deleted) is (name == "usr/local")
+
+
+def test_a_change_is_told_though_the_clock_was_set_back(started: Roots, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as fast:
+        fast.setattr(survey, "_now", lambda: survey._Moment(time.time() + 3600, time.monotonic()))
+        started.departing.next()
+    (started.source / "etc/app.conf").write_text("new")
+    assert b"etc/app.conf" in started.departing.next().paths
+
+
+def test_times_to_come_are_no_changes_and_hide_none(started: Roots, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written before the clock was set right."""
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() - 3600)
+    started.departing.first(started.known())
+    assert not started.departing.next()
+    (started.source / "etc/app.conf").write_text("new")
+    assert started.departing.next().paths == (b"etc/app.conf",)
+    assert not started.departing.next()
+
+
 def test_a_write_through_a_mapping_is_found(uncopied: Roots, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the first write to a page is noticed, until the page has gone to the disk."""
     monkeypatch.undo()
