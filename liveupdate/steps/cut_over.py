@@ -65,11 +65,13 @@ def _follow(context: StepContext, sides: move.Sides) -> Json:
     """Until the target is ready. Raises Failed once the source has resumed, or may have to."""
     settings = context.settings.surrogate
     end = time.monotonic() + settings.dead_man + settings.open_within
+    brought = False
     while time.monotonic() < end:
         source = _status(context, sides.source)
-        if source["phase"] == "frozen" and any(e["name"] == "unmounted" for e in source["timeline"]):
+        if not brought and source["phase"] == "frozen" and any(e["name"] == "unmounted" for e in source["timeline"]):
             for volume in _handed_over(context):
                 _bring(context, volume, sides.source, sides.target)
+            brought = True
         if source["phase"] in ("granted", "opened"):
             target = _status(context, sides.target)
             if target["phase"] in ("ready", "opened"):

@@ -1,0 +1,196 @@
+"""Two guests in memory that move a workload between them as the in-guest program does, and refuse to serve twice."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from liveupdate.errors import GuestError
+from liveupdate.testing.cloud import World
+
+_UNDECIDED = ("frozen", "granted", "ready")
+
+
+@dataclass
+class Pair:
+    """``serving``: the sides that answer clients. ``servers``: side → its server's id, once there is one.
+
+    ``trouble``: what goes wrong in a cut-over: "" | "before the grant" | "while restoring" | "sick" | "too late".
+    ``silent``: sides that do not answer. ``before``: called with each command first, and may raise.
+    """
+
+    world: World
+    servers: dict[str, str]
+    trouble: str = ""
+    silent: set[str] = field(default_factory=set)
+    before: Callable[[str], None] = lambda command: None
+    serving: set[str] = field(default_factory=lambda: {"original"})
+    roles: dict[str, str | None] = field(default_factory=lambda: {"original": None, "surrogate": None})
+    phases: dict[str, str] = field(default_factory=lambda: {"original": "idle", "surrogate": "idle"})
+    linked: bool = False
+    mounts: list[dict[str, Any]] = field(default_factory=list)
+    rounds: list[int] = field(default_factory=list)
+
+    def other(self, side: str) -> str:
+        return "surrogate" if side == "original" else "original"
+
+    def serve(self, side: str) -> None:
+        assert not self.serving - {side}, f"split brain: {side} begins to serve beside {self.serving}"
+        self.serving.add(side)
+
+    def volumes_at(self, side: str) -> bool:
+        """Whether the machine has every volume that it must mount."""
+        attached = self.world.attached.get(self.servers[side], {})
+        return all(any(volume in mount["device"] for volume in attached) for mount in self.mounts)
+
+    def stopped(self, side: str) -> bool:
+        server = self.world.servers.get(self.servers.get(side, ""))
+        return server is None or server.status == "SHUTOFF"
+
+
+@dataclass
+class PairedGuest:
+    """The guest driver and its agent in one: see drivers/guest."""
+
+    pair: Pair
+    side: str
+    address: str = ""
+    serials: Sequence[str] = ()
+    asked: list[str] = field(default_factory=list)
+
+    def reachable(self) -> bool:
+        return self.side not in self.pair.silent
+
+    def agent(self) -> "PairedGuest":
+        return self
+
+    def remove_agent(self) -> None:
+        self._take("remove_agent")
+
+    def run(self, argv: Sequence[str], **_: Any) -> SimpleNamespace:
+        self._take("run")
+        return SimpleNamespace(code=0, stdout="\n".join(self.serials), stderr="")
+
+    def oneshot(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        self._take(command)
+        if command == "management_up":
+            self.address = arguments["address"]
+        elif command == "management_down":
+            self.address = ""
+        return {}
+
+    def send(self, command: str, **arguments: Any) -> None:
+        self.call(command, **arguments)
+
+    def call(self, command: str, *, timeout: float = 60.0, **arguments: Any) -> dict[str, Any]:
+        self._take(command)
+        known: dict[str, Any] = getattr(self, f"_{command}")(**arguments)
+        return known
+
+    def _take(self, command: str) -> None:
+        self.pair.before(f"{self.side} {command}")
+        if self.side in self.pair.silent or (self.side in self.pair.servers and self.pair.stopped(self.side)):
+            raise GuestError("no answer", code="live-update.guest.unreachable")
+        self.asked.append(command)
+
+    @property
+    def phase(self) -> str:
+        return self.pair.phases[self.side]
+
+    @phase.setter
+    def phase(self, name: str) -> None:
+        self.pair.phases[self.side] = name
+
+    # -- the commands -------------------------------------------------------------------------------------------------
+
+    def _status(self) -> dict[str, Any]:
+        if self.phase == "frozen" and self.pair.volumes_at(self.pair.other(self.side)):
+            self._grant()
+        phases = [{"name": name, "realtime": 1000.0, "monotonic": 10.0} for name in ("frozen", "granted", "opened")]
+        return {
+            "role": self.pair.roles[self.side],
+            "phase": self.phase,
+            "phases": phases,
+            "timeline": [{"name": "unmounted", "ms": 5}],
+            "linked": self.pair.linked,
+            "blackout_ms": 2000 if self.phase == "opened" else None,
+            "bytes": 7,
+            "now": 15.0,
+            "returned": {"code": "guest.restore-failed", "detail": "no"} if self.phase == "returned" else None,
+            "failure": {"code": "guest.dump-failed", "detail": "no"} if self.phase == "resumed" else None,
+        }
+
+    def _keygen(self) -> dict[str, Any]:
+        return {"public_key": "ssh-ed25519 AAAA"}
+
+    def _listen(self, address: str, public_key: str) -> dict[str, Any]:
+        return {"port": 7022}
+
+    def _connect(self, **_: Any) -> dict[str, Any]:
+        self.pair.linked = True
+        return {"clock_offset": 0.01}
+
+    def _prepare(self, role: str, move: dict[str, Any]) -> dict[str, Any]:
+        if self.phase in _UNDECIDED:
+            raise GuestError("undecided", code="guest.undecided")
+        self.pair.roles[self.side], self.phase, self.pair.mounts = role, "prepared", move["mounts"]
+        return {}
+
+    def _precopy(self) -> dict[str, Any]:
+        number = len(self.pair.rounds)
+        self.pair.rounds.append(number)
+        self.phase = "precopied"
+        return {"round": number, "bytes": 1000, "seconds": 1.0, "estimate_ms": max(2000, 20000 >> number * 2)}
+
+    def _cut_over(self) -> dict[str, Any]:
+        self.pair.serving.discard(self.side)
+        if self.pair.trouble == "before the grant":
+            self.phase = "resumed"
+            self.pair.serve(self.side)
+            return {}
+        self.phase = "frozen"
+        return {}
+
+    def _grant(self) -> None:
+        target = self.pair.other(self.side)
+        self.phase = "granted"
+        restored = self.pair.trouble != "while restoring"
+        self.pair.phases[target] = "ready" if restored else "returned"
+        if not restored and self.pair.volumes_at(self.side):
+            self._resume(fenced=False)
+
+    def _probe(self) -> dict[str, Any]:
+        ok = self.pair.trouble != "sick"
+        check = {"kind": "tcp", "what": "6379", "ok": ok, "detail": "refused"}
+        return {"units": {"kv.service": {"ok": ok, "checks": [check]}}, "ok": ok}
+
+    def _open(self) -> dict[str, Any]:
+        if self.phase != "opened":
+            if self.phase != "ready" or self.pair.trouble == "too late":
+                raise GuestError("too late", code="guest.window-passed")
+            self.phase = self.pair.phases[self.pair.other(self.side)] = "opened"
+            self.pair.serve(self.side)
+        return {"opened": True}
+
+    def _hand_back(self) -> dict[str, Any]:
+        if self.phase == "opened":
+            raise GuestError("opened", code="guest.opened")
+        if self.phase in ("granted", "ready"):
+            self.phase = "returned"
+        return {"phase": self.phase}
+
+    def _resume(self, fenced: bool) -> dict[str, Any]:
+        target = self.pair.other(self.side)
+        assert self.pair.volumes_at(self.side), "resumed without its volumes"
+        if self.phase == "granted":
+            returned = self.pair.phases[target] == "returned"
+            assert self.pair.stopped(target) if fenced else returned, "resumed without knowing that the target is down"
+        self.phase = "resumed"
+        self.pair.serve(self.side)
+        return {"units": {}}
+
+    def _finish(self) -> dict[str, Any]:
+        if self.phase in _UNDECIDED:
+            raise GuestError("undecided", code="guest.undecided")
+        self.pair.linked = False
+        return {}

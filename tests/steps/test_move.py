@@ -1,0 +1,252 @@
+"""The steps around the cut-over on two guests in memory: one of them serves, whatever happens, and never both."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from liveupdate.errors import Failed, GuestError, LiveUpdateError, Retry
+from liveupdate.model import StepSpec
+from liveupdate.steps import cut_over, hold, open, pre_copy, probe
+from liveupdate.steps.protocol import Step
+from liveupdate.testing.cloud import with_server
+from liveupdate.testing.context import MemoryContext, job
+from liveupdate.testing.pair import Pair, PairedGuest
+from tests.steps.conftest import context_of, run_before
+
+FORWARD = (pre_copy.STEP, cut_over.STEP, probe.STEP, open.STEP)
+UNITS = [{"name": "kv.service", "handover": "move", "health": [], "ports": [6379]}]
+#: The data volume of the world, which only one server may have if its type says so.
+DATA = {"where": "/data", "fstype": "ext4", "options": "rw", "by_id": "/dev/disk/by-id/virtio-data-volume"}
+
+
+def made(*, multiattach: bool = True, **parameters: Any) -> tuple[MemoryContext, Pair]:
+    """Everything before the pre-copy is done."""
+    world = with_server()
+    for volume in world.volumes.values():
+        if volume.id == "data-volume" and not multiattach:
+            world.volumes[volume.id] = replace(volume, multiattach=False)
+    context = context_of(world)
+    context.job = job(parameters=parameters)
+    run_before(context, None)
+    context.results["preflight"]["guest"]["mounts"].append(DATA)
+    context.results["preflight"] = {**context.results["preflight"], "units": UNITS}
+    servers = {"original": "original", "surrogate": context.results["provision"]["server_id"]}
+    pair = Pair(world, servers)
+    context.guests = {side: PairedGuest(pair, side) for side in servers}
+    return context, pair
+
+
+def drive(context: MemoryContext, *steps: Step, back: bool = False) -> None:
+    """Apply as the engine does, keeping results by the spec's id."""
+    for step in steps:
+        name = f"back.{step.name}" if back else step.name
+        context.spec = StepSpec(name, step.name, {"direction": "back"} if back else {})
+        context.results[name] = step.apply(context)
+
+
+def undo(context: MemoryContext, *steps: Step, back: bool = False) -> None:
+    """Undo as the engine does, latest first, parking included."""
+    for step in reversed(steps):
+        name = f"back.{step.name}" if back else step.name
+        context.spec = StepSpec(name, step.name, {"direction": "back"} if back else {})
+        for _ in range(10):
+            try:
+                step.undo(context)
+            except Retry:
+                continue
+            break
+        else:
+            raise AssertionError(f"undo of {step.name} never ends")
+
+
+def test_a_move_ends_with_the_surrogate_serving_and_the_blackout_known() -> None:
+    context, pair = made()
+    drive(context, *FORWARD)
+    assert pair.serving == {"surrogate"}
+    assert context.results["open"]["blackout_ms"] == 2000
+    assert context.results["cut_over"]["left_at"] > 0
+
+
+def test_memory_is_copied_ahead_as_long_as_it_helps() -> None:
+    context, _ = made()
+    drive(context, pre_copy.STEP)
+    estimates = [r["estimate_ms"] for r in context.results["pre_copy"]["rounds"]]
+    assert estimates == [20000, 5000, 2000, 2000]
+    assert context.results["pre_copy"]["estimate_ms"] == 2000
+
+
+@pytest.mark.parametrize("on_budget", ["abandon", "postpone"])
+def test_a_blackout_over_the_budget_is_refused_or_postponed_while_the_workload_runs(on_budget: str) -> None:
+    context, pair = made(blackout_budget_seconds=0.5, on_budget=on_budget)
+    with pytest.raises(LiveUpdateError) as caught:
+        drive(context, pre_copy.STEP)
+    if on_budget == "abandon":
+        assert isinstance(caught.value, Failed)
+        assert caught.value.code == "live-update.pre-copy.over-budget"
+    else:
+        assert isinstance(caught.value, Retry)
+        assert not caught.value.counts
+    assert pair.serving == {"original"}
+
+
+def test_the_pre_copy_wants_the_original_on_its_management_address() -> None:
+    context, _ = made()
+    context.guests["original"].oneshot = lambda command, arguments: {}  # the address does not come up
+    with pytest.raises(Retry) as caught:
+        drive(context, pre_copy.STEP)
+    assert caught.value.code == "live-update.guest.no-management"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "failing", "code"),
+    [
+        ("before the grant", "cut_over", "live-update.cut-over.dump-failed"),
+        ("while restoring", "cut_over", "live-update.cut-over."),
+        ("sick", "probe", "live-update.probe.not-well"),
+        ("too late", "open", "live-update.open.window-passed"),
+    ],
+)
+def test_whatever_fails_before_the_pivot_the_original_serves_again(trouble: str, failing: str, code: str) -> None:
+    context, pair = made()
+    pair.trouble = trouble
+    steps = FORWARD[: [s.name for s in FORWARD].index(failing) + 1]
+    with pytest.raises(LiveUpdateError) as caught:
+        drive(context, *steps)
+    assert caught.value.code.startswith(code)
+    undo(context, *steps)
+    assert pair.serving == {"original"}
+    assert not pair.linked
+    assert context.guests["original"].address == ""
+
+
+def test_a_target_that_is_silent_is_stopped_through_nova_before_the_original_resumes() -> None:
+    context, pair = made()
+    drive(context, *FORWARD[:2])
+    pair.silent = {"surrogate"}
+    with pytest.raises(GuestError):
+        drive(context, probe.STEP)
+    undo(context, *FORWARD[:3])
+    assert pair.serving == {"original"}
+    assert pair.stopped("surrogate")
+
+
+def test_what_serves_on_the_surrogate_is_never_taken_back_by_undo() -> None:
+    context, pair = made()
+    drive(context, *FORWARD)
+    with pytest.raises(Failed) as caught:
+        undo(context, cut_over.STEP)
+    assert caught.value.code == "live-update.cut-over.opened"
+    assert pair.serving == {"surrogate"}
+
+
+def test_a_volume_that_only_one_server_may_have_goes_along_and_comes_back() -> None:
+    context, pair = made(multiattach=False)
+    drive(context, *FORWARD[:2])
+    assert pair.world.volumes["data-volume"].servers == {pair.servers["surrogate"]}
+    undo(context, *FORWARD[:2])
+    assert pair.world.volumes["data-volume"].servers == {"original"}
+    assert pair.serving == {"original"}
+    assert [line.role for line in context.ledger.open() if line.kind == "attachment"] == []
+
+
+def crashes(context: MemoryContext, pair: Pair, number: int) -> None:
+    left = iter(range(number))
+
+    def strike(_: str) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+
+    pair.before = pair.world.strike = context.ledger.before = strike
+
+
+def alive(context: MemoryContext, pair: Pair) -> None:
+    pair.before = pair.world.strike = context.ledger.before = lambda _: None
+
+
+def each_crash(multiattach: bool) -> Iterator[tuple[MemoryContext, Pair, int]]:
+    """The moment after each crash that there can be in the four steps, and in which step it was."""
+    for number in range(400):
+        context, pair = made(multiattach=multiattach)
+        crashes(context, pair, number)
+        done = 0
+        try:
+            for step in FORWARD:
+                drive(context, step)
+                done += 1
+        except KeyboardInterrupt:
+            alive(context, pair)
+            yield context, pair, done
+        else:
+            assert number > 10, "nothing that could crash"
+            return
+
+
+@pytest.mark.parametrize("multiattach", [True, False], ids=["multiattach", "one server"])
+def test_a_worker_that_dies_anywhere_is_followed_by_one_that_finishes(multiattach: bool) -> None:
+    for context, pair, done in each_crash(multiattach):
+        for step in FORWARD[done:]:
+            context.spec = StepSpec(step.name, step.name)
+            seen = step.probe(context)
+            context.results[step.name] = seen.result if seen.done else step.apply(context)
+        assert pair.serving == {"surrogate"}
+
+
+@pytest.mark.parametrize("multiattach", [True, False], ids=["multiattach", "one server"])
+def test_a_worker_that_dies_before_the_pivot_is_followed_by_one_that_undoes(multiattach: bool) -> None:
+    for context, pair, done in each_crash(multiattach):
+        if pair.serving == {"surrogate"}:
+            continue  # the pivot is passed: there is nothing to undo
+        undo(context, *FORWARD[: done + 1])
+        assert pair.serving == {"original"}
+        assert pair.world.volumes["data-volume"].servers >= {"original"}
+
+
+def test_a_moved_workload_moves_back_live_and_the_forward_steps_can_be_undone() -> None:
+    context, pair = made()
+    drive(context, *FORWARD)
+    drive(context, *FORWARD, back=True)
+    assert pair.serving == {"original"}
+    undo(context, pre_copy.STEP, cut_over.STEP, probe.STEP)
+    assert pair.serving == {"original"}
+
+
+def test_a_failed_move_back_leaves_the_workload_on_the_surrogate() -> None:
+    context, pair = made()
+    drive(context, *FORWARD)
+    pair.trouble = "sick"
+    with pytest.raises(Failed):
+        drive(context, *FORWARD, back=True)
+    undo(context, *FORWARD[:3], back=True)
+    assert pair.serving == {"surrogate"}
+
+
+class TestHold:
+    def held(self, **parameters: Any) -> MemoryContext:
+        context, _ = made(**parameters)
+        drive(context, *FORWARD)
+        return context
+
+    def test_ends_at_once_if_nothing_is_to_be_waited_for(self) -> None:
+        assert hold.STEP.apply(self.held()) == {"confirmed": False}
+
+    def test_waits_for_the_word_without_using_up_tries(self) -> None:
+        context = self.held(confirm=True)
+        with pytest.raises(Retry) as caught:
+            hold.STEP.apply(context)
+        assert not caught.value.counts
+        context.job = replace(context.job, decision="confirm")
+        assert hold.STEP.apply(context) == {"confirmed": True}
+
+    def test_watches_for_the_soak_time_since_the_opening(self) -> None:
+        # the guest says that it opened five seconds ago
+        with pytest.raises(Retry, match="2 s more"):
+            hold.STEP.apply(self.held(soak_seconds=7))
+        assert hold.STEP.apply(self.held(soak_seconds=4))["soaked_seconds"] == 5
+
+    def test_a_workload_that_falls_ill_keeps_it_waiting(self) -> None:
+        context = self.held(soak_seconds=4)
+        context.guests["surrogate"].pair.trouble = "sick"
+        with pytest.raises(Retry, match="not well"):
+            hold.STEP.apply(context)
