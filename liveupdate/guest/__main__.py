@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import daemon, guard, nics, places
+from .adopted_nic import adopt_nic
 from .errors import GuestError, describe
 from .inspect import inspect
 from .stale import stale
@@ -24,7 +25,7 @@ COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
     "guard_remove": guard.guard_remove,
     "management_up": nics.management_up,
     "management_down": nics.management_down,
-    "adopt_nic": nics.adopt_nic,
+    "adopt_nic": adopt_nic,
     "stale": stale,
 }
 

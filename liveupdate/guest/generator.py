@@ -67,14 +67,15 @@ _NETWORK = """\
 # $1: the UUID of this machine
 G={guard}
 /bin/sh $G/pids $1
-put() {{ # mac address/prefix mtu gateway
+put() {{ # mac address/prefix mtu gateway, the last two may be -
   for n in $(seq 600); do
     for i in /sys/class/net/*/; do
       read -r mac < $i/address && read -r index < $i/ifindex || continue
       # udev renames it first: later, when it is up, it could not
       if [ "$mac" = "$1" ] && [ -e /run/udev/data/n$index ]; then
         i=$(basename $i)
-        ip link set "$i" mtu "$3" up
+        [ "$3" = - ] || ip link set "$i" mtu "$3"
+        ip link set "$i" up
         ip address replace "$2" dev "$i"
         [ "$4" = - ] || ip route replace default via "$4" dev "$i"
         return

@@ -59,8 +59,8 @@ class Move:
     raw: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def address_lines(self) -> str:
-        """For the guard's mark, a line each: MAC, address with prefix, MTU, no gateway of its own."""
-        return "".join(f"{each.mac} {each.address}/{each.prefix} 1500 -\n" for each in self.addresses)
+        """For the guard's mark, a line each: MAC, address with prefix; MTU and gateway are as they are."""
+        return "".join(f"{each.mac} {each.address}/{each.prefix} - -\n" for each in self.addresses)
 
     def with_handover(self, *handovers: str) -> tuple[UnitPlan, ...]:
         return tuple(unit for unit in self.units if unit.handover in handovers)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import socket
 import struct
 import threading
 import time
-from contextlib import suppress
 from typing import Any
 
 from .errors import GuestError
@@ -51,68 +49,35 @@ def remove(address: str, prefix: int, mac: str) -> None:
         raise GuestError("guest.address-failed", done.text[-300:])
 
 
+def tune(name: str, key: str, value: str) -> None:
+    """Set one of the kernel's settings of the interface for IPv4, until the next boot."""
+    with open(f"/proc/sys/net/ipv4/conf/{name}/{key}", "w", encoding="ascii") as file:
+        file.write(value)
+
+
 def management_up(mac: str, address: str, prefix: int) -> dict[str, Any]:
     """A second address, by which the worker reaches this machine when the first is silent: {"interface"}."""
     name = interface(mac)
-    with open(f"/proc/sys/net/ipv4/conf/{name}/promote_secondaries", "w", encoding="ascii") as file:
-        # it must outlive an address of the same network that was there before it
-        file.write("1")
+    # it must outlive an address of the same network that was there before it
+    tune(name, "promote_secondaries", "1")
     add(address, prefix, mac)
-    announce(address, mac)
-    time.sleep(0.1)
+    announce(address, mac).join()
     return {"interface": name}
 
 
 def management_down(mac: str, address: str, prefix: int) -> dict[str, Any]:
+    """Take it away again. Idempotent."""
     remove(address, prefix, mac)
     return {}
 
 
-def adopt_nic(mac: str, address: str, prefix: int, gateway: str | None = None, mtu: int = 1500) -> dict[str, Any]:
-    """Move an address to the interface that has just been attached with ``mac``: {"interface", "from", "gap_ms"}.
-
-    Waits up to 60 s for the interface. Idempotent. Raises GuestError(guest.no-interface).
-    """
-    end = time.monotonic() + 60
-    while mac not in names() and time.monotonic() < end:
-        time.sleep(0.1)
-    name = interface(mac)
-    run(["ip", "link", "set", name, "mtu", str(int(mtu)), "up"])
-    _wait_carrier(name, end)
-    before = sorted({each for each in _holders(address) if each != name})
-    began = time.monotonic()
-    # two interfaces with one address for a moment: what comes in on either is answered
-    add(address, prefix, mac)
-    announce(address, mac)
-    if gateway:
-        run(["ip", "route", "replace", "default", "via", str(ipaddress.ip_address(gateway)), "dev", name])
-    for other in before:
-        run(["ip", "address", "del", f"{address}/{int(prefix)}", "dev", other], check=False)
-    network = str(ipaddress.ip_network(f"{address}/{int(prefix)}", strict=False))
-    run(["ip", "route", "replace", network, "dev", name, "src", address, "metric", "0"], check=False)
-    announce(address, mac)
-    return {"interface": name, "from": before, "gap_ms": round((time.monotonic() - began) * 1000)}
-
-
-def _wait_carrier(name: str, end: float) -> None:
-    while time.monotonic() < end:
-        with suppress(OSError), open(f"/sys/class/net/{name}/carrier", encoding="ascii") as file:
-            if file.read().strip() == "1":
-                return
-        time.sleep(0.05)
-
-
-def _holders(address: str) -> list[str]:
-    """The interfaces that have this address."""
-    shown = json.loads(run(["ip", "-json", "address", "show", "to", f"{address}"]).text or "[]")
-    return [str(link["ifname"]) for link in shown if link.get("ifname")]
-
-
-def announce(address: str, mac: str, times: int = 3) -> None:
-    """Tell the neighbours that the address is here: the first time at once, the others in the background."""
+def announce(address: str, mac: str, times: int = 3) -> threading.Thread:
+    """Tell the neighbours that the address is here: the first time at once, the others by the thread returned."""
     name = interface(mac)
     _gratuitous(name, address, mac)
-    threading.Thread(target=_again, args=(name, address, mac, times - 1), name="announce", daemon=True).start()
+    again = threading.Thread(target=_again, args=(name, address, mac, times - 1), name="announce", daemon=True)
+    again.start()
+    return again
 
 
 def _again(name: str, address: str, mac: str, times: int) -> None:
