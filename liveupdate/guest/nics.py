@@ -6,12 +6,13 @@ import ipaddress
 import os
 import socket
 import struct
+import subprocess
 import threading
 import time
 from typing import Any
 
 from .errors import GuestError
-from .external import run
+from .external import ENVIRONMENT, run
 
 _ARP = 0x0806
 
@@ -66,8 +67,17 @@ def management_up(mac: str, address: str, prefix: int) -> dict[str, Any]:
 
 
 def management_down(mac: str, address: str, prefix: int) -> dict[str, Any]:
-    """Take it away again. Idempotent."""
-    remove(address, prefix, mac)
+    """Take the second address away, a moment after the answer: who asks may have come by it."""
+    target = f"{ipaddress.ip_address(address)}/{int(prefix)}"
+    script = 'sleep 0.5; exec ip address del "$1" dev "$2"'
+    subprocess.Popen(
+        ["/bin/sh", "-c", script, "sh", target, interface(mac)],
+        env=ENVIRONMENT,
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     return {}
 
 

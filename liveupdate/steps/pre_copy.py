@@ -57,9 +57,9 @@ def undo(context: StepContext) -> None:
     original.agent().call("finish")
     if move.sides(context.spec.parameters).source == "surrogate":
         return
-    original.remove_agent()
-    # by its own address again, since the other one goes now
-    context.guest("original").oneshot("management_down", _management(context))
+    original.oneshot("management_down", _management(context))
+    # that address goes now; the next look is by the original's own
+    original.close()
     context.guest("original").remove_agent()
 
 

@@ -64,6 +64,9 @@ class PairedGuest:
     def agent(self) -> "PairedGuest":
         return self
 
+    def close(self) -> None:
+        """Nothing is kept open in memory."""
+
     def remove_agent(self) -> None:
         self._take("remove_agent")
 
