@@ -65,7 +65,7 @@ class Survey:
         entries = [Entry.of(record) for record in records - self._ahead]
         changed = {entry.path for entry in entries}
         gone: set[bytes] = set()
-        # what is above the starts is not looked at by find
+        # where find begins, it does not see what has gone
         above = {parent(path) for path in starts(self._scope)}
         for folder in sorted(above.union(entry.path for entry in entries if entry.kind == b"d")):
             self._compare(folder, changed, gone)
@@ -89,9 +89,7 @@ class Survey:
         except (FileNotFoundError, NotADirectoryError):
             return  # gone since find has seen it: the next look tells
         for name in before.keys() - here.keys():
-            # not what a file system mounted just now hides
-            if self._scope.holds(path := _join(folder, name)):
-                gone.update(self._drop(path))
+            gone.update(self._drop(_join(folder, name)))
         for name, found in here.items():
             if before.get(name) != found:
                 path = _join(folder, name)

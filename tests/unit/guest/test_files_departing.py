@@ -114,6 +114,32 @@ def test_directories_that_changed_places_are_told_though_each_name_was_there(sta
     assert {b"srv/one/x", b"srv/two/x", b"srv/two/deep/y"} <= told(started.departing.first(known))[0]
 
 
+def test_directories_that_changed_places_take_along_what_is_deep_below(started: Roots) -> None:
+    (started.source / "srv/two/deep").mkdir()
+    (started.source / "srv/two/deep/other").touch()
+    pause()
+    started.next()
+    srv = started.source / "srv"
+    (srv / "one").rename(srv / "aside")
+    (srv / "two").rename(srv / "one")
+    (srv / "aside").rename(srv / "two")
+    changes = started.departing.next()
+    assert set(changes.deleted) == {b"srv/one/deep/y", b"srv/two/deep/other"}
+    assert {b"srv/one/deep/other", b"srv/two/deep/y"} <= set(changes.paths)
+
+
+def test_what_goes_from_the_top_is_told(started: Roots) -> None:
+    (started.source / "top").mkdir()
+    (started.source / "top/file").touch()
+    (started.source / "usr/local/own").touch()
+    started.next()
+    (started.source / "top/file").unlink()
+    (started.source / "top").rmdir()
+    (started.source / "usr/local").rename(started.source / "usr/before")
+    changes = started.departing.next()
+    assert {b"top/file", b"top", b"usr/local/own", b"usr/local"} <= set(changes.deleted)
+
+
 def test_parents_come_before_and_go_after_what_is_in_them(started: Roots) -> None:
     (started.source / "srv/one").rename(started.source / "srv/three")
     changes = started.departing.next()
