@@ -148,7 +148,7 @@ class Journal:
                     self._skip_way_back(connection, job)
                     self._job(connection, job, JobState.RUNNING, outcome="", decision="")
                 case course.End(state):
-                    self._end(connection, job, state)
+                    self._end(connection, job, rows, state)
             if isinstance(action, course.Apply | course.Undo):
                 rows = [steps.get(connection, job.id, r.position) if r is action.row else r for r in rows]
             return Turn(job, rows, action)
@@ -271,8 +271,11 @@ class Journal:
         self._job(connection, job, JobState.UNDOING, outcome=outcome, reason=reason, **told)
         events.add(connection, job.id, "job.undoing", job.step, {"outcome": outcome, "reason": reason})
 
-    def _end(self, connection: Connection, job: Job, state: JobState) -> None:
-        told = {"progress": 100, "reason": ""} if state == JobState.SUCCEEDED else {}
+    def _end(self, connection: Connection, job: Job, rows: Sequence[StepRow], state: JobState) -> None:
+        told: dict[str, Any] = {"progress": 100, "reason": ""} if state == JobState.SUCCEEDED else {}
+        if state == JobState.UNDONE and job.code:
+            # why it was undone, not what undoing waited for last
+            told |= {"reason": str(row.error["detail"]) for row in rows if row.error.get("code") == job.code}
         ended = {"finished_at": clock.now(), "open_server_id": None}
         self._job(connection, job, state, **ended, **told, **_NO_WATCH, **_NO_LEASE)
         events.add(connection, job.id, f"job.{state}", detail={"reason": told.get("reason", job.reason)})

@@ -88,6 +88,7 @@ while read -r whose rest; do
   if [ "$whose" = "$1" ] || {{ [ "$whose" = copy ] && ! grep -q "^$1 " $G/addresses; }}; then put $rest; fi
 done < $G/addresses
 if [ -e $G/here ]; then while read -r line; do put $line; done < $G/here; fi
+while read -r network gateway; do ip route replace "$network" via "$gateway"; done < $G/routes
 # nobody else is there to tell the name servers
 mkdir -p /run/systemd/resolved.conf.d
 {{ echo '[Resolve]'; sed 's/^/DNS=/' $G/dns; }} > /run/systemd/resolved.conf.d/liveupdate-guard.conf

@@ -9,6 +9,7 @@ left, the original behaves like a copy; where it has come to stay, the copy star
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import re
 import shutil
@@ -67,6 +68,7 @@ def guard_install(
         "mounts": "\n".join(masked_mounts),
         "addresses": "\n".join(addresses),
         "names": "\n".join(f"{mac} {name}" for mac, name in nics.names().items()),
+        "routes": "\n".join(routes(_ip_routes())),
         "dns": "\n".join(_name_servers()),
         "bases": f"{base} {original_uuid} {own_base}",
         "pids": generator.pids(),
@@ -162,6 +164,15 @@ def pid_bases(taken: Iterable[int], last: int) -> tuple[int, int]:
     gaps = zip(points, points[1:])  # noqa: B905, RUF007 Python 3.9
     width, start = max((after - before, before) for before, after in gaps)
     return start + width // 3, start + 2 * width // 3
+
+
+def routes(shown: Iterable[dict[str, Any]]) -> list[str]:
+    """What the network gave beside the default route, as ``ip -json`` shows it: "network gateway"."""
+    return [f"{route['dst']} {route['gateway']}" for route in shown if "gateway" in route and route["dst"] != "default"]
+
+
+def _ip_routes() -> list[dict[str, Any]]:
+    return [entry for entry in json.loads(run(["ip", "-json", "route", "show"]).text or "[]") if entry]
 
 
 def _last_pid() -> int:

@@ -54,8 +54,11 @@ class Journal:
 
 def _load(path: str) -> list[Entry]:
     try:
-        with open(path, encoding="ascii") as file:
-            # a line cut short by a kill had not taken effect
-            return [json.loads(line) for line in file if line.endswith("\n")]
+        with open(path, "r+b") as file:
+            lines = file.readlines()
+            if lines and not lines[-1].endswith(b"\n"):
+                # cut short by a kill: it had not taken effect, and the next one begins a line of its own
+                file.truncate(file.tell() - len(lines.pop()))
+            return [json.loads(line) for line in lines]
     except FileNotFoundError:
         return []

@@ -75,7 +75,7 @@ class Link:
 
     def call(self, name: str, timeout: float = 30.0, **arguments: Any) -> dict[str, Any]:
         """The other side's answer. Raises its GuestError, or guest.link-broken when it is silent."""
-        if self._words is None:
+        if self._words is None or self.dead.is_set():
             raise _broken(name)
         answer: queue.Queue[dict[str, Any]] = queue.Queue()
         with self._lock:
@@ -158,15 +158,19 @@ class Link:
         try:
             while (header := wire.read(incoming)) is not None:
                 self._receive(header, incoming)
-                with self._arrived:
-                    self._frames += 1
-                    self._arrived.notify_all()
+                self._count(connection)
         except Exception as error:
             told = describe(error)
-            with self._arrived:
-                self._failure = GuestError(told["code"], told["detail"], told["remedy"])
-                self._arrived.notify_all()
+            self._count(connection, GuestError(told["code"], told["detail"], told["remedy"]))
         self._end(connection)
+
+    def _count(self, connection: int, failure: GuestError | None = None) -> None:
+        """One more frame, or none ever after; what is left of an older connection does not count."""
+        with self._arrived:
+            if connection == self._connection:
+                self._frames += failure is None
+                self._failure = failure
+                self._arrived.notify_all()
 
     def _end(self, connection: int) -> None:
         if connection != self._connection:

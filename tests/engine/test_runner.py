@@ -64,6 +64,17 @@ def test_a_failure_before_the_pivot_undoes_in_reverse_the_half_done_step_include
     assert rows["open"].state == StepState.PENDING
 
 
+def test_what_undoing_waited_for_is_not_taken_for_the_reason_of_it(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    world.faults["applied", "switch"] = raising(Failed("no room", code="live-update.test.no-room"))
+    world.faults["undo", "copy"] = raising(Retry(0, "waits for a volume to be gone", counts=False))
+    work_once(sqlite, world)
+    make_due(sqlite, job_id)
+    work_once(sqlite, world)
+    job, _ = look(sqlite, job_id)
+    assert (job.state, job.reason, job.code) == (JobState.UNDONE, "no room", "live-update.test.no-room")
+
+
 def test_a_failure_after_the_pivot_needs_attention_and_undoes_nothing(sqlite: Engine) -> None:
     world, job_id = World(), accept(sqlite)
     world.faults["apply", "tidy"] = raising(Failed("stuck", remedy="free it"))
