@@ -254,7 +254,10 @@ class Arrival:
     def _tell_source(self, what: str) -> None:
         # a broken link is the worker's to see: both sides' status says what happened
         with suppress(GuestError):
-            self._link.call(what, 10, **({"timeline": self.timeline()} if what == "opened" else {}))
+            entries = self._journal.since("granted")
+            # units that are started anew run at once
+            ran = any(e["name"] == "running" for e in entries) or bool(self._names("restart"))
+            self._link.call(what, 10, **({"timeline": self.timeline()} if what == "opened" else {"ran": ran}))
 
     def finish(self) -> None:
         if self._journal.phase in ("granted", "ready"):

@@ -152,7 +152,7 @@ class Daemon:
                 "handed_over": lambda **told: self._arriving().handed_over(**told),
                 "ask": lambda: self._leaving().ask(),
                 "opened": lambda **told: self._leaving().opened(**told),
-                "returned": lambda: self._leaving().returned(),
+                "returned": lambda **told: self._leaving().returned(**told),
             },
             lambda header, stream: self._arriving().receive(header, stream),
             lambda: self._tell("link_closed"),

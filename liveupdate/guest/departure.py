@@ -14,7 +14,7 @@ from contextlib import suppress
 from functools import partial
 from typing import IO, Any, cast
 
-from . import adoption, checkpoint, disks, fence, images, nics, places, proc, replay, units
+from . import adoption, checkpoint, disks, fence, health, images, nics, places, proc, replay, units
 from .chunks import ChunkWriter
 from .errors import GuestError, describe
 from .external import run
@@ -63,7 +63,9 @@ class Departure:
         run(["criu", "cpuinfo", "dump", "-D", images.folder("cpu", "info")], code="guest.cpu-unknown")
         self._send_images("cpu", "info")
         self._link.call("check_cpu", 60, frames=self._link.sent)
-        self._journal.enter("prepared", units=facts)
+        began = time.time()
+        offset = float(self._link.call("clock")["realtime"]) - (began + time.time()) / 2
+        self._journal.enter("prepared", units=facts, clock_offset=offset)
 
     def precopy(self) -> dict[str, Any]:
         """One round of memory and files while the workload runs: {round, bytes, seconds, estimate_ms}."""
@@ -191,8 +193,9 @@ class Departure:
 
     # -- the way back -------------------------------------------------------------------------------------------------
 
-    def returned(self) -> dict[str, Any]:
-        """The target has stopped everything and hands back."""
+    def returned(self, ran: bool) -> dict[str, Any]:
+        """The target has stopped everything and hands back; ``ran``: units have run there, and may have written."""
+        self._journal.mark("handed-back", ran=ran)
         threading.Thread(target=self._resume_for_certain, name="resume", daemon=True).start()
         return {}
 
@@ -211,11 +214,9 @@ class Departure:
                 raise GuestError("guest.opened", "the workload lives on the other machine", "move it back instead")
             if self._journal.phase not in ("frozen", "granted"):
                 return {"units": {}}
-            granted = self._journal.phase == "granted"
             disks.wait_for(self.move.mounts, time.monotonic() + 1)
             disks.mount(self.move.mounts)
-            gone = self._journal.last("unmounted")
-            stale = disks.changed_since(self.move.mounts, gone["realtime"]) if granted and gone else None
+            stale = self._written_elsewhere() if self._journal.phase == "granted" else None
             places.set_owner(here=True, addresses=self.move.address_lines())
             how = self._bring_back(stale)
             fence.lift()
@@ -226,6 +227,20 @@ class Departure:
         adoption.forget(plan.name for plan in self.move.units)
         self._tell("resumed", units=how)
         return {"units": how, "changed": stale or ""}
+
+    def _written_elsewhere(self) -> str | None:
+        """A file on a data volume that the target has written, or may have; None if there is none."""
+        entries = self._journal.since("frozen")
+        told = next((entry for entry in entries if entry["name"] == "handed-back"), None)
+        unmounted = next((entry for entry in entries if entry["name"] == "unmounted"), None)
+        # a target that cannot be asked has run them if somebody's health checks needed it
+        asked = self.move.with_handover("restart") or any(map(health.needs_running, self.move.units))
+        ran = told["ran"] if told else bool(asked)
+        if not ran or unmounted is None:
+            return None
+        prepared = self._journal.last("prepared") or {}
+        # its clock may be behind; better to start a unit anew than on files from its future
+        return disks.changed_since(self.move.mounts, unmounted["realtime"] + min(0.0, prepared["clock_offset"]))
 
     def _bring_back(self, stale: str | None) -> dict[str, str]:
         """Each unit as far back as is safe: memory older than its files would corrupt them."""

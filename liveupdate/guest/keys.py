@@ -94,7 +94,7 @@ def session(address: str, port: int, host_key: str, bind: str) -> Session:
         "HostKeyAlgorithms": "ssh-ed25519",
         "BatchMode": "yes",
         "ConnectTimeout": "15",
-        "ServerAliveInterval": "5",
+        "ServerAliveInterval": "3",
         "ServerAliveCountMax": "3",
         "BindAddress": str(ipaddress.ip_address(bind)),
         "LogLevel": "ERROR",

@@ -182,7 +182,8 @@ def _status(context: StepContext, side: str) -> Status:
 
 def _result(source: Status, target: Status) -> dict[str, Any]:
     """With the moments, each by the clock of its machine, from which files count on a way back."""
-    left = [p["realtime"] for p in source.get("phases", ()) if p["name"] == "frozen"]
+    # until it was granted, what the workload wrote there was still carried over
+    left = [p["realtime"] for p in source.get("phases", ()) if p["name"] == "granted"]
     arrived = [p["realtime"] for p in target.get("phases", ()) if p["name"] == "granted"]
     return {
         "timeline": source["timeline"],

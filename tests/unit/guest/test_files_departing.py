@@ -103,6 +103,14 @@ def test_a_renamed_directory_is_told_with_all_below_it(started: Roots) -> None:
     assert told(started.departing.first(known)) == expected
 
 
+def test_what_goes_from_a_renamed_directory_is_told_too(started: Roots) -> None:
+    (started.source / "srv/one").rename(started.source / "srv/three")
+    started.next()
+    (started.source / "srv/three/deep/y").unlink()
+    pause()
+    assert told(started.departing.next()) == ({b"srv/three/deep"}, {b"srv/three/deep/y"})
+
+
 def test_directories_that_changed_places_are_told_though_each_name_was_there(started: Roots) -> None:
     """Releases are rolled out like this: the files are old, and other ones than before."""
     srv = started.source / "srv"
