@@ -1,0 +1,21 @@
+"""The samples in etc/ are what the generators write today."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ETC = Path(__file__).parents[2] / "etc" / "liveupdate"
+
+
+@pytest.mark.parametrize(
+    ("generator", "sample"),
+    [("oslo-config-generator", "liveupdate.conf.sample"), ("oslopolicy-sample-generator", "policy.yaml.sample")],
+)
+def test_a_sample_is_current(generator: str, sample: str, tmp_path: Path) -> None:
+    written = tmp_path / sample
+    argv = [str(Path(sys.executable).parent / generator), "--namespace", "liveupdate", "--output-file", str(written)]
+    subprocess.run(argv, check=True, capture_output=True)
+    again = f"{generator} --namespace liveupdate --output-file etc/liveupdate/{sample}"
+    assert (ETC / sample).read_text() == written.read_text(), f"write it anew: {again}"
