@@ -15,8 +15,9 @@ from .placing import plain
 _CHUNK = 1 << 18
 #: Names come whole, one byte string each; ACLs are among the attributes, with numbers for owners.
 _TAR = (
-    "tar", "--create", "--file=-", "--format=posix", "--blocking-factor=128", "--numeric-owner", "--sparse", "--xattrs",
-    "--xattrs-include=*", "--quoting-style=escape", "--no-recursion", "--null", "--no-unquote", "--files-from=-",
+    "tar", "--create", "--file=-", "--format=posix", "--blocking-factor=128", "--numeric-owner", "--sparse",
+    "--xattrs", "--xattrs-include=*", "--atime-preserve=system", "--quoting-style=escape",
+    "--no-recursion", "--null", "--no-unquote", "--files-from=-",
 )  # fmt: skip
 #: A stream without members.
 _EMPTY = bytes(1024)

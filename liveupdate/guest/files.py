@@ -97,8 +97,7 @@ class Departing:
 
     def first(self, known: Iterable[str]) -> Round:
         """All that differs from the target, which told ``known`` (``Arriving.known``). Raises GuestError."""
-        # a socket is nothing that can be carried: the program that listens makes it
-        here = {entry.path: entry for entry in self._survey.everything() if entry.kind != b"s"}
+        here = {entry.path: entry for entry in self._survey.everything()}
         there = {entry.path: entry for entry in map(Known.of, known)}
         picked = {entry.path for entry in here.values() if self._differs(entry, here, there)}
         for path in tuple(picked):
@@ -144,6 +143,7 @@ class Departing:
             if self._scope.covers(path, self._survey.directory(path)):
                 status = self._status(path)
                 if status and stat.S_ISSOCK(status.st_mode):
+                    # the program that listens makes it; what it has replaced goes
                     deleted.append(path)
                 else:
                     paths.append(path)

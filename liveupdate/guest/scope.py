@@ -25,7 +25,7 @@ _CARRIED = "usr/local var/lib/systemd/linger var/lib/systemd/timers"
 _LEFT_PATTERN = re.compile(
     rb"(?:initrd\.img(?:\.old)?|vmlinuz(?:\.old)?"  # links of the kernel's packages
     rb"|etc/ssh/ssh_host_[^/]*"
-    rb"|etc/systemd/system-generators/[^/]*liveupdate[^/]*"
+    rb"|etc/systemd/(?:system-generators|network)/[^/]*liveupdate[^/]*|etc/cloud/cloud\.cfg\.d/99-liveupdate\.cfg"
     rb"|(?:.*/)?liveupdate-guard[^/]*"
     rb"|var/tmp/(?:liveupdate|systemd-private-)[^/]*"
     rb"|var/log/journal/(?:.*/)?[^/@]*\.journal"  # being written; archives have an @ in their names

@@ -122,6 +122,16 @@ def test_it_arrives_as_it_was(roots: Roots, thing: str) -> None:
     assert winners(report) == {}
 
 
+def test_what_was_not_read_by_others_looks_unread(roots: Roots) -> None:
+    """A mailbox with new mail, for one."""
+    path = roots.source / "srv/it"
+    path.write_text("x")
+    os.utime(path, ns=(1_000_000_000_000_000_001, 1_700_000_000_123_456_789))
+    roots.first()
+    assert path.stat().st_atime_ns == 1_000_000_000_000_000_001
+    assert (roots.target / "srv/it").stat().st_atime_ns == 1_000_000_000_000_000_001
+
+
 def test_holes_stay_holes(roots: Roots) -> None:
     sparse(roots.source / "srv/it")
     roots.first()

@@ -6,6 +6,7 @@ import io
 import mmap
 import os
 import socket
+import subprocess
 import tarfile
 import time
 from collections.abc import Callable
@@ -13,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from liveupdate.guest import archive, survey
+from liveupdate.guest import archive, scan, survey
 from liveupdate.guest.errors import GuestError
 from liveupdate.guest.files import Departing, Known, Round, to_paths, to_text
-from tests.unit.guest.roots import Roots, Tap, pause, replace, tree
+from tests.unit.guest.roots import Roots, Tap, pause, remove, replace, tree
 
 
 @pytest.fixture
@@ -147,6 +148,16 @@ def test_what_goes_from_the_top_is_told(started: Roots) -> None:
     assert {b"top/file", b"top", b"usr/local/own", b"usr/local"} <= set(changes.deleted)
 
 
+def test_a_package_s_file_is_not_told_though_a_directory_was_in_its_place(started: Roots) -> None:
+    (started.source / "var/lib/dpkg/info/app.list").write_text("/srv/two\n")
+    started.departing = started.sides()[0]
+    started.first()
+    for thing in (started.source / "srv/two/x", started.source / "srv/two"):
+        remove(thing)
+    (started.source / "srv/two").touch()
+    assert b"srv/two" not in started.departing.next().paths
+
+
 def test_parents_come_before_and_go_after_what_is_in_them(started: Roots) -> None:
     (started.source / "srv/one").rename(started.source / "srv/three")
     changes = started.departing.next()
@@ -240,6 +251,20 @@ def test_what_a_new_mount_hides_has_not_gone(started: Roots) -> None:
     known = started.known()
     assert told(started.departing.next()) == ({b"srv"}, set())
     assert told(started.departing.first(known)) == ({b"srv"}, set())
+
+
+def test_what_is_mounted_during_a_look_has_not_gone_either(started: Roots, monkeypatch: pytest.MonkeyPatch) -> None:
+    (started.source / "srv/one").rename(started.source.parent / "hidden")
+    (started.source / "srv/one").mkdir()
+    (started.source / "proc/self").mkdir(parents=True)
+    records = scan._records
+
+    def mount_and_read(process: subprocess.Popen[bytes]) -> set[bytes]:
+        (started.source / "proc/self/mountinfo").write_text("1 1 0:1 / /srv/one rw - ext4 /dev/x rw\n")
+        return records(process)
+
+    monkeypatch.setattr(scan, "_records", mount_and_read)
+    assert told(started.departing.next()) == ({b"srv"}, set())
 
 
 # -- what the update did on the target --------------------------------------------------------------------------------

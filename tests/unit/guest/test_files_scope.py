@@ -43,7 +43,9 @@ def seen(scope: Scope) -> set[str]:
         "var/spool/cron/crontabs/root", "var/tmp/upload", "var/cache/app/x", "etc/ld.so.cache", "var/log/apt/term.log",
         "var/lib/systemd/linger/user", "var/lib/systemd/timers/stamp-backup.timer",
         "var/log/journal/0123/system@0005-0006.journal", "var/log/journal/0123/user-1000@0005-0006.journal~",
-        "etc/app/app.conf", "etc/app/old.conf", "etc/systemd/system/own.service", "usrlocal", "tmpfile",
+        "etc/app/app.conf", "etc/app/old.conf", "etc/systemd/system/own.service",
+        "etc/liveupdate/liveupdate.conf", "etc/systemd/system/liveupdate-api.service", "etc/cloud/cloud.cfg.d/5.cfg",
+        "usrlocal", "tmpfile",
     ],
 )  # fmt: skip
 def test_carried(root: Path, path: str) -> None:
@@ -59,7 +61,8 @@ def test_carried(root: Path, path: str) -> None:
         "var/lib/systemd/random-seed", "var/lib/systemd/coredump/core", "var/lib/cloud/instance", "var/lib/ucf/x",
         "var/log/journal/0123/system.journal", "var/log/journal/0123/user-1000.journal",
         "etc/liveupdate-guard.conf", "etc/systemd/system/liveupdate-guard.service.d/x",
-        "etc/systemd/system-generators/90-liveupdate", "var/lib/liveupdate/away", "var/tmp/liveupdate-x/pages",
+        "etc/systemd/system-generators/90-liveupdate", "etc/systemd/network/10-liveupdate-x.link",
+        "etc/cloud/cloud.cfg.d/99-liveupdate.cfg", "var/lib/liveupdate/away", "var/tmp/liveupdate-x/pages",
         "etc/ssh/ssh_host_ed25519_key", "etc/ssh/ssh_host_rsa_key.pub", "etc/machine-id", "var/lib/dbus/machine-id",
         "var/lib/dhcp/dhclient.leases", "var/lib/NetworkManager/x", "srv/swap file", ".liveupdate/1",
         "etc/app/data", "opt/app/bin", "etc/tool", "etc/tool.real",
