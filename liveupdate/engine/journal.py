@@ -275,7 +275,8 @@ class Journal:
         told: dict[str, Any] = {"progress": 100, "reason": ""} if state == JobState.SUCCEEDED else {}
         if state == JobState.UNDONE and job.code:
             # why it was undone, not what undoing waited for last
-            told |= {"reason": str(row.error["detail"]) for row in rows if row.error.get("code") == job.code}
+            why = [str(row.error["detail"]) for row in rows if row.error.get("code") == job.code]
+            told["reason"] = why[0] if why else job.reason
         ended = {"finished_at": clock.now(), "open_server_id": None}
         self._job(connection, job, state, **ended, **told, **_NO_WATCH, **_NO_LEASE)
         events.add(connection, job.id, f"job.{state}", detail={"reason": told.get("reason", job.reason)})

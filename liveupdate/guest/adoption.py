@@ -24,10 +24,15 @@ def _script(unit: str) -> str:
     return images.folder(unit, "restore.sh")
 
 
-def let_go(names: Iterable[str]) -> None:
-    """From here the end of these units' processes is no reason for systemd to start them again."""
+def let_go(names: Iterable[str], mounts: Iterable[str]) -> None:
+    """From here the end of these units' processes is no reason for systemd to start them again.
+
+    Nor does it start them or mount ``mounts`` (where) for anybody else while places.AWAY exists.
+    """
     for name in names:
         units.write_drop_in(name, "away", units.away())
+    for where in mounts:
+        units.write_drop_in(units.mount_unit(where), "away", units.keep_away())
     units.reload()
 
 
@@ -89,7 +94,7 @@ def kill(names: Sequence[str]) -> None:
         run(["systemctl", "stop", "--", *names], timeout=_TIMEOUT, check=False)
 
 
-def forget(names: Iterable[str]) -> None:
+def forget(names: Iterable[str], mounts: Iterable[str] = ()) -> None:
     """Take our drop-ins away: from here the units are as their files say."""
-    if units.remove_drop_ins(*names):
+    if units.remove_drop_ins(*names, *map(units.mount_unit, mounts)):
         units.reload()

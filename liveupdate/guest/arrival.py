@@ -45,6 +45,7 @@ class Arrival:
         """Fence first; then let systemd know the units, and that starting them means restoring them."""
         fence.build([address.address for address in self.move.addresses])
         places.write_private(places.EXPECTING, "")
+        places.set_away(True)
         adoption.expect(plan.name for plan in self.move.with_handover("move"))
         busy = [unit.name for unit in units.show(*self._names("move", "restart")) if unit.active]
         if busy:
@@ -133,6 +134,7 @@ class Arrival:
         self._tell("ready")
 
     def _bring_up(self) -> None:
+        places.set_away(False)
         with ThreadPoolExecutor(2) as pool:
             addressed = pool.submit(self._add_addresses)
             # acknowledged writes must be as durable here as they were there, before anybody is answered
@@ -238,6 +240,7 @@ class Arrival:
             if self._capture:
                 self._capture.stop()
             self._inlet = None
+            places.set_away(True)
             adoption.kill(self._names("move", "restart"))
             disks.unmount(self.move.mounts, 60)
             for address in self.move.addresses:
@@ -262,7 +265,7 @@ class Arrival:
     def finish(self) -> None:
         if self._journal.phase in ("granted", "ready"):
             raise GuestError("guest.undecided", "the move is neither done nor undone", "open, or hand back, first")
-        adoption.forget(plan.name for plan in self.move.units)
+        adoption.forget((plan.name for plan in self.move.units), self.move.places)
         self._files.clear()
         fence.clear_criu()
         if self._journal.phase == "opened":

@@ -19,6 +19,8 @@ COMMON = (
 #: Deleted files up to this size travel inside the images.
 DUMP = ("--link-remap", "--ghost-limit", "64M")
 LOG = "dump.log"
+#: Bytes of an image file that holds its magic numbers alone.
+_EMPTY_IMAGE = 8
 ERROR = re.compile(r"^(?:\([\d.]+\) )?(?:pie: \d+: )?Error +\([^)]*\): (.*)")
 #: CRIU's last words repeat that it failed; the first say why.
 LAST_WORDS = ("Dumping FAILED", "Pre-dumping FAILED", "Can't dump task")
@@ -62,6 +64,14 @@ def restore_script(folder: str, pid_file: str, streams: Mapping[int, int], *, st
     options += ["--leave-stopped"] if stopped else []
     # what CRIU's own children say is not the unit's output
     return f"rm -f {shlex.quote(pid_file)}\nexec criu restore -d {shlex.join(options)} 3>&1 4>&2 >/dev/null 2>&1\n"
+
+
+def linked_again(folder: str) -> bool:
+    """Whether the dump may have made files of its own, beside open ones that had lost their name (link-remap)."""
+    try:
+        return os.path.getsize(os.path.join(folder, "remap-fpath.img")) > _EMPTY_IMAGE
+    except FileNotFoundError:
+        return False
 
 
 def standard_streams(pid: int) -> dict[int, int]:

@@ -42,7 +42,7 @@ class Daemon:
             "precopy": lambda: self._leaving().precopy(),
             "cut_over": lambda: self._leaving().cut_over(),
             "resume": lambda fenced: self._leaving().resume(),
-            "probe": lambda: self._arriving().probe(),
+            "probe": lambda: (self._departure or self._arriving()).probe(),
             "open": lambda: self._arriving().open(),
             "hand_back": lambda: self._arriving().hand_back(),
         }
@@ -70,6 +70,7 @@ class Daemon:
         if self.journal.phase in ("frozen", "granted", "ready"):
             raise GuestError("guest.undecided", f"a move is {self.journal.phase}", "resume, open or hand back, first")
         self._take(role, move)
+        self.journal.begin()
         places.write_private(places.MOVE, json.dumps({"role": role, "move": move}))
         (self._departure or self._arriving()).prepare()
         return {}
@@ -87,7 +88,7 @@ class Daemon:
                 for entry in self.journal.entries
                 if entry["phase"]
             ],
-            "now": time.monotonic(),
+            "now": time.time(),
             "linked": self._link.alive,
             "blackout_ms": self._departure.blackout_ms() if self._departure else None,
             "timeline": duty.timeline() if duty else [],
@@ -104,7 +105,7 @@ class Daemon:
         self._hang_up()
         keys.stop()
         for path in (places.KEY, f"{places.KEY}.pub", places.KNOWN_HOSTS, places.AUTHORIZED_KEYS, places.SSHD_CONFIG,
-                     places.MOVE, places.EXPECTING, places.PLACED):  # fmt: skip
+                     places.MOVE, places.EXPECTING, places.AWAY, places.PLACED):  # fmt: skip
             with suppress(FileNotFoundError):
                 os.unlink(path)
         return {}

@@ -98,12 +98,12 @@ class Departure:
     def cut_over(self) -> dict[str, Any]:
         """Freeze and hand over; returns once granted. Raises GuestError after the workload has resumed here."""
         self._require("prepared", "precopied")
-        moving = [plan.name for plan in self.move.with_handover("move")]
-        adoption.let_go([*moving, *(plan.name for plan in self.move.with_handover("restart"))])
+        adoption.let_go([plan.name for plan in self.move.with_handover("move", "restart")], self.move.places)
         with suppress(GuestError):  # a journal that is not kept on disk
             run(["journalctl", "--rotate"], timeout=30)
         deadline = time.monotonic() + self.move.dead_man_seconds
         self._journal.enter("frozen", deadline=deadline)
+        places.set_away(True)
         self._tell("frozen")
         addresses = [address.address for address in self.move.addresses]
         missed = replay.Capture(addresses, [address.mac for address in self.move.addresses])
@@ -144,6 +144,8 @@ class Departure:
                 dumped.result()
                 sends.append(senders.submit(self._send_images, name, "final"))
             self._journal.mark("dumped")
+            if any(checkpoint.linked_again(images.folder(name, "final")) for name in dumps):
+                sends.append(senders.submit(self._send_files, last=True))
             working.append(workers.submit(self._unmount, deadline))
             working[-1].result()
             self._bytes = sum(sent.result(timeout=_left(deadline)) for sent in sends)
@@ -218,13 +220,14 @@ class Departure:
             disks.mount(self.move.mounts)
             stale = self._written_elsewhere() if self._journal.phase == "granted" else None
             places.set_owner(here=True, addresses=self.move.address_lines())
+            places.set_away(False)
             how = self._bring_back(stale)
             fence.lift()
             for address in self.move.addresses:
                 nics.announce(address.address, address.mac)
             self._journal.enter("resumed", units=how, changed=stale or "")
         fence.clear_criu()
-        adoption.forget(plan.name for plan in self.move.units)
+        adoption.forget((plan.name for plan in self.move.units), self.move.places)
         self._tell("resumed", units=how)
         return {"units": how, "changed": stale or ""}
 
@@ -295,8 +298,13 @@ class Departure:
         if self._journal.phase != "opened":
             fence.lift()
         fence.clear_criu()
-        adoption.forget(plan.name for plan in self.move.units)
+        adoption.forget((plan.name for plan in self.move.units), self.move.places)
         images.give_back_room()
+
+    def probe(self) -> dict[str, Any]:
+        """The units' health while they are here, as the target's ``probe``."""
+        ports = {name: fact["ports"] for name, fact in self._units().items()}
+        return health.probe(self.move.with_handover("move", "restart", "start"), ports)
 
     # -- what is known ------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ The generator runs before systemd loads any unit, and again at every daemon-relo
 
 from __future__ import annotations
 
-from . import places
+from . import places, units
 
 _GENERATOR = """\
 #!/bin/sh
@@ -28,7 +28,7 @@ if [ ! -e $G/here ]; then
     if [ -e $E ]; then
       # a move to this machine mounts it itself, and nobody else before that: elsewhere it is still written to
       mkdir -p "$2/$mount.d"
-      printf '[Unit]\\nAssertPathExists=!%s\\n' $E > "$2/$mount.d/liveupdate-guard.conf"
+      printf '{keep_away}' > "$2/$mount.d/liveupdate-guard.conf"
     else
       nothing "$2/$mount"
     fi
@@ -106,7 +106,8 @@ def generator(
     guard: str = places.GUARD, expecting: str = places.EXPECTING, uuid: str = "/sys/class/dmi/id/product_uuid"
 ) -> str:
     """The generator itself; ``guard``: the folder of its lists and scripts."""
-    return _GENERATOR.format(guard=guard, expecting=expecting, uuid=uuid)
+    keep_away = units.keep_away().replace("\n", "\\n")
+    return _GENERATOR.format(guard=guard, expecting=expecting, uuid=uuid, keep_away=keep_away)
 
 
 def pids(guard: str = places.GUARD) -> str:

@@ -13,7 +13,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -57,8 +57,8 @@ def guard_install(
     addresses = [f"copy {_line(management)}"]
     if original_management:
         addresses.append(f"{original_uuid} {_line(original_management)}")
-    masked = _with_triggers([units.full_name(unit) for unit in workload])
-    masked_mounts = _with_triggers([_mount_unit(where) for where in mounts])
+    masked = _with_triggers(map(units.full_name, workload))
+    masked_mounts = _with_triggers(map(units.mount_unit, mounts))
     base, own_base = pid_bases(proc.pids(), _last_pid())
     texts = {
         "original": original_uuid,
@@ -143,15 +143,12 @@ def _line(address: dict[str, Any]) -> str:
     return f"{mac} {place} {int(address.get('mtu') or 1500)} {gateway}"
 
 
-def _with_triggers(names: Sequence[str]) -> list[str]:
+def _with_triggers(known: Iterable[str]) -> list[str]:
     """The units and whatever would start them: sockets, timers, paths, automounts. By their other names, too."""
+    names = list(known)
     shown = units.show(*names) if names else []
     triggers = [trigger for unit in shown for trigger in unit.properties.get("TriggeredBy", "").split()]
     return sorted({*names, *(unit.name for unit in shown if unit.name), *triggers})
-
-
-def _mount_unit(where: str) -> str:
-    return run(["systemd-escape", "--path", "--suffix=mount", "--", where]).text
 
 
 def pid_bases(taken: Iterable[int], last: int) -> tuple[int, int]:

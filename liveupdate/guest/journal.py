@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 Entry = dict[str, Any]
@@ -21,6 +22,13 @@ class Journal:
         self._path = path
         self._lock = threading.Lock()
         self.entries: list[Entry] = _load(path)
+
+    def begin(self) -> None:
+        """A new move, or the same one prepared anew: what was before it must not be taken for its own."""
+        with self._lock:
+            with suppress(FileNotFoundError):
+                os.unlink(self._path)
+            self.entries = []
 
     def enter(self, phase: str, **detail: Any) -> None:
         """Written before it takes effect anywhere else."""

@@ -62,6 +62,11 @@ class Move:
         """For the guard's mark, a line each: MAC, address with prefix; MTU and gateway are as they are."""
         return "".join(f"{each.mac} {each.address}/{each.prefix} - -\n" for each in self.addresses)
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where data volumes are mounted."""
+        return tuple(mount.where for mount in self.mounts)
+
     def with_handover(self, *handovers: str) -> tuple[UnitPlan, ...]:
         return tuple(unit for unit in self.units if unit.handover in handovers)
 

@@ -22,6 +22,8 @@ SSHD_CONFIG = f"{ROOT}/sshd_config"
 AUTHORIZED_KEYS = f"{ROOT}/authorized_keys"
 #: While this exists, the guard lets the workload's units be loaded: a move to this machine is under way.
 EXPECTING = f"{ROOT}/expecting"
+#: While this exists, systemd neither starts nor mounts here what is on its way to the other machine, or there.
+AWAY = f"{ROOT}/away"
 
 #: What the guard needs to know, on the root disk, through reboots (see ``guard``).
 GUARD = "/etc/liveupdate-guard"
@@ -43,6 +45,15 @@ def write_private(path: str, content: str) -> None:
     with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(content)
     os.replace(part, path)
+
+
+def set_away(away: bool) -> None:
+    """The quick mark, for systemd alone; it does not outlive a boot."""
+    if away:
+        write_private(AWAY, "")
+    else:
+        with suppress(FileNotFoundError):
+            os.unlink(AWAY)
 
 
 def set_owner(here: bool, addresses: str = "") -> None:

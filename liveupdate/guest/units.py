@@ -7,7 +7,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 
-from . import proc
+from . import places, proc
 from .errors import GuestError
 from .external import run
 
@@ -64,6 +64,13 @@ def full_name(name: str) -> str:
     return name if re.search(r"\.(service|socket|timer|path|mount|target)$", name) else f"{name}.service"
 
 
+def mount_unit(where: str) -> str:
+    """The unit of what is mounted at ``where``, as ``systemd-escape --path`` names it."""
+    path = os.fsencode("/".join(filter(None, where.split("/"))))
+    escaped = re.sub(rb"^\.|[^A-Za-z0-9:_./]", lambda match: b"\\x%02x" % match[0][0], path)
+    return f"{escaped.replace(b'/', b'-').decode() or '-'}.mount"
+
+
 def show(*names: str) -> list[Unit]:
     """The named units, or every running service when none is named."""
     listed = list(names) or running()
@@ -115,11 +122,19 @@ def reload() -> None:
 
 
 def away() -> str:
-    """For a unit whose processes are about to leave: its end is neither a failure nor a reason to start it again."""
+    """For a unit whose processes are about to leave: its end is neither a failure nor a reason to start it again.
+
+    Nor may anybody else start it while it is away.
+    """
     return (
-        "[Unit]\nOnFailure=\nOnSuccess=\n"
+        f"{keep_away()}OnFailure=\nOnSuccess=\n"
         "[Service]\nRestart=no\nExecStop=\nExecStopPost=\nRuntimeDirectoryPreserve=yes\nSuccessExitStatus=SIGKILL\n"
     )
+
+
+def keep_away() -> str:
+    """For whatever systemd must not start, or mount, while the workload is on the other machine."""
+    return f"[Unit]\nAssertPathExists=!{places.AWAY}\n"
 
 
 def restore(command: str, pid_file: str) -> str:

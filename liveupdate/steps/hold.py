@@ -44,9 +44,9 @@ def _look(context: StepContext) -> tuple[float, list[str]]:
     try:
         agent = context.guest("surrogate").agent()
         status: dict[str, Any] = agent.call("status", timeout=15)
-        opened = [p["monotonic"] for p in status.get("phases", ()) if p["name"] == "opened"]
-        return float(status["now"]) - float(opened[-1]), not_well(agent.call("probe", timeout=60))
-    except (GuestError, KeyError, IndexError) as error:
+        served = float(status["now"]) - float(context.result("open")["opened_at"])
+        return served, not_well(agent.call("probe", timeout=60))
+    except (GuestError, KeyError) as error:
         return 0.0, [f"the surrogate does not tell: {getattr(error, 'code', type(error).__name__)}"]
 
 

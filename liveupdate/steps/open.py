@@ -19,14 +19,16 @@ def probe(context: StepContext) -> Probe:
     sides = move.sides(context.spec.parameters)
     told = context.guest(sides.target).agent().call("status", timeout=15)
     if told.get("role") == "target" and told.get("phase") == "opened":
-        return Probe(True, _result(context, sides))
+        return Probe(True, _result(context, sides, _opened_at(told)))
     return NOT_DONE
 
 
 def apply(context: StepContext) -> Json:
     sides = move.sides(context.spec.parameters)
     try:
-        context.guest(sides.target).agent().call("open", timeout=30)
+        agent = context.guest(sides.target).agent()
+        agent.call("open", timeout=30)
+        opened_at = _opened_at(agent.call("status", timeout=15))
     except GuestError as error:
         if error.code == "guest.window-passed":
             raise Failed(
@@ -35,14 +37,19 @@ def apply(context: StepContext) -> Json:
                 remedy="try again; raise [surrogate] open_within if the health checks take long",
             ) from None
         raise
-    return _result(context, sides)
+    return _result(context, sides, opened_at)
 
 
 def undo(context: StepContext) -> None:
     """Only called when probe has seen it closed."""
 
 
-def _result(context: StepContext, sides: move.Sides) -> dict[str, Any]:
+def _opened_at(told: dict[str, Any]) -> float:
+    """By the target's clock, seconds since 1970."""
+    return next((float(p["realtime"]) for p in told.get("phases", ()) if p["name"] == "opened"), 0.0)
+
+
+def _result(context: StepContext, sides: move.Sides, opened_at: float) -> dict[str, Any]:
     """The blackout as the source measured it; None if the target's word never reached it."""
     end = time.monotonic() + _WORD
     told: dict[str, Any] = {}
@@ -56,7 +63,11 @@ def _result(context: StepContext, sides: move.Sides) -> dict[str, Any]:
         # the workload does not need the source any more
         pass
     opened = told.get("phase") == "opened"
-    result = {"blackout_ms": told.get("blackout_ms") if opened else None, "timeline": told.get("timeline", [])}
+    result = {
+        "blackout_ms": told.get("blackout_ms") if opened else None,
+        "timeline": told.get("timeline", []),
+        "opened_at": opened_at,
+    }
     context.event("blackout.ended", on=sides.target, blackout_ms=result["blackout_ms"])
     return result
 

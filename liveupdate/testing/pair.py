@@ -118,7 +118,7 @@ class PairedGuest:
             "linked": self.pair.linked,
             "blackout_ms": 2000 if self.phase == "opened" else None,
             "bytes": 7,
-            "now": 15.0,
+            "now": 1005.0,
             "returned": {"code": "guest.restore-failed", "detail": "no"} if self.phase == "returned" else None,
             "failure": {"code": "guest.dump-failed", "detail": "no"} if self.phase == "resumed" else None,
         }

@@ -90,7 +90,8 @@ def test_while_a_move_is_expected_units_may_be_loaded_but_systemd_mounts_nothing
     machine.expecting.touch()
     early = machine.boot(COPY)
     assert not {"kv.service", "kv.socket", "data.mount"} & masked(early)
-    assert f"AssertPathExists=!{machine.expecting}" in (early / "data.mount.d/liveupdate-guard.conf").read_text()
+    told = (early / "data.mount.d/liveupdate-guard.conf").read_text()
+    assert told == f"[Unit]\nAssertPathExists=!{places.AWAY}\n"
     assert {"cron.service", "systemd-networkd.service"} <= masked(early)
 
 
@@ -140,7 +141,6 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(guard, "CLOUD_INIT", str(tmp_path / "cloud/99.cfg"))
     monkeypatch.setattr(guard, "LINK", str(tmp_path / "network/{}.link"))
     monkeypatch.setattr(guard, "_uuid", lambda: ORIGINAL)
-    monkeypatch.setattr(guard, "_mount_unit", lambda where: where.strip("/") + ".mount")
     monkeypatch.setattr(guard, "_ip_routes", lambda: [])
     monkeypatch.setattr(units, "show", show)
     monkeypatch.setattr(units, "reload", lambda: None)

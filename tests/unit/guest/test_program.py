@@ -74,3 +74,20 @@ def test_systemctl_show_of_several_units_is_taken_apart() -> None:
         {"Id": "a.service", "MainPID": "1"},
         {"Id": "b.service", "ExecStart": "x=y"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("where", "unit"),
+    [
+        ("/", "-.mount"),
+        ("/data", "data.mount"),
+        ("/srv/with-dash", r"srv-with\x2ddash.mount"),
+        ("/srv/a b/", r"srv-a\x20b.mount"),
+        ("/srv/.hidden", "srv-.hidden.mount"),
+        ("/.h", r"\x2eh.mount"),
+        ("/ü/x", r"\xc3\xbc-x.mount"),
+        ("/a@b:c_d.e", r"a\x40b:c_d.e.mount"),
+    ],
+)
+def test_mounts_have_the_units_that_systemd_escape_names(where: str, unit: str) -> None:
+    assert units.mount_unit(where) == unit
