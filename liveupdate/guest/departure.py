@@ -335,9 +335,9 @@ class Departure:
         return self._bytes
 
     def _units(self) -> dict[str, dict[str, Any]]:
-        prepared = self._journal.last("prepared")
-        units_known: dict[str, dict[str, Any]] = prepared["units"] if prepared else {}
-        return units_known
+        # as the target of the move before, it was prepared without
+        known: dict[str, dict[str, Any]] = (self._journal.last("prepared") or {}).get("units", {})
+        return known
 
     def _require(self, *phases: str) -> None:
         if self._journal.phase not in phases:
