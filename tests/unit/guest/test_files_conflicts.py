@@ -10,7 +10,7 @@ import pytest
 
 from liveupdate.guest import survey
 from liveupdate.guest.errors import GuestError
-from liveupdate.guest.files import Arriving
+from liveupdate.guest.files import Arriving, Round
 from liveupdate.guest.scope import Scope
 from tests.unit.guest.roots import Roots, remove, tree, winners
 
@@ -90,6 +90,23 @@ def test_what_a_package_brought_to_the_target_is_not_replaced_deleted_or_buried(
     assert (roots.target / "srv/a/other").read_text() == "old"
     assert (roots.target / "srv/a/b/file").read_text() == "old"
     assert (roots.target / "etc/link").is_symlink()
+
+
+@pytest.mark.parametrize("path", ["srv/a/other", "etc/machine-id"])
+def test_what_is_not_carried_here_is_not_deleted_and_told(roots: Roots, path: str) -> None:
+    (roots.target / "var/lib/dpkg/info/new.list").write_text("/srv/a/other\n")
+    (roots.target / "etc/machine-id").touch()
+    report = roots.carry(Round(deleted=(path.encode(),)))
+    assert winners(report) == {path: "target"}
+    assert (roots.target / path).exists()
+
+
+def test_a_directory_in_which_only_we_wrote_has_not_been_changed_here(roots: Roots) -> None:
+    (roots.source / "srv/a/b/file").write_text("new")
+    roots.first()
+    (roots.source / "srv/a/b").chmod(0o700)
+    assert winners(roots.next()) == {}
+    assert tree(roots.target) == tree(roots.source)
 
 
 def test_directories_in_which_both_wrote_are_no_conflict(roots: Roots) -> None:
