@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -265,7 +266,11 @@ class Arrival:
     def finish(self) -> None:
         if self._journal.phase in ("granted", "ready"):
             raise GuestError("guest.undecided", "the move is neither done nor undone", "open, or hand back, first")
+        with suppress(FileNotFoundError):
+            os.unlink(places.EXPECTING)
         adoption.forget((plan.name for plan in self.move.units), self.move.places)
+        # where the workload has not come to stay, the guard masks it again
+        units.reload()
         self._files.clear()
         fence.clear_criu()
         if self._journal.phase == "opened":

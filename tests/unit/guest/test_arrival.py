@@ -1,0 +1,79 @@
+"""The target's part where it touches the machine: what is left when a move is over, however it ended."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from liveupdate.guest import adoption, arrival, fence, images, move, places, units
+from liveupdate.guest.arrival import Arrival
+from liveupdate.guest.departure import Departure
+from liveupdate.guest.errors import GuestError
+from liveupdate.guest.journal import Journal
+from liveupdate.guest.link import Link
+from tests.unit.guest.test_move import RAW
+
+
+@pytest.fixture
+def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was done to the machine, in order; "reload" tells whether a move was still expected."""
+    told: list[str] = []
+
+    def note(name: str) -> Callable[..., None]:
+        return lambda *_: told.append(name)
+
+    def reload() -> None:
+        told.append(f"reload {'expecting' if Path(places.EXPECTING).exists() else 'guarded'}")
+
+    for name in ("ROOT", "EXPECTING", "AWAY", "PLACED"):
+        monkeypatch.setattr(places, name, str(tmp_path / name))
+    monkeypatch.setattr(units, "reload", reload)
+    monkeypatch.setattr(units, "remove_drop_ins", lambda *_: False)
+    monkeypatch.setattr(fence, "lift", note("lift"))
+    monkeypatch.setattr(fence, "clear_criu", note("clear"))
+    monkeypatch.setattr(images, "give_back_room", note("room"))
+    monkeypatch.setattr(arrival, "Arriving", lambda *_: SimpleNamespace(clear=note("files")))
+    monkeypatch.setattr(adoption, "start", note("start"))
+    return told
+
+
+def target(tmp_path: Path, *phases: str) -> Arrival:
+    journal = Journal(str(tmp_path / "journal"))
+    for phase in phases:
+        journal.enter(phase)
+    link = Link({}, lambda *_: None, lambda: None)
+    return Arrival(move.parse(RAW), journal, link, lambda *_, **__: None)
+
+
+@pytest.mark.parametrize("phases", [("prepared",), ("prepared", "granted", "returned")])
+def test_where_the_workload_has_not_come_to_stay_the_guard_is_in_force_again(
+    tmp_path: Path, done: list[str], phases: tuple[str, ...]
+) -> None:
+    """Else whoever starts a unit there mounts its volume a second time."""
+    Path(places.EXPECTING).touch()
+    target(tmp_path, *phases).finish()
+    assert done[-4:] == ["reload guarded", "files", "clear", "room"]
+    assert "lift" not in done
+
+
+def test_where_it_has_come_to_stay_the_fence_goes(tmp_path: Path, done: list[str]) -> None:
+    target(tmp_path, "prepared", "granted", "ready", "opened").finish()
+    assert "lift" in done
+
+
+@pytest.mark.parametrize("phase", ["granted", "ready"])
+def test_a_move_that_is_undecided_is_not_finished(tmp_path: Path, done: list[str], phase: str) -> None:
+    with pytest.raises(GuestError) as caught:
+        target(tmp_path, "prepared", phase).finish()
+    assert caught.value.code == "guest.undecided"
+    assert done == []
+
+
+def test_a_source_that_was_only_a_target_so_far_knows_no_units_yet(tmp_path: Path) -> None:
+    journal = Journal(str(tmp_path / "journal"))
+    journal.enter("prepared")
+    journal.enter("opened")
+    told: Any = Departure(move.parse(RAW), journal, Link({}, lambda *_: None, lambda: None), lambda *_, **__: None)
+    assert told._units() == {}
