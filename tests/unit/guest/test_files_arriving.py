@@ -33,10 +33,10 @@ CAPABILITY = bytes.fromhex("0100000200040000000000000000000000000000")
 
 def sparse(path: Path) -> None:
     with path.open("wb") as file:
-        for at in (0, 1 << 20, 1 << 38):
+        for at in (0, 1 << 20, 1 << 26):
             file.seek(at)
             file.write(b"data")
-        file.truncate(1 << 40)
+        file.truncate(1 << 27)
 
 
 def linked(path: Path) -> None:
@@ -138,7 +138,7 @@ def test_holes_stay_holes(roots: Roots) -> None:
     here, there = os.stat(roots.source / "srv/it"), os.stat(roots.target / "srv/it")
     assert (there.st_size, there.st_blocks) == (here.st_size, here.st_blocks)
     with (roots.target / "srv/it").open("rb") as file:
-        for at in (0, 1 << 20, 1 << 38):
+        for at in (0, 1 << 20, 1 << 26):
             file.seek(at)
             assert file.read(5) == b"data\0"
 
