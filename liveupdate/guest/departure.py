@@ -7,22 +7,19 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
-from functools import partial
-from typing import IO, Any, cast
+from typing import Any
 
-from . import adoption, checkpoint, disks, fence, health, images, nics, places, proc, replay, units
-from .chunks import ChunkWriter
+from . import adoption, checkpoint, disks, fence, health, images, nics, places, proc, replay, resumption, units
 from .errors import GuestError, describe
 from .external import run
-from .files import Departing, Round
 from .journal import Journal
 from .link import Link
 from .move import Move
-from .scope import Scope
+from .shipment import Shipment
 
 #: Seconds for one pre-dump: it does not hold the workload up.
 _PRE_DUMP = 300
@@ -42,7 +39,7 @@ class Departure:
         self._tell = tell
         #: Whoever holds it decides whose the workload is.
         self._authority = threading.RLock()
-        self._files: Departing | None = None
+        self._shipment = Shipment(move, journal, link)
         self._rounds = 0
         #: Sent in the blackout.
         self._bytes = 0
@@ -61,7 +58,7 @@ class Departure:
         shutil.rmtree(images.folder("cpu", "info"), ignore_errors=True)
         os.makedirs(images.folder("cpu", "info"))
         run(["criu", "cpuinfo", "dump", "-D", images.folder("cpu", "info")], code="guest.cpu-unknown")
-        self._send_images("cpu", "info")
+        self._shipment.images("cpu", "info")
         self._link.call("check_cpu", 60, frames=self._link.sent)
         began = time.time()
         offset = float(self._link.call("clock")["realtime"]) - (began + time.time()) / 2
@@ -80,8 +77,8 @@ class Departure:
             checkpoint.require(
                 checkpoint.pre_dump(fact["pid"], folder, before, _PRE_DUMP), folder, "guest.pre-dump-failed"
             )
-            moved += self._send_images(name, str(number))
-        moved += self._send_files(last=False)
+            moved += self._shipment.images(name, str(number))
+        moved += self._shipment.files(last=False)
         self._link.call("arrived", 300, frames=self._link.sent)
         self._rounds += 1
         seconds = time.monotonic() - began
@@ -139,13 +136,15 @@ class Departure:
                 _wait_frozen(images.folder(name, "final"), dumped)
             working[0].result()
             # nothing writes any more: what has changed by now is all there is
-            sends.append(senders.submit(self._send_files, last=True))
+            files = senders.submit(self._shipment.files, last=True)
+            sends.append(files)
             for name, dumped in dumps.items():
                 dumped.result()
-                sends.append(senders.submit(self._send_images, name, "final"))
+                streams = self._units()[name]["streams"]
+                sends.append(senders.submit(self._shipment.images, name, "final", streams))
             self._journal.mark("dumped")
             if any(checkpoint.linked_again(images.folder(name, "final")) for name in dumps):
-                sends.append(senders.submit(self._send_files, last=True))
+                sends.append(senders.submit(self._shipment.files, last=True, after=files))
             working.append(workers.submit(self._unmount, deadline))
             working[-1].result()
             self._bytes = sum(sent.result(timeout=_left(deadline)) for sent in sends)
@@ -204,7 +203,7 @@ class Departure:
     def recover(self) -> None:
         """After this program died: what was frozen and not granted resumes; copies made ahead begin anew."""
         if self._journal.phase == "frozen":
-            self._wait_for_criu()
+            resumption.wait_for_criu(self.move.dead_man_seconds)
             self._resume_for_certain()
         elif self._journal.phase in ("prepared", "precopied"):
             self._journal.enter("idle")
@@ -218,10 +217,11 @@ class Departure:
                 return {"units": {}}
             disks.wait_for(self.move.mounts, time.monotonic() + 1)
             disks.mount(self.move.mounts)
-            stale = self._written_elsewhere() if self._journal.phase == "granted" else None
+            granted = self._journal.phase == "granted"
+            stale = resumption.written_elsewhere(self.move, self._journal) if granted else None
             places.set_owner(here=True, addresses=self.move.address_lines())
             places.set_away(False)
-            how = self._bring_back(stale)
+            how = resumption.bring_back(self.move, self._journal, self._units(), stale)
             fence.lift()
             for address in self.move.addresses:
                 nics.announce(address.address, address.mac)
@@ -230,46 +230,6 @@ class Departure:
         adoption.forget((plan.name for plan in self.move.units), self.move.places)
         self._tell("resumed", units=how)
         return {"units": how, "changed": stale or ""}
-
-    def _written_elsewhere(self) -> str | None:
-        """A file on a data volume that the target has written, or may have; None if there is none."""
-        entries = self._journal.since("frozen")
-        told = next((entry for entry in entries if entry["name"] == "handed-back"), None)
-        unmounted = next((entry for entry in entries if entry["name"] == "unmounted"), None)
-        # a target that cannot be asked has run them if somebody's health checks needed it
-        asked = self.move.with_handover("restart") or any(map(health.needs_running, self.move.units))
-        ran = told["ran"] if told else bool(asked)
-        if not ran or unmounted is None:
-            return None
-        prepared = self._journal.last("prepared") or {}
-        # its clock may be behind; better to start a unit anew than on files from its future
-        return disks.changed_since(self.move.mounts, unmounted["realtime"] + min(0.0, prepared["clock_offset"]))
-
-    def _bring_back(self, stale: str | None) -> dict[str, str]:
-        """Each unit as far back as is safe: memory older than its files would corrupt them."""
-        how: dict[str, str] = {}
-        dumped = {entry["unit"] for entry in self._journal.since("frozen") if entry["name"] == "dumped-unit"}
-        for name, fact in self._units().items():
-            process = proc.read(fact["pid"])
-            if process is not None and process.started == fact["started"] and process.state != "Z":
-                how[name] = "alive"
-            else:
-                how[name] = "restored" if name in dumped and stale is None else "started"
-        restored = [name for name, way in how.items() if way == "restored"]
-        if restored:
-            adoption.expect(restored)
-            try:
-                adoption.start(restored)
-            except GuestError as error:
-                self._journal.mark("restore-failed", detail=error.detail)
-                adoption.kill(restored)
-                how |= dict.fromkeys(restored, "started")
-        how |= {plan.name: "started" for plan in self.move.with_handover("restart")}
-        started = [name for name, way in how.items() if way == "started"]
-        if started:
-            adoption.forget(started)
-            adoption.start(started)
-        return how
 
     def _resume_for_certain(self) -> None:
         """Until it has worked, or somebody else has decided: a volume may still be on its way back."""
@@ -284,12 +244,6 @@ class Departure:
                 time.sleep(1)
             else:
                 return
-
-    def _wait_for_criu(self) -> None:
-        """A dump that this program's predecessor had started must end before anybody looks at its tasks."""
-        end = time.monotonic() + self.move.dead_man_seconds
-        while time.monotonic() < end and any(proc.name(pid) == "criu" for pid in proc.pids()):
-            time.sleep(0.05)
 
     def finish(self) -> None:
         """Leave nothing of ours behind. Where the workload has left, its silence stays."""
@@ -343,48 +297,11 @@ class Departure:
         if self._journal.phase not in phases:
             raise GuestError("guest.wrong-phase", f"{self._journal.phase}: must be {' or '.join(phases)}")
 
-    def _send_images(self, unit: str, name: str) -> int:
-        path = images.folder(unit, name)
-        entries = images.describe(path)
-        fact = self._units().get(unit, {})
-        header = {"images": unit, "folder": name, "entries": entries, "streams": fact.get("streams", {})}
-        sent: list[int] = []
-        self._link.send(header, lambda out: sent.append(images.send(path, entries, out)))
-        return sum(sent)
-
-    def _send_files(self, *, last: bool) -> int:
-        """What has changed on the root disk since the round before."""
-        if self.move.files_since is None:
-            return 0
-        if self._files is None:
-            known = self._link.call("known", 120)["known"]
-            scope = Scope(include=self.move.include, exclude=self.move.exclude)
-            self._files = Departing(scope, self.move.files_since)
-            rounds: Iterable[Round] = [self._files.first(known)]
-        else:
-            rounds = self._files.last() if last else [self._files.next()]
-        sent: list[int] = []
-        for changes in rounds:
-            header = {"files": len(changes.paths), "deleted": [_text(path) for path in changes.deleted]}
-            self._link.send(header, partial(_write_files, self._files, changes, sent))
-            if last:
-                self._journal.mark("files", files=len(changes.paths), deleted=len(changes.deleted))
-        return sum(sent)
-
 
 def _wait_frozen(folder: str, dumped: Future[None]) -> None:
     """Until CRIU has stopped the whole tree: then it makes the files of its images, all at once."""
     while not dumped.done() and not os.path.exists(os.path.join(folder, "files.img")):
         time.sleep(0.005)
-
-
-def _text(path: bytes) -> str:
-    return path.decode("utf-8", "surrogateescape")
-
-
-def _write_files(files: Departing, changes: Round, sent: list[int], out: IO[bytes]) -> None:
-    with ChunkWriter(out) as chunks:
-        sent.append(files.write(changes, cast(IO[bytes], chunks)))
 
 
 def _running(name: str) -> dict[str, Any]:

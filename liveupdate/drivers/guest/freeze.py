@@ -66,5 +66,8 @@ def freeze(connection: Connection, mounts: Sequence[str], watchdog: float) -> It
 
 
 def _line(answers: object) -> str:
-    line = answers.readline(200)  # type: ignore[attr-defined]
+    try:
+        line = answers.readline(200)  # type: ignore[attr-defined]
+    except TimeoutError:
+        raise GuestError("the guest did not answer in time", code="live-update.guest.freeze-failed") from None
     return line if isinstance(line, str) else bytes(line).decode("utf-8", "replace")
