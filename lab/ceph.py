@@ -175,6 +175,8 @@ osd_pool_default_size = 1
 osd_pool_default_min_size = 1
 osd_pool_default_pg_autoscale_mode = off
 osd_crush_chooseleaf_type = 0
+# on a machine that is short of CPU the only OSD may be late; found to be so, its placement groups stall for good
+osd_heartbeat_grace = 600
 mon_allow_pool_size_one = true
 mon_allow_pool_delete = true
 mon_warn_on_pool_no_redundancy = false
