@@ -29,8 +29,8 @@ def choose(asked: str | None, running: str, known: Iterable[str]) -> str:
 
 
 def outranking(release: str, installed: Iterable[str]) -> list[str]:
-    """The installed releases that a boot loader would start rather than this one."""
-    return [other for other in installed if _age(other) > _age(release)]
+    """The installed releases that a boot loader would by itself start rather than this one."""
+    return [other for other in installed if (_age(other), other) > (_age(release), release)]
 
 
 def releases(packages: Iterable[str]) -> list[str]:

@@ -54,7 +54,7 @@ def judge(code: int, output: str, parameters: Mapping[str, Any], running: str) -
         warn=unneeded,
     )
     if code == 0 and kernel:
-        release = kernels.choose(kernel, running, kernels.releases(_KNOWN.findall(output)))
+        release = chosen(output, kernel, running)
         yield check(
             "guest.kernel",
             release not in ("", running),
@@ -64,3 +64,8 @@ def judge(code: int, output: str, parameters: Mapping[str, Any], running: str) -
             else "see that the guest's package source has it, or name another package, linux-image-…",
             warn=bool(release),
         )
+
+
+def chosen(output: str, kernel: str | None, running: str) -> str:
+    """The release to run after the update, from the output of SIMULATE; "" if there is none as it was asked for."""
+    return kernels.choose(kernel, running, kernels.releases(_KNOWN.findall(output)))

@@ -85,12 +85,16 @@ def _look_into_guest(context: StepContext, result: dict[str, Any]) -> list[Findi
         return [Finding(error.code, Verdict.BLOCK, error.detail, error.remedy or "see that ssh to the server works")]
     volumes = result["server"]["volumes"]
     decided = units.decide(seen, trials, wanted)
-    result |= {"guest": seen, "units": decided, "estimate_ms": estimate.blackout_ms(decided, trials, volumes)}
+    parameters, running, output = context.job.parameters, str(seen.get("kernel", "")), simulated.stdout
+    result |= {
+        "guest": seen,
+        "units": decided,
+        "estimate_ms": estimate.blackout_ms(decided, trials, volumes),
+        "kernel": package_findings.chosen(output, parameters.get("kernel"), running),
+    }
     return [
-        *guest_findings.judge(seen, trials, decided, volumes, context.job.parameters),
-        *package_findings.judge(
-            simulated.code, simulated.stdout + simulated.stderr, context.job.parameters, str(seen.get("kernel", ""))
-        ),
+        *guest_findings.judge(seen, trials, decided, volumes, parameters),
+        *package_findings.judge(simulated.code, output + simulated.stderr, parameters, running),
     ]
 
 

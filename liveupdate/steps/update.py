@@ -1,15 +1,16 @@
 """Update the kernel on the surrogate, as on any machine: install it, reboot, see that it runs and who it is.
 
-Nothing is done that is done already: a kernel that runs is left alone, one that is only installed is booted. The
-install is a task in the guest, the boot is Nova's: a worker may die at any point, and none is held while they last.
-What was chosen, and in which boot, stands in a note on the surrogate's disk; user_space removes it.
+Nothing is done that is done already: a kernel that runs is left alone, one that is only installed is booted. One that
+a newer one outranks becomes the boot loader's default. The install is a task in the guest, the boot is Nova's: a worker
+may die at any point, and none is held while they last.
+What is to run, and in which boot that was noted, stands on the surrogate's disk; user_space removes it.
 Undo: nothing; the surrogate goes as a whole with the step that made it.
 """
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from liveupdate.drivers.guest import packages
+from liveupdate.drivers.guest import grub, packages
 from liveupdate.drivers.guest.tasks import Task, TaskState
 from liveupdate.errors import Failed, Retry, Watch
 from liveupdate.model import Json
@@ -19,7 +20,7 @@ from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 if TYPE_CHECKING:
     from liveupdate.drivers.guest import Guest
 
-#: On the surrogate's disk: {"release": to run, "boot": id of the boot in which it was chosen, "packages": installed}.
+#: On the surrogate's disk: {"release": to run, "boot": id of the boot in which it was written, "packages": installed}.
 NOTE = "/var/lib/liveupdate/update.json"
 _INTERVAL = 3.0
 _IDENTITY = ("cat", "/proc/sys/kernel/osrelease", "/proc/sys/kernel/random/boot_id", "/etc/machine-id",
@@ -85,39 +86,31 @@ def _write(guest: "Guest", note: dict[str, Any]) -> None:
 
 
 def _choose(context: StepContext, guest: "Guest", seen: dict[str, str]) -> dict[str, Any]:
-    """Decide on a release, once; with fresh package lists, unless the kernel is to be kept."""
-    asked = context.job.parameters.get("kernel", kernels.NEWEST)
-    known: list[str] = []
-    if asked is not None:
-        _finish(guest, "refresh", packages.REFRESH, "the package lists")
-        known = kernels.releases(packages.available(guest, kernels.PREFIX))
-    release = kernels.choose(asked, seen["kernel"], known)
-    if not release:
-        raise Failed(
-            f"the guest's package sources have no kernel {asked}",
-            user_fault=True,
-            code="live-update.kernel.unknown",
-            remedy="name a kernel that they have, or newest",
-        )
-    note = {"release": release, "boot": seen["boot"], "packages": []}
+    """The preflight has found out what the package sources have."""
+    note = {"release": context.result("preflight")["kernel"], "boot": seen["boot"], "packages": []}
     _write(guest, note)
     return note
 
 
 def _install(guest: "Guest", note: dict[str, Any]) -> None:
+    """The package, unless it is there, and the boot loader told to start it, unless it does so by itself."""
     release = note["release"]
     package = f"{kernels.PREFIX}{release}"
     there = packages.installed(guest, kernels.PREFIX)
     # half configured by an install that still runs: not "installed", so waited for
     if package not in there:
+        _finish(guest, "refresh", packages.REFRESH, "the package lists")
         if not note["packages"]:
             note["packages"] = [package]
             _write(guest, note)
         _finish(guest, "install", packages.install([package]), f"{package} to be installed")
         there = packages.installed(guest, kernels.PREFIX)
-    if newer := kernels.outranking(release, kernels.releases(there)):
+    newer = kernels.outranking(release, kernels.releases(there))
+    if not newer:
+        grub.unpin(guest)
+    elif not grub.pin(guest, release):
         raise Failed(
-            f"{', '.join(newer)} is installed: the boot loader would start it instead of {release}",
+            f"{', '.join(newer)} is installed, and the boot loader cannot be told to start {release} instead",
             user_fault=True,
             code="live-update.kernel.outranked",
             remedy="remove the package of the newer kernel, or ask for it",

@@ -52,6 +52,9 @@ def test_only_packages_of_kernels_that_boot_are_releases() -> None:
 def test_what_a_boot_loader_would_start_instead() -> None:
     assert kernels.outranking("6.1.0-50-cloud-amd64", ["6.1.0-9-cloud-amd64", OLD]) == []
     assert kernels.outranking("6.1.0-9-cloud-amd64", ["6.1.0-9-cloud-amd64", OLD]) == [OLD]
+    # the same version of another flavour comes first or last by its name
+    assert kernels.outranking("6.1.0-50-amd64", [OLD]) == [OLD]
+    assert kernels.outranking(OLD, ["6.1.0-50-amd64"]) == []
 
 
 @given(st.lists(st.text(max_size=40)))

@@ -1,7 +1,7 @@
 """What a simulated package update tells."""
 
 from liveupdate.model import Verdict
-from liveupdate.planning.package_findings import SIMULATE, judge
+from liveupdate.planning.package_findings import SIMULATE, chosen, judge
 
 RUNNING = "6.1.0-50-cloud-amd64"
 META = "Known linux-image-cloud-amd64\n"
@@ -62,3 +62,9 @@ def test_the_guests_own_lists_and_locks_are_left_alone() -> None:
     assert "-s dist-upgrade" in script
     assert "Debug::NoLocking=1" in script
     assert 'Dir::State::lists="$lists"' in script
+
+
+def test_the_kernel_to_run_is_what_was_asked_for_or_the_running_one() -> None:
+    assert chosen(META + OLDER + NEWER, "newest", RUNNING) == "6.1.0-56-cloud-amd64"
+    assert chosen(META + OLDER + NEWER, None, RUNNING) == RUNNING
+    assert chosen(NEWER, "linux-image-9.9.9-amd64", RUNNING) == ""

@@ -1,10 +1,12 @@
 """A surrogate's Debian in memory, as far as the step update speaks to it: packages, transient units, a disk, boots."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from liveupdate.drivers.guest import Completed
+from liveupdate.drivers.guest import Completed, grub
+from tests.drivers.grub_menu import menu
 
 OLD, NEW = "6.1.0-50-cloud-amd64", "6.1.0-56-cloud-amd64"
 
@@ -14,13 +16,14 @@ class Debian:
     """``units``: name → ActiveState, SubState. ``log``: what changed it. ``strike`` is called before and after."""
 
     smbios: str
-    sources: list[str] = field(default_factory=lambda: [OLD, NEW])
     installed: list[str] = field(default_factory=lambda: [OLD])
     running: str = OLD
     machine_id: str = "0123456789abcdef"
     boots: int = 1
     up: bool = True
     broken: bool = False
+    #: Whether update-grub is there.
+    grub: bool = True
     disk: dict[str, str] = field(default_factory=dict)
     units: dict[str, tuple[str, str]] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
@@ -48,8 +51,6 @@ class Debian:
                 return Completed(0, "\n".join(facts), "")
             case ["cat", path]:
                 return Completed(0, self.disk[path], "") if path in self.disk else Completed(1, "", "no such file")
-            case ["apt-cache", "pkgnames", prefix]:
-                return Completed(0, "\n".join(f"{prefix}{release}" for release in self.sources), "")
             case ["dpkg-query", *_]:
                 return Completed(0, "".join(f"ii linux-image-{release}\n" for release in self.installed), "")
             case ["systemctl", "show", *_, unit]:
@@ -66,6 +67,8 @@ class Debian:
                 return Completed(0, "E: Unmet dependencies", "")
             case ["install", "-d", *_]:
                 pass
+            case ["sh", "-c", _]:
+                return self._update_grub(tuple(argv))
             case _:
                 raise AssertionError(f"unforeseen: {argv}")
         return Completed(0, "", "")
@@ -78,11 +81,25 @@ class Debian:
                 if "install" in unit and not self.broken:
                     self.installed.append(self.log[-1].removeprefix("install linux-image-"))
 
+    def _update_grub(self, argv: tuple[str, ...]) -> Completed:
+        """It takes the default from the pin."""
+        assert argv in (grub.REMAKE, grub.UNPIN)
+        if argv == grub.UNPIN and self.disk.pop(grub.PIN, None) is None:
+            return Completed(0, "", "")
+        if not self.grub:
+            return Completed(127, "", "update-grub: not found")
+        pinned = re.search(r"GRUB_DEFAULT='(.*)'", self.disk.get(grub.PIN, ""))
+        default = pinned.group(1) if pinned else "0"
+        self.disk[grub.MENU] = menu(sorted(self.installed, reverse=True), default)
+        return Completed(0, "", "")
+
     def boot(self, release: str | None = None) -> None:
-        """The boot loader takes the newest, or ``release``."""
+        """The boot loader takes its default, the newest as a rule; or ``release``."""
         self.boots += 1
         self.units.clear()
-        self.running = release or max(self.installed)
+        default = grub.default_of(self.disk.get(grub.MENU, ""))
+        named = (r for r in self.installed if r in default)
+        self.running = release or next(named, max(self.installed))
         self.log.append(f"boot {self.running}")
 
     def note(self) -> object:

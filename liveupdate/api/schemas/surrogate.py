@@ -55,7 +55,7 @@ class OnBudget(StrEnum):
 
 
 class Parameters(Strict):
-    """See docs: user guide. ``kernel`` None keeps the kernel that is installed (a fresh boot of it)."""
+    """See docs: user guide. ``kernel`` None keeps the one that runs (a fresh boot of it)."""
 
     kernel: Kernel | None = "newest"
     packages: Annotated[list[Package], Field(max_length=1000)] | Literal["all"] = []

@@ -1,7 +1,7 @@
 """apt in a guest. What a guest tells is checked for its form; what takes long is a command for a task."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from liveupdate.drivers.guest.guest import Guest
 
@@ -27,7 +27,7 @@ def upgrade_all() -> tuple[str, ...]:
 def quietly(argv: Sequence[str]) -> tuple[str, ...]:
     """Fresh package lists, then ``argv``, with maintainer scripts kept from starting or stopping services.
 
-    A policy that is there already stays, and rules.
+    A policy that is there already stays, and rules; one of ours that a crash has left goes.
     """
     return ("sh", "-c", _QUIETLY, "sh", *argv)
 
@@ -35,9 +35,9 @@ def quietly(argv: Sequence[str]) -> tuple[str, ...]:
 #: needrestart would restart services by itself.
 _QUIETLY = """
 policy=/usr/sbin/policy-rc.d
-if [ ! -e $policy ]; then
+if [ ! -e $policy ] || grep -qx '# liveupdate' $policy; then
   trap 'rm -f $policy' EXIT HUP INT TERM
-  printf '#!/bin/sh\\nexit 101\\n' > $policy
+  printf '#!/bin/sh\\n# liveupdate\\nexit 101\\n' > $policy
   chmod 755 $policy
 fi
 export NEEDRESTART_SUSPEND=1 DEBIAN_FRONTEND=noninteractive
@@ -45,18 +45,9 @@ apt-get -q -o DPkg::Lock::Timeout=300 update && "$@"
 """
 
 
-def available(guest: Guest, prefix: str) -> list[str]:
-    """Names in the package lists, or of installed packages, that begin with ``prefix``."""
-    return _names(guest.run(["apt-cache", "pkgnames", prefix], timeout=180).stdout.split())
-
-
 def installed(guest: Guest, prefix: str) -> list[str]:
     """Names of the packages that are installed wholly and begin with ``prefix``."""
     # dpkg-query ends with 1 if there is none
     argv = ["dpkg-query", "-W", "-f", "${db:Status-Abbrev}${Package}\\n", f"{prefix}*"]
     lines = guest.run(argv, check=False).stdout.splitlines()
-    return _names(line[3:] for line in lines if line[1:3] == "i ")
-
-
-def _names(told: Iterable[str]) -> list[str]:
-    return [name for name in told if _NAME.fullmatch(name)]
+    return [line[3:] for line in lines if line[1:3] == "i " and _NAME.fullmatch(line[3:])]
