@@ -7,9 +7,11 @@ its own images.
 """
 
 import time
+from functools import partial
 from typing import Any
 
 from liveupdate.errors import Failed, GuestError
+from liveupdate.guest import places
 from liveupdate.model import Json, Resource
 from liveupdate.planning import move
 from liveupdate.steps.attach import attached
@@ -18,7 +20,11 @@ from liveupdate.steps.resources import make, unmake, wait, watch_server
 
 Status = dict[str, Any]
 
+#: While this exists in a guest, a boot does not start the workload there.
+_AWAY = f"{places.GUARD}/away"
 _INTERVAL = 0.03
+#: Seconds for Nova to stop a server: a guest that does not obey is given a minute. Parking the job would take longer.
+_STOP = 90.0
 #: Seconds in which a guest must answer when somebody waits for a decision.
 _ANSWER = 15.0
 
@@ -49,10 +55,14 @@ def apply(context: StepContext) -> Json:
 def undo(context: StepContext) -> None:
     sides = move.sides(context.spec.parameters)
     source = _status(context, sides.source)
+    if source["role"] is None and context.guest(sides.source).run(["test", "-e", _AWAY], check=False).code == 0:
+        raise _restarted_while_away(context, sides)
     if source["role"] != "source" or source["phase"] in ("idle", "prepared", "precopied"):
         return
+    if source["phase"] == "opened":
+        raise _serves_already()
     fenced = False
-    if source["phase"] in ("granted", "opened", "frozen"):
+    if source["phase"] in ("granted", "frozen"):
         fenced = not _handed_back(context, sides)
     for volume in _handed_over(context):
         _bring(context, volume, sides.target, sides.source)
@@ -92,16 +102,30 @@ def _failure(told: dict[str, Any], otherwise: str) -> Failed:
     )
 
 
+def _serves_already() -> Failed:
+    return Failed(
+        "the target serves already", code="live-update.cut-over.opened", remedy="move the workload back instead"
+    )
+
+
+def _restarted_while_away(context: StepContext, sides: move.Sides) -> Failed:
+    """The source has lost its images, and the guard keeps it silent. The target must be, too, before it starts anew."""
+    _handed_back(context, sides)
+    for volume in _handed_over(context):
+        _bring(context, volume, sides.target, sides.source)
+    return Failed(
+        f"the {sides.source} was restarted while its workload was away, and has not started it",
+        code="live-update.cut-over.restarted-while-away",
+        remedy=f"there: rm {_AWAY}, bring its units and addresses up (the original: by a reboot), then retry the job",
+    )
+
+
 def _handed_back(context: StepContext, sides: move.Sides) -> bool:
     """The target has stopped everything, by its own word. False: it has been stopped through Nova."""
     try:
         target = _status(context, sides.target)
         if target["phase"] == "opened":
-            raise Failed(
-                "the target serves already",
-                code="live-update.cut-over.opened",
-                remedy="move the workload back instead",
-            )
+            raise _serves_already()
         if target["phase"] not in ("returned", "failed"):
             target = context.guest(sides.target).agent().call("hand_back", timeout=120)
         if target["phase"] == "returned":
@@ -126,7 +150,8 @@ def _fence(context: StepContext, side: str) -> None:
         now = servers.get(known)
         return True if now is None or now.status == "SHUTOFF" else None
 
-    wait(context, stopped, "the target to be stopped", watch=lambda: watch_server(context.service_cloud(), known))
+    watch = partial(watch_server, context.service_cloud(), known)
+    wait(context, stopped, "the target to be stopped", watch=watch, patience=_STOP)
 
 
 # -- volumes that can be on one server only ----------------------------------------------------------------------------
@@ -160,9 +185,11 @@ def _bring(context: StepContext, volume_id: str, giver: str, taker: str) -> None
     if taker == "surrogate":
         make(context, "attachment", role.format(taker), create, details)
         wait(context, lambda: attached(context, volume_id) or None, "the volume to be attached")
-    elif not attached_to(context, volume_id, ids[taker]):
-        # where it was before: nothing that the ledger would have to take away
+        return
+    # where it was before: nothing that the ledger would have to take away
+    if not attached_to(context, volume_id, ids[taker]):
         cloud.servers.attach_volume(ids[taker], volume_id)
+    wait(context, lambda: attached_to(context, volume_id, ids[taker]), "the volume to be attached again")
 
 
 def _available(context: StepContext, volume_id: str) -> bool | None:

@@ -6,21 +6,39 @@ No undo: before it, cut_over's takes everything back; after it, the workload can
 import time
 from typing import Any
 
-from liveupdate.errors import Failed, GuestError
+from liveupdate.errors import Failed, GuestError, Unknown
 from liveupdate.model import Json
 from liveupdate.planning import move
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 
 #: Seconds for the word of the target to reach the source, whose clock measures the blackout.
 _WORD = 5.0
+#: Seconds after its window in which a target that only the worker cannot reach has handed back.
+_HANDED_BACK = 15.0
 
 
 def probe(context: StepContext) -> Probe:
+    """The target knows. If it is silent, the source does if it has heard of it, or has resumed. Else: Unknown."""
     sides = move.sides(context.spec.parameters)
-    told = context.guest(sides.target).agent().call("status", timeout=15)
-    if told.get("role") == "target" and told.get("phase") == "opened":
-        return Probe(True, _result(context, sides, _opened_at(told)))
-    return NOT_DONE
+    end = time.monotonic() + context.settings.surrogate.open_within + _HANDED_BACK
+    while True:
+        target = _told(context, sides.target)
+        if target.get("role") == "target":
+            done = target["phase"] == "opened"
+            return Probe(True, _result(context, sides, _opened_at(target))) if done else NOT_DONE
+        source = _told(context, sides.source)
+        if source.get("role") == "source" and source["phase"] == "opened":
+            return Probe(True, _result(context, sides, _opened_at(source)))
+        if source.get("role") == "source" and source["phase"] != "granted":
+            return NOT_DONE
+        if time.monotonic() > end:
+            raise Unknown(
+                f"the {sides.target} does not tell whether it serves",
+                code="live-update.open.silent",
+                remedy=f"see to the {sides.target} and its journal (unit liveupdate-agent), then retry the job",
+            )
+        context.checkpoint()
+        time.sleep(1)
 
 
 def apply(context: StepContext) -> Json:
@@ -44,24 +62,26 @@ def undo(context: StepContext) -> None:
     """Only called when probe has seen it closed."""
 
 
+def _told(context: StepContext, side: str) -> dict[str, Any]:
+    """The guest's status, {} if it does not answer."""
+    try:
+        status: dict[str, Any] = context.guest(side).agent().call("status", timeout=15)
+    except GuestError:
+        return {}
+    return status
+
+
 def _opened_at(told: dict[str, Any]) -> float:
-    """By the target's clock, seconds since 1970."""
+    """By the guest's clock, seconds since 1970."""
     return next((float(p["realtime"]) for p in told.get("phases", ()) if p["name"] == "opened"), 0.0)
 
 
 def _result(context: StepContext, sides: move.Sides, opened_at: float) -> dict[str, Any]:
     """The blackout as the source measured it; None if the target's word never reached it."""
     end = time.monotonic() + _WORD
-    told: dict[str, Any] = {}
-    try:
-        while time.monotonic() < end:
-            told = context.guest(sides.source).agent().call("status", timeout=15)
-            if told.get("phase") == "opened":
-                break
-            time.sleep(0.05)
-    except GuestError:
-        # the workload does not need the source any more
-        pass
+    # the workload does not need the source any more: it may be silent
+    while (told := _told(context, sides.source)) and told.get("phase") != "opened" and time.monotonic() < end:
+        time.sleep(0.05)
     opened = told.get("phase") == "opened"
     result = {
         "blackout_ms": told.get("blackout_ms") if opened else None,

@@ -16,13 +16,15 @@ class Pair:
     """``serving``: the sides that answer clients. ``servers``: side → its server's id, once there is one.
 
     ``trouble``: what goes wrong in a cut-over: "" | "before the grant" | "while restoring" | "sick" | "too late".
-    ``silent``: sides that do not answer. ``before``: called with each command first, and may raise.
+    ``silent``: sides that do not answer. ``away``: those whose guard does not let a boot start the workload.
+    ``before``: called with each command first, and may raise.
     """
 
     world: World
     servers: dict[str, str]
     trouble: str = ""
     silent: set[str] = field(default_factory=set)
+    away: set[str] = field(default_factory=set)
     before: Callable[[str], None] = lambda command: None
     serving: set[str] = field(default_factory=lambda: {"original"})
     roles: dict[str, str | None] = field(default_factory=lambda: {"original": None, "surrogate": None})
@@ -42,6 +44,13 @@ class Pair:
         """Whether the machine has every volume that it must mount."""
         attached = self.world.attached.get(self.servers[side], {})
         return all(any(volume in mount["device"] for volume in attached) for mount in self.mounts)
+
+    def restart(self, side: str) -> None:
+        """The guest boots: what it knew of the move is gone, but for the guard's mark on its disk."""
+        self.serving.discard(side)
+        self.roles[side], self.phases[side] = None, "idle"
+        if side not in self.away:
+            self.serve(side)
 
     def stopped(self, side: str) -> bool:
         server = self.world.servers.get(self.servers.get(side, ""))
@@ -72,6 +81,8 @@ class PairedGuest:
 
     def run(self, argv: Sequence[str], **_: Any) -> SimpleNamespace:
         self._take("run")
+        if argv[0] == "test":
+            return SimpleNamespace(code=0 if self.side in self.pair.away else 1, stdout="", stderr="")
         return SimpleNamespace(code=0, stdout="\n".join(self.serials), stderr="")
 
     def oneshot(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -157,6 +168,7 @@ class PairedGuest:
     def _grant(self) -> None:
         target = self.pair.other(self.side)
         self.phase = "granted"
+        self.pair.away.add(self.side)
         restored = self.pair.trouble != "while restoring"
         self.pair.phases[target] = "ready" if restored else "returned"
         if not restored and self.pair.volumes_at(self.side):
@@ -172,6 +184,7 @@ class PairedGuest:
             if self.phase != "ready" or self.pair.trouble == "too late":
                 raise GuestError("too late", code="guest.window-passed")
             self.phase = self.pair.phases[self.pair.other(self.side)] = "opened"
+            self.pair.away.discard(self.side)
             self.pair.serve(self.side)
         return {"opened": True}
 
@@ -189,6 +202,7 @@ class PairedGuest:
             returned = self.pair.phases[target] == "returned"
             assert self.pair.stopped(target) if fenced else returned, "resumed without knowing that the target is down"
         self.phase = "resumed"
+        self.pair.away.discard(self.side)
         self.pair.serve(self.side)
         return {"units": {}}
 

@@ -147,6 +147,14 @@ def test_a_missing_key_file_is_told_without_its_content(sshd: Sshd, tmp_path: Pa
     assert "secret" not in str(caught.value)
 
 
+def test_a_guest_that_dies_while_connected_is_noticed_in_the_time_it_has_to_connect(guest: Guest, sshd: Sshd) -> None:
+    guest.run(["true"])
+    assert guest._connection is not None
+    sock = guest._connection._transport.sock
+    assert isinstance(sock, socket.socket)
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 1000 * sshd.settings.connect_timeout
+
+
 def test_nobody_there_is_unreachable(sshd: Sshd) -> None:
     guest = Guest("127.0.0.1", sshd.host_key, sshd.settings, 1)
     assert not guest.reachable()

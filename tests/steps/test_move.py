@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from liveupdate.errors import Failed, GuestError, LiveUpdateError, Retry
+from liveupdate.errors import Failed, GuestError, LiveUpdateError, Retry, Unknown
 from liveupdate.model import StepSpec
 from liveupdate.steps import cut_over, hold, open, pre_copy, probe
 from liveupdate.steps.protocol import Step
@@ -139,6 +139,68 @@ def test_what_serves_on_the_surrogate_is_never_taken_back_by_undo() -> None:
         undo(context, cut_over.STEP)
     assert caught.value.code == "live-update.cut-over.opened"
     assert pair.serving == {"surrogate"}
+
+
+def test_a_target_that_serves_is_not_stopped_though_it_is_silent() -> None:
+    context, pair = made()
+    drive(context, *FORWARD)
+    pair.silent = {"surrogate"}
+    with pytest.raises(Failed) as caught:
+        undo(context, cut_over.STEP)
+    assert caught.value.code == "live-update.cut-over.opened"
+    assert not pair.stopped("surrogate")
+
+
+def test_a_source_that_was_restarted_while_its_workload_was_away_is_not_taken_for_undone() -> None:
+    context, pair = made()
+    drive(context, *FORWARD[:2])
+    pair.restart("original")
+    for _ in range(2):
+        with pytest.raises(Failed) as caught:
+            undo(context, cut_over.STEP)
+        assert caught.value.code == "live-update.cut-over.restarted-while-away"
+        assert "rm /etc/liveupdate-guard/away" in caught.value.remedy
+        assert pair.phases["surrogate"] == "returned"
+    pair.away.clear()
+    pair.restart("original")
+    undo(context, cut_over.STEP)
+    assert pair.serving == {"original"}
+
+
+class TestOpenInDoubt:
+    """The target was told to open, and is silent."""
+
+    @pytest.fixture(autouse=True)
+    def hurry(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(open, "_HANDED_BACK", 0.0)
+
+    def doubted(self, *, target: str, source: str, silent: bool = True) -> MemoryContext:
+        context, pair = made()
+        context.settings = replace(context.settings, surrogate=replace(context.settings.surrogate, open_within=0.0))
+        drive(context, *FORWARD[:3])
+        pair.phases |= {"surrogate": target, "original": source}
+        pair.silent = {"surrogate"} if silent else set()
+        context.spec = StepSpec("open", "open")
+        return context
+
+    @pytest.mark.parametrize(("target", "done"), [("opened", True), ("ready", False), ("returned", False)])
+    def test_the_target_knows(self, target: str, done: bool) -> None:
+        assert open.STEP.probe(self.doubted(target=target, source="granted", silent=False)).done is done
+
+    @pytest.mark.parametrize(("source", "done"), [("opened", True), ("resumed", False)])
+    def test_the_source_may_know(self, source: str, done: bool) -> None:
+        assert open.STEP.probe(self.doubted(target="ready", source=source)).done is done
+
+    def test_otherwise_nobody_guesses(self) -> None:
+        with pytest.raises(Unknown) as caught:
+            open.STEP.probe(self.doubted(target="ready", source="granted"))
+        assert caught.value.code == "live-update.open.silent"
+
+    def test_a_target_that_has_forgotten_is_as_good_as_silent(self) -> None:
+        context = self.doubted(target="ready", source="granted", silent=False)
+        context.guests["surrogate"].pair.roles["surrogate"] = None
+        with pytest.raises(Unknown):
+            open.STEP.probe(context)
 
 
 def test_a_volume_that_only_one_server_may_have_goes_along_and_comes_back() -> None:

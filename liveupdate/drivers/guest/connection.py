@@ -92,6 +92,8 @@ def _connect(address: str, port: int, host_key: bytes, settings: GuestSettings) 
     key = _private(settings.private_key_file)
     try:
         sock = socket.create_connection((address, port), settings.connect_timeout)
+        # a guest that dies says nothing: the keepalive that it does not acknowledge ends the connection
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * settings.connect_timeout))
         transport = paramiko.Transport(sock, default_window_size=4 << 20)
         transport.banner_timeout = transport.auth_timeout = settings.connect_timeout
         transport.get_security_options().key_types = ("ssh-ed25519",)
