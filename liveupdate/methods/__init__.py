@@ -17,28 +17,22 @@ class Method:
     """``steps`` in order; ``pivot`` is the name of the one after which there is no undo.
 
     ``back``: the steps that move the workload back on request, of the same names; their ids get "back." in front.
-    ``preview``: the first steps, which only look. A method that has no pivot yet can only be previewed.
+    ``preview``: the first steps, which only look.
     """
 
     name: str
     title: str
     steps: tuple[Step, ...]
     preview: tuple[Step, ...]
-    pivot: Step | None = None
+    pivot: Step
     back: tuple[Step, ...] = ()
     back_pivot: Step | None = None
     back_until: Step | None = None
 
     def plan(self, kind: JobKind = JobKind.UPDATE) -> Plan:
-        """What is frozen into a job when it is accepted. Raises Invalid for an update by a method without a pivot."""
+        """What is frozen into a job when it is accepted."""
         if kind == JobKind.PREVIEW:
             return Plan(self.name, tuple(StepSpec(s.name, s.name) for s in self.preview), pivot="")
-        if self.pivot is None:
-            raise Invalid(
-                f"updates by the method {self.name} can only be previewed yet",
-                code="live-update.method.preview-only",
-                remedy="create a preview",
-            )
         return Plan(
             method=self.name,
             steps=tuple(StepSpec(s.name, s.name) for s in self.steps),
