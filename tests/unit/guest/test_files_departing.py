@@ -227,6 +227,22 @@ def test_a_write_through_a_mapping_is_found(uncopied: Roots, monkeypatch: pytest
     assert (uncopied.target / "srv/mapped").read_bytes()[:3] == b"\1\2\3"
 
 
+def test_a_write_after_the_first_round_to_a_page_that_was_dirty_before_is_found(
+    uncopied: Roots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    path = uncopied.source / "srv/mapped"
+    path.write_bytes(bytes(4096))
+    uncopied.copy()
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:
+        mapped[0] = 1
+        pause()
+        uncopied.first()
+        mapped[1] = 2
+        uncopied.finish()
+    assert (uncopied.target / "srv/mapped").read_bytes()[:2] == b"\1\2"
+
+
 def test_a_socket_is_not_carried_and_a_file_in_its_place_goes(started: Roots) -> None:
     path = started.source / "etc/app.conf"
     path.unlink()
@@ -254,8 +270,8 @@ def test_what_a_new_mount_hides_has_not_gone(started: Roots) -> None:
 
 
 def test_what_is_mounted_during_a_look_has_not_gone_either(started: Roots, monkeypatch: pytest.MonkeyPatch) -> None:
-    (started.source / "srv/one").rename(started.source.parent / "hidden")
-    (started.source / "srv/one").mkdir()
+    for name in ("x", "deep"):
+        (started.source / "srv/one" / name).rename(started.source.parent / name)
     (started.source / "proc/self").mkdir(parents=True)
     records = scan._records
 
@@ -264,7 +280,7 @@ def test_what_is_mounted_during_a_look_has_not_gone_either(started: Roots, monke
         return records(process)
 
     monkeypatch.setattr(scan, "_records", mount_and_read)
-    assert told(started.departing.next()) == ({b"srv"}, set())
+    assert told(started.departing.next()) == (set(), set())
 
 
 # -- what the update did on the target --------------------------------------------------------------------------------
