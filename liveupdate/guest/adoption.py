@@ -81,10 +81,10 @@ def run_on(pids: Iterable[int]) -> None:
             os.kill(pid, signal.SIGCONT)
 
 
-def stop(names: Sequence[str]) -> None:
-    """An ordinary stop, as the unit itself asks for it."""
+def stop(names: Sequence[str], timeout: float) -> None:
+    """An ordinary stop, as the unit itself asks for it. Raises GuestError(guest.stop-failed) after ``timeout`` s."""
     if names:
-        run(["systemctl", "stop", "--", *names], timeout=_TIMEOUT, code="guest.stop-failed")
+        run(["systemctl", "stop", "--", *names], timeout=timeout, code="guest.stop-failed")
 
 
 def kill(names: Sequence[str]) -> None:

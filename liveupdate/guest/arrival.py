@@ -176,7 +176,7 @@ class Arrival:
             plans = self.move.with_handover("move", "restart", "start")
             if self._journal.phase == "ready" and any(map(health.needs_running, plans)):
                 self._journal.mark("running")
-                adoption.run_on(self._stopped)
+                self._run_on()
         expected = self._journal.last("expected") or {"ports": {}}
         return health.probe(plans, expected["ports"])
 
@@ -189,16 +189,23 @@ class Arrival:
             if self._journal.phase != "ready" or granted is None or time.monotonic() > granted["until"]:
                 raise GuestError("guest.window-passed", f"the target is {self._journal.phase}")
             self._journal.enter("opened")
-            adoption.run_on(self._stopped)
+            self._run_on()
             fence.lift()
             self._journal.mark("lifted")
             self._replay()
-        for address in self.move.addresses:
-            nics.announce(address.address, address.mac)
-        places.set_owner(here=True, addresses=self.move.address_lines())
+        self._settle_in()
         threading.Thread(target=self._tell_source, args=("opened",), daemon=True).start()
         self._tell("opened")
         return {"opened": True}
+
+    def _run_on(self) -> None:
+        # a predecessor of this program may have stopped them
+        adoption.run_on(self._stopped or adoption.processes(self._names("move")))
+
+    def _settle_in(self) -> None:
+        for address in self.move.addresses:
+            nics.announce(address.address, address.mac)
+        places.set_owner(here=True, addresses=self.move.address_lines())
 
     # -- the way back -------------------------------------------------------------------------------------------------
 
@@ -226,6 +233,12 @@ class Arrival:
                 self._withdraw({"code": "guest.program-died", "detail": "the in-guest program died while restoring"})
         elif self._journal.phase == "ready":
             self.watch_window()
+        elif self._journal.phase == "opened":
+            # it may have died in the middle of opening
+            with self._authority:
+                fence.lift()
+                self._run_on()
+            self._settle_in()
         elif self._journal.phase == "prepared":
             self._journal.enter("idle")
 

@@ -66,6 +66,11 @@ def restore_script(folder: str, pid_file: str, streams: Mapping[int, int], *, st
     return f"rm -f {shlex.quote(pid_file)}\nexec criu restore -d {shlex.join(options)} 3>&1 4>&2 >/dev/null 2>&1\n"
 
 
+def finished(folder: str) -> bool:
+    """Whether a dump came to its good end there, whoever started it: its last act is to write these figures."""
+    return os.path.exists(os.path.join(folder, "stats-dump"))
+
+
 def linked_again(folder: str) -> bool:
     """Whether the dump may have made files of its own, beside open ones that had lost their name (link-remap)."""
     try:

@@ -67,7 +67,9 @@ class Daemon:
 
     def prepare(self, role: str, move: dict[str, Any]) -> dict[str, Any]:
         """Take a role in a move. Raises GuestError(guest.undecided) while another one is neither done nor undone."""
-        if self.journal.phase in ("frozen", "granted", "ready"):
+        # a source that has granted, and is asked back, has missed the word that the other machine opened
+        missed = self._departure is not None and self.journal.phase == "granted" and role == "target"
+        if self.journal.phase in ("frozen", "granted", "ready") and not missed:
             raise GuestError("guest.undecided", f"a move is {self.journal.phase}", "resume, open or hand back, first")
         self._take(role, move)
         self.journal.begin()
@@ -120,7 +122,8 @@ class Daemon:
         except FileNotFoundError:
             return
         self._take(kept["role"], kept["move"])
-        (self._departure or self._arriving()).recover()
+        # meanwhile a worker may ask how it goes, and bring what is missing
+        threading.Thread(target=(self._departure or self._arriving()).recover, name="recover", daemon=True).start()
 
     def _take(self, role: str, raw: dict[str, Any]) -> None:
         parsed = move.parse(raw)

@@ -39,6 +39,8 @@ class Departure:
         self._tell = tell
         #: Whoever holds it decides whose the workload is.
         self._authority = threading.RLock()
+        #: Held until every dump has ended: who resumes must not take a task for alive that is about to be killed.
+        self._leaving = threading.RLock()
         self._shipment = Shipment(move, journal, link)
         self._rounds = 0
         #: Sent in the blackout.
@@ -94,40 +96,51 @@ class Departure:
 
     def cut_over(self) -> dict[str, Any]:
         """Freeze and hand over; returns once granted. Raises GuestError after the workload has resumed here."""
-        self._require("prepared", "precopied")
-        adoption.let_go([plan.name for plan in self.move.with_handover("move", "restart")], self.move.places)
-        with suppress(GuestError):  # a journal that is not kept on disk
-            run(["journalctl", "--rotate"], timeout=30)
-        deadline = time.monotonic() + self.move.dead_man_seconds
-        self._journal.enter("frozen", deadline=deadline)
-        places.set_away(True)
+        with self._leaving:
+            self._require("prepared", "precopied")
+            # better found out now than frozen
+            self._link.call("clock", 10)
+            adoption.let_go([plan.name for plan in self.move.with_handover("move", "restart")], self.move.places)
+            with suppress(GuestError):  # a journal that is not kept on disk
+                run(["journalctl", "--rotate"], timeout=30)
+            deadline = time.monotonic() + self.move.dead_man_seconds
+            self._journal.enter("frozen", deadline=deadline)
         self._tell("frozen")
-        addresses = [address.address for address in self.move.addresses]
-        missed = replay.Capture(addresses, [address.mac for address in self.move.addresses])
         try:
-            fence.close(addresses)
-            self._journal.mark("fenced")
-            self._leave(deadline)
-            packets = [base64.b64encode(packet).decode() for packet in missed.stop()]
+            packets = self._fall_silent(deadline)
             left = _left(deadline)
             self._link.call("handed_over", left, frames=self._link.sent, seconds=left, packets=packets)
         except Exception as error:
-            if self._journal.phase != "frozen":
+            if self._journal.phase in ("granted", "opened"):
                 return {"granted": True}  # only the answer was lost
             self._journal.mark("cut-over-failed", **describe(error))
             self._resume_for_certain()
             if isinstance(error, GuestError):
                 raise GuestError(error.code, f"{error.detail} (the workload has resumed)", error.remedy) from error
             raise
-        finally:
-            missed.stop()
         return {"granted": True, "bytes": self._bytes}
+
+    def _fall_silent(self, deadline: float) -> list[str]:
+        """Returns, once everything has left, what clients have sent in vain by then, in base64."""
+        addresses = [address.address for address in self.move.addresses]
+        with self._leaving:
+            # a worker may have been quicker, and had it resumed
+            self._require("frozen")
+            places.set_away(True)
+            missed = replay.Capture(addresses, [address.mac for address in self.move.addresses])
+            try:
+                fence.close(addresses)
+                self._journal.mark("fenced")
+                self._leave(deadline)
+            finally:
+                packets = missed.stop()
+        return [base64.b64encode(packet).decode() for packet in packets]
 
     def _leave(self, deadline: float) -> None:
         """Memory, files and mounts, as much side by side as their order allows."""
         restarting = [plan.name for plan in self.move.with_handover("restart")]
         workers, senders = ThreadPoolExecutor(8), ThreadPoolExecutor(8)
-        working: list[Future[None]] = [workers.submit(adoption.stop, restarting)]
+        working: list[Future[None]] = [workers.submit(adoption.stop, restarting, _left(deadline))]
         sends: list[Future[int]] = []
         try:
             dumps = {name: workers.submit(self._dump, name, deadline) for name in self._units()}
@@ -204,13 +217,17 @@ class Departure:
         """After this program died: what was frozen and not granted resumes; copies made ahead begin anew."""
         if self._journal.phase == "frozen":
             resumption.wait_for_criu(self.move.dead_man_seconds)
+            for name, fact in self._units().items():
+                if checkpoint.finished(images.folder(name, "final")):
+                    adoption.stage(name, fact["streams"], stopped=False)
+                    self._journal.mark("dumped-unit", unit=name)
             self._resume_for_certain()
         elif self._journal.phase in ("prepared", "precopied"):
             self._journal.enter("idle")
 
     def resume(self) -> dict[str, Any]:
         """Serve here again. The caller answers for it that the target does not, once the grant has been given."""
-        with self._authority:
+        with self._leaving, self._authority:
             if self._journal.phase == "opened":
                 raise GuestError("guest.opened", "the workload lives on the other machine", "move it back instead")
             if self._journal.phase not in ("frozen", "granted"):
@@ -236,11 +253,12 @@ class Departure:
         while True:
             try:
                 self.resume()
-            except GuestError as error:
-                if error.code == "guest.opened":
+            except Exception as error:
+                told = describe(error)
+                if told["code"] == "guest.opened":
                     return
-                if (self._journal.last("resume-failed") or {}).get("detail") != error.detail:
-                    self._journal.mark("resume-failed", code=error.code, detail=error.detail)
+                if (self._journal.last("resume-failed") or {}).get("detail") != told["detail"]:
+                    self._journal.mark("resume-failed", code=told["code"], detail=told["detail"])
                 time.sleep(1)
             else:
                 return

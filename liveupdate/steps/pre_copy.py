@@ -51,12 +51,13 @@ def apply(context: StepContext) -> Json:
 
 
 def undo(context: StepContext) -> None:
-    with suppress(GuestError):  # a surrogate that does not answer goes as a whole
-        context.guest("surrogate").agent().call("finish")
-    original = context.guest("original")
-    original.agent().call("finish")
-    if move.sides(context.spec.parameters).source == "surrogate":
+    sides = move.sides(context.spec.parameters)
+    with suppress(GuestError):  # a target that does not answer, or was stopped, goes as a whole
+        context.guest(sides.target).agent().call("finish")
+    context.guest(sides.source).agent().call("finish")
+    if sides.source == "surrogate":
         return
+    original = context.guest("original")
     original.oneshot("management_down", _management(context))
     # that address goes now; the next look is by the original's own
     original.close()

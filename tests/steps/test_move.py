@@ -19,6 +19,7 @@ FORWARD = (pre_copy.STEP, cut_over.STEP, probe.STEP, open.STEP)
 UNITS = [{"name": "kv.service", "handover": "move", "health": [], "ports": [6379]}]
 #: The data volume of the world, which only one server may have if its type says so.
 DATA = {"where": "/data", "fstype": "ext4", "options": "rw", "by_id": "/dev/disk/by-id/virtio-data-volume"}
+ALL = pytest.mark.parametrize("multiattach", [True, False], ids=["multiattach", "one server"])
 
 
 def made(*, multiattach: bool = True, **parameters: Any) -> tuple[MemoryContext, Pair]:
@@ -227,15 +228,17 @@ def alive(context: MemoryContext, pair: Pair) -> None:
     pair.before = pair.world.strike = context.ledger.before = lambda _: None
 
 
-def each_crash(multiattach: bool) -> Iterator[tuple[MemoryContext, Pair, int]]:
+def each_crash(multiattach: bool, *, back: bool = False) -> Iterator[tuple[MemoryContext, Pair, int]]:
     """The moment after each crash that there can be in the four steps, and in which step it was."""
     for number in range(400):
         context, pair = made(multiattach=multiattach)
+        if back:
+            drive(context, *FORWARD)
         crashes(context, pair, number)
         done = 0
         try:
             for step in FORWARD:
-                drive(context, step)
+                drive(context, step, back=back)
                 done += 1
         except KeyboardInterrupt:
             alive(context, pair)
@@ -245,7 +248,7 @@ def each_crash(multiattach: bool) -> Iterator[tuple[MemoryContext, Pair, int]]:
             return
 
 
-@pytest.mark.parametrize("multiattach", [True, False], ids=["multiattach", "one server"])
+@ALL
 def test_a_worker_that_dies_anywhere_is_followed_by_one_that_finishes(multiattach: bool) -> None:
     for context, pair, done in each_crash(multiattach):
         for step in FORWARD[done:]:
@@ -255,7 +258,7 @@ def test_a_worker_that_dies_anywhere_is_followed_by_one_that_finishes(multiattac
         assert pair.serving == {"surrogate"}
 
 
-@pytest.mark.parametrize("multiattach", [True, False], ids=["multiattach", "one server"])
+@ALL
 def test_a_worker_that_dies_before_the_pivot_is_followed_by_one_that_undoes(multiattach: bool) -> None:
     for context, pair, done in each_crash(multiattach):
         if pair.serving == {"surrogate"}:
@@ -272,6 +275,39 @@ def test_a_moved_workload_moves_back_live_and_the_forward_steps_can_be_undone() 
     assert pair.serving == {"original"}
     undo(context, pre_copy.STEP, cut_over.STEP, probe.STEP)
     assert pair.serving == {"original"}
+
+
+@ALL
+def test_a_worker_that_dies_on_the_way_back_is_followed_by_one_that_finishes(multiattach: bool) -> None:
+    for context, pair, done in each_crash(multiattach, back=True):
+        for step in FORWARD[done:]:
+            context.spec = StepSpec(f"back.{step.name}", step.name, {"direction": "back"})
+            seen = step.probe(context)
+            context.results[context.spec.id] = seen.result if seen.done else step.apply(context)
+        assert pair.serving == {"original"}
+        undo(context, *FORWARD[:3])
+        assert pair.serving == {"original"}
+        assert not [line for line in context.ledger.open() if line.kind == "attachment" and not multiattach]
+
+
+@ALL
+def test_a_worker_that_dies_on_the_way_back_is_followed_by_one_that_undoes_it(multiattach: bool) -> None:
+    for context, pair, done in each_crash(multiattach, back=True):
+        if pair.serving == {"original"}:
+            continue
+        undo(context, *FORWARD[: done + 1], back=True)
+        assert pair.serving == {"surrogate"}
+        assert pair.servers["surrogate"] in pair.world.volumes["data-volume"].servers
+
+
+def test_an_original_that_is_silent_on_the_way_back_is_stopped_and_the_job_can_go_on() -> None:
+    context, pair = made()
+    drive(context, *FORWARD)
+    drive(context, *FORWARD[:2], back=True)
+    pair.silent = {"original"}
+    undo(context, *FORWARD[:3], back=True)
+    assert pair.serving == {"surrogate"}
+    assert pair.stopped("original")
 
 
 def test_a_failed_move_back_leaves_the_workload_on_the_surrogate() -> None:

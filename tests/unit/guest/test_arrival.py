@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from liveupdate.guest import adoption, arrival, fence, images, move, places, units
+from liveupdate.guest import adoption, arrival, fence, images, move, nics, places, units
 from liveupdate.guest.arrival import Arrival
 from liveupdate.guest.departure import Departure
 from liveupdate.guest.errors import GuestError
@@ -77,3 +77,31 @@ def test_a_source_that_was_only_a_target_so_far_knows_no_units_yet(tmp_path: Pat
     journal.enter("opened")
     told: Any = Departure(move.parse(RAW), journal, Link({}, lambda *_: None, lambda: None), lambda *_, **__: None)
     assert told._units() == {}
+
+
+def test_opened_after_the_death_of_its_predecessor_the_units_run(
+    tmp_path: Path, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were restored stopped: a fence lifted before units that do not run would be an outage."""
+    run_on: list[list[int]] = []
+    monkeypatch.setattr(adoption, "processes", lambda names: [7, 8] if list(names) == ["kv.service"] else [])
+    monkeypatch.setattr(adoption, "run_on", run_on.append)
+    monkeypatch.setattr(nics, "announce", lambda *_: None)
+    journal = Journal(str(tmp_path / "journal"))
+    journal.enter("granted", asked=0.0, until=float("inf"))
+    journal.enter("ready")
+    assert target(tmp_path).open() == {"opened": True}
+    assert run_on == [[7, 8]]
+    assert done == ["lift"]
+
+
+def test_a_death_in_the_middle_of_opening_is_made_good(
+    tmp_path: Path, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_on: list[list[int]] = []
+    announced: list[str] = []
+    monkeypatch.setattr(adoption, "processes", lambda _: [7])
+    monkeypatch.setattr(adoption, "run_on", run_on.append)
+    monkeypatch.setattr(nics, "announce", lambda address, _: announced.append(address))
+    target(tmp_path, "prepared", "granted", "ready", "opened").recover()
+    assert (run_on, done, announced) == ([[7]], ["lift"], ["10.0.0.10"])
