@@ -170,11 +170,10 @@ def _bring(context: StepContext, volume_id: str, giver: str, taker: str) -> None
     ids = {"original": context.job.server_id, "surrogate": context.result("provision")["server_id"]}
     cloud = context.service_cloud()
     role = f"{{}}-{volume_id[:8]}"
-    if volume_id in {a.volume_id for a in cloud.servers.volumes(ids[giver])}:
-        if context.ledger.find("attachment", role.format(giver)):
-            unmake(context, "attachment", role.format(giver))
-        else:
-            cloud.servers.detach_volume(ids[giver], volume_id)
+    if context.ledger.find("attachment", role.format(giver)):
+        unmake(context, "attachment", role.format(giver))
+    elif volume_id in {a.volume_id for a in cloud.servers.volumes(ids[giver])}:
+        cloud.servers.detach_volume(ids[giver], volume_id)
     wait(context, lambda: _available(context, volume_id) or attached_to(context, volume_id, ids[taker]), "the volume")
 
     def create(line: Resource) -> str:
