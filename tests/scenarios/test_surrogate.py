@@ -147,12 +147,15 @@ def test_kernel_updated_with_a_database_under_load_on_its_data_volume(
     guest.ssh("systemctl disable --now pg")
 
 
-def test_an_updated_server_is_updated_again(api: Any, user: Any, admin: Any, guest: servers.Guest) -> None:
+def test_an_updated_server_is_updated_again_to_the_other_kernel(
+    api: Any, user: Any, admin: Any, guest: servers.Guest
+) -> None:
     before, first = inventory.take(admin), server_id(user)
-    job = update(api, user, kernel=None)
+    job = update(api, user, kernel=f"linux-image-{OLD}")
     ended = jobs.until_ended(api, job)
     assert ended["state"] == "succeeded", ended["reason"]
     assert server_id(user) != first
+    assert guest.ssh("uname -r") == OLD
     assert inventory.left_behind(admin, before, kept(api, job)) == []
 
 
