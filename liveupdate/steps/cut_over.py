@@ -7,6 +7,7 @@ its own images.
 """
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -44,12 +45,12 @@ def probe(context: StepContext) -> Probe:
 def apply(context: StepContext) -> Json:
     sides = move.sides(context.spec.parameters)
     source = _status(context, sides.source)
-    if source["phase"] in ("prepared", "precopied"):
-        context.checkpoint()
-        context.event("blackout.started")
-        # it answers once it has granted; whoever comes after a crash of this worker finds it under way
-        context.guest(sides.source).agent().send("cut_over")
-    return _follow(context, sides)
+    if source["phase"] not in ("prepared", "precopied"):
+        return _follow(context, sides, lambda: None)
+    context.checkpoint()
+    context.event("blackout.started")
+    # it answers once it has granted; whoever comes after a crash of this worker finds it under way
+    return _follow(context, sides, context.guest(sides.source).agent().send("cut_over"))
 
 
 def undo(context: StepContext) -> None:
@@ -71,12 +72,19 @@ def undo(context: StepContext) -> None:
     context.event("blackout.ended", on=sides.source, resumed=_status(context, sides.source).get("resumed"))
 
 
-def _follow(context: StepContext, sides: move.Sides) -> Json:
-    """Until the target is ready. Raises Failed once the source has resumed, or may have to."""
+def _follow(context: StepContext, sides: move.Sides, look: Callable[[], None]) -> Json:
+    """Until the target is ready. Raises Failed once the source has resumed, or may have to.
+
+    ``look`` raises the GuestError that the source has ended with.
+    """
     settings = context.settings.surrogate
     end = time.monotonic() + settings.dead_man + settings.open_within
     brought = False
     while time.monotonic() < end:
+        try:
+            look()
+        except GuestError as error:
+            raise _failure({"code": error.code, "detail": error.detail, "remedy": error.remedy}, "") from error
         source = _status(context, sides.source)
         if not brought and source["phase"] == "frozen" and any(e["name"] == "unmounted" for e in source["timeline"]):
             for volume in _handed_over(context):

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 from liveupdate.errors import GuestError
 from liveupdate.testing.cloud import World
@@ -15,7 +16,8 @@ _UNDECIDED = ("frozen", "granted", "ready")
 class Pair:
     """``serving``: the sides that answer clients. ``servers``: side → its server's id, once there is one.
 
-    ``trouble``: what goes wrong in a cut-over: "" | "before the grant" | "while restoring" | "sick" | "too late".
+    ``trouble``: what goes wrong in a cut-over: "" | "unlinked" | "before the grant" | "while restoring" | "sick" |
+    "too late".
     ``silent``: sides that do not answer. ``away``: those whose guard does not let a boot start the workload.
     ``before``: called with each command first, and may raise.
     """
@@ -93,8 +95,12 @@ class PairedGuest:
             self.address = ""
         return {}
 
-    def send(self, command: str, **arguments: Any) -> None:
-        self.call(command, **arguments)
+    def send(self, command: str, **arguments: Any) -> Callable[[], None]:
+        try:
+            self.call(command, **arguments)
+        except GuestError as error:
+            return partial(_raise, error)
+        return lambda: None
 
     def call(self, command: str, *, timeout: float = 60.0, **arguments: Any) -> dict[str, Any]:
         self._take(command)
@@ -157,6 +163,8 @@ class PairedGuest:
         return {"round": number, "bytes": 1000, "seconds": 1.0, "estimate_ms": max(2000, 20000 >> number * 2)}
 
     def _cut_over(self) -> dict[str, Any]:
+        if self.pair.trouble == "unlinked":
+            raise GuestError("no answer from the other machine to clock", code="guest.link-broken")
         self.pair.serving.discard(self.side)
         if self.pair.trouble == "before the grant":
             self.phase = "resumed"
@@ -211,3 +219,7 @@ class PairedGuest:
             raise GuestError("undecided", code="guest.undecided")
         self.pair.linked = False
         return {}
+
+
+def _raise(error: GuestError) -> NoReturn:
+    raise error

@@ -103,6 +103,7 @@ def test_the_pre_copy_wants_the_original_on_its_management_address() -> None:
 @pytest.mark.parametrize(
     ("trouble", "failing", "code"),
     [
+        ("unlinked", "cut_over", "live-update.cut-over.link-broken"),
         ("before the grant", "cut_over", "live-update.cut-over.dump-failed"),
         ("while restoring", "cut_over", "live-update.cut-over."),
         ("sick", "probe", "live-update.probe.not-well"),

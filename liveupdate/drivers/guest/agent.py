@@ -4,7 +4,8 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Any
 
 import paramiko
@@ -33,16 +34,7 @@ class Agent:
 
     def call(self, command: str, *, timeout: float = 60.0, **arguments: Any) -> dict[str, Any]:
         """The command's result. Raises GuestError with the program's own code and remedy, or ``guest.silent``."""
-        answer: queue.Queue[dict[str, Any]] = queue.Queue()
-        with self._lock:
-            self._next += 1
-            number = self._next
-            self._answers[number] = answer
-            line = json.dumps({"id": number, "command": command, "arguments": arguments}) + "\n"
-            try:
-                self._channel.sendall(line.encode())
-            except OSError:
-                raise _silent(command) from None
+        number, answer = self._ask(command, arguments)
         end = time.monotonic() + timeout
         try:
             while True:
@@ -54,15 +46,30 @@ class Agent:
         finally:
             self._answers.pop(number, None)
 
-    def send(self, command: str, **arguments: Any) -> None:
-        """Start a command without waiting for its answer: the program's status tells. Raises ``guest.silent``."""
+    def send(self, command: str, **arguments: Any) -> Callable[[], None]:
+        """Start a command without waiting for it; what is returned raises the GuestError it has ended with, if it has.
+
+        Raises ``guest.silent``.
+        """
+        _, answer = self._ask(command, arguments)
+
+        def look() -> None:
+            with suppress(queue.Empty):
+                _result(answer.get_nowait())
+
+        return look
+
+    def _ask(self, command: str, arguments: dict[str, Any]) -> tuple[int, queue.Queue[dict[str, Any]]]:
+        answer: queue.Queue[dict[str, Any]] = queue.Queue()
         with self._lock:
             self._next += 1
+            self._answers[self._next] = answer
             line = json.dumps({"id": self._next, "command": command, "arguments": arguments}) + "\n"
             try:
                 self._channel.sendall(line.encode())
             except OSError:
                 raise _silent(command) from None
+            return self._next, answer
 
     def wait_event(self, names: Collection[str], timeout: float) -> dict[str, Any]:
         """The next event with one of these names; others are passed over. Raises GuestError ``guest.silent``."""
