@@ -3,6 +3,7 @@
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from lab.demo.client import Findings
@@ -49,7 +50,7 @@ def proven(proof: dict[str, Any]) -> bool:
 
 def show(console: Console, proof: dict[str, Any]) -> None:
     table = Table(title="live update", show_header=False, title_justify="left")
-    table.add_row("result", f"{proof['state']} {proof['reason']}")
+    table.add_row("result", escape(f"{proof['state']} {proof['reason']}"))
     table.add_row("kernel", f"{proof['kernel_before']} → {proof['kernel_after']}")
     table.add_row("units", ", ".join(f"{u['name']} ({u['handover']})" for u in proof["units"]))
     table.add_row("blackout, client", f"{proof['blackout_client_ms'] / 1000:.2f} s")
@@ -68,10 +69,10 @@ def show(console: Console, proof: dict[str, Any]) -> None:
     console.print(table)
     steps = Table(title="time per step", show_header=False, title_justify="left")
     for step in proof["steps"]:
-        steps.add_row(step["name"], _seconds((step["seconds"] or 0) * 1000))
+        steps.add_row(step["name"], _seconds(step["seconds"] and step["seconds"] * 1000))
     console.print(steps)
     if proof["errors"]:
-        console.print("\n".join(proof["errors"]))
+        console.print("\n".join(proof["errors"]), markup=False)
     console.print("[bold green]proven[/]" if proven(proof) else "[bold red]NOT proven[/]")
 
 

@@ -1,33 +1,62 @@
 """One screen of live progress of a job, from the REST API."""
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
-_MARKS = {"done": "✓", "applying": "▸", "undoing": "↶", "undone": "↶", "skipped": "–", "undo_failed": "✗"}
-_ENDED = {"succeeded", "undone", "cancelled", "undo_failed", "needs_attention"}
+from lab.demo import jobs
+
+#: A step's state: how it is marked, in which style its line is.
+_LOOK = {
+    "done": ("✓", "green"),
+    "applying": ("▸", "bold"),
+    "undoing": ("↶", "bold yellow"),
+    "undone": ("↶", "yellow"),
+    "undo_failed": ("✗", "bold red"),
+    "skipped": ("–", "dim"),
+}
+_WIDTH = 40
 
 
 def until_done(console: Console, api: Any, job_id: str, interval: float = 1.0) -> str:
-    """Show the job's steps until it ends or waits for a person; return its state."""
-    started = time.monotonic()
+    """Show the job's steps until it ends; return its state."""
     with Live(console=console, refresh_per_second=4, transient=not console.is_terminal) as live:
         while True:
-            job = api.get(f"/v1/jobs/{job_id}").json()["job"]
-            steps = api.get(f"/v1/jobs/{job_id}/steps").json()["steps"]
-            live.update(_screen(job, steps, time.monotonic() - started))
-            if job["state"] in _ENDED:
+            job = jobs.show(api, job_id)
+            live.update(screen(job, list(jobs.steps(api, job_id).values()), datetime.now(UTC)))
+            if job["state"] in jobs.ENDED:
                 return str(job["state"])
             time.sleep(interval)
 
 
-def _screen(job: dict[str, Any], steps: list[dict[str, Any]], elapsed: float) -> Table:
-    title = f"{job['method']}: {job['state']}, {job['progress']} %, {elapsed:.0f} s"
-    table = Table(title=title, title_justify="left", show_header=False, caption=job["reason"] or None)
+def screen(job: dict[str, Any], steps: list[dict[str, Any]], now: datetime) -> Group:
+    """The job as the API tells it, a bar, a line for each step with its time so far, and why it waits or ended."""
+    head = Table.grid(padding=(0, 1))
+    bar = ProgressBar(total=100, completed=job["progress"], width=_WIDTH)
+    head.add_row(Text(f"{job['method']}:"), bar, f"{job['progress']} %", job["state"], _clock(job, now))
+    table = Table.grid(padding=(0, 1))
     for step in steps:
-        seconds = "" if step["seconds"] is None else f"{step['seconds']:.1f} s"
-        table.add_row(_MARKS.get(step["state"], " "), step["id"], seconds)
-    return table
+        mark, style = _LOOK.get(step["state"], (" ", "dim"))
+        table.add_row(mark, step["id"], Text(_seconds(step, now), justify="right"), style=style)
+    return Group(head, table, Text(job["reason"] or "", style="yellow"))
+
+
+def _clock(job: dict[str, Any], now: datetime) -> str:
+    seconds = int(_since(job["created_at"], now))
+    return f"{seconds // 60}:{seconds % 60:02}"
+
+
+def _seconds(step: dict[str, Any], now: datetime) -> str:
+    if step["seconds"] is not None:
+        return f"{step['seconds']:.1f} s"
+    return f"{_since(step['started_at'], now):.0f} s" if step["started_at"] else ""
+
+
+def _since(moment: str, now: datetime) -> float:
+    return max(0.0, (now - datetime.fromisoformat(moment)).total_seconds())
