@@ -92,10 +92,6 @@ class Tree:
         if _is_directory(self.status(path)) and not self.delete(path, everything=True):
             raise Kept("a directory here that holds what is not carried")
         os.rename(made, os.path.basename(path), dst_dir_fd=self._descend(parent(path)))
-        if member.islnk():
-            # two names of one file already: rename has left both
-            with suppress(FileNotFoundError):
-                os.unlink(made)
 
     def delete(self, path: bytes, *, everything: bool = False) -> bool:
         """Remove what is at the path; a directory with ``everything`` in scope below it, or when it is empty.
@@ -119,7 +115,6 @@ class Tree:
             if error.errno in (errno.ENOTEMPTY, errno.EBUSY):
                 return False
             raise
-        self.touched.pop(path, None)
         return True
 
     def _put_directory(self, path: bytes, member: tarfile.TarInfo) -> None:

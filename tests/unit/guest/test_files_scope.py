@@ -16,7 +16,7 @@ def root(tmp_path: Path) -> Path:
     put(
         tmp_path,
         "var/lib/dpkg/info/app.list",
-        "/.\n/etc\n/etc/app\n/etc/app/app.conf\n/etc/app/data\n/opt/app/bin\n/usr/bin/app\n",
+        "/.\n/etc\n/etc/app\n/etc/app/app.conf\n/etc/app/data\n/etc/app/old.conf\n/opt/app/bin\n/usr/bin/app\n",
     )
     put(tmp_path, "var/lib/dpkg/info/app.conffiles", "/etc/app/app.conf\nremove-on-upgrade /etc/app/old.conf\n")
     put(tmp_path, "var/lib/dpkg/diversions", "/etc/tool\n/etc/tool.real\napp\n")
