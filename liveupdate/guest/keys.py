@@ -5,7 +5,9 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import socket
 import subprocess
+import time
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -14,6 +16,8 @@ from .errors import GuestError
 from .external import ENVIRONMENT, run
 
 _PUBLIC = re.compile(r"ssh-ed25519 [A-Za-z0-9+/=]{40,200}")
+#: Seconds for sshd to listen.
+_START = 20
 _HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
 _SSHD = """\
 Port {port}
@@ -64,7 +68,19 @@ def listen(address: str, public_key: str) -> dict[str, Any]:
     unit = places.SSHD_UNIT
     run(["systemd-run", "--quiet", "--collect", f"--unit={unit}", "--property=Restart=always",
          "/usr/sbin/sshd", "-D", "-e", "-f", places.SSHD_CONFIG])  # fmt: skip
+    _wait_listening(address)
     return {"port": places.PEER_PORT}
+
+
+def _wait_listening(address: str) -> None:
+    end = time.monotonic() + _START
+    while True:
+        try:
+            return socket.create_connection((address, places.PEER_PORT), _START).close()
+        except OSError as error:
+            if time.monotonic() > end:
+                raise GuestError("guest.sshd-failed", f"sshd for the link: {error}", "see its journal") from error
+            time.sleep(0.1)
 
 
 def stop() -> None:
