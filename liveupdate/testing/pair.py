@@ -1,6 +1,7 @@
 """Two guests in memory that move a workload between them as the in-guest program does, and refuse to serve twice."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from types import SimpleNamespace
@@ -86,6 +87,11 @@ class PairedGuest:
         if argv[0] == "test":
             return SimpleNamespace(code=0 if self.side in self.pair.away else 1, stdout="", stderr="")
         return SimpleNamespace(code=0, stdout="\n".join(self.serials), stderr="")
+
+    @contextmanager
+    def freeze(self, mounts: Sequence[str], watchdog: float) -> Iterator[SimpleNamespace]:
+        self._take("freeze")
+        yield SimpleNamespace(since=1000.0, milliseconds=360)
 
     def oneshot(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
         self._take(command)
