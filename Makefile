@@ -1,12 +1,13 @@
 # make demo      a real cloud on this machine, and a live update on it, with the proof   (REBOOT=1: and a reboot beside)
 # make preview   a real cloud on this machine, and the preview of an update on it
 # make test      everything that CI runs                 make test-fast     what needs no lab
+# make test-all  and the scenarios that take CI too long
 # make lab-up / lab-down / lab-status / lab-reset
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo preview test test-fast test-databases test-lab check lab-up lab-down lab-status lab-reset setup
+.PHONY: demo preview test test-all test-fast test-databases test-lab test-lab-all check lab-up lab-down lab-status lab-reset setup
 
 setup: .venv/made
 .venv/made: pyproject.toml constraints.txt
@@ -46,8 +47,15 @@ test-databases: setup
 
 test-lab: setup lab-up
 	$(PYTHON) -m lab.packages postgresql
-	$(PYTEST) -v -m lab
+	$(PYTEST) -v --durations=20 -m "lab and not long"
+
+test-lab-all: setup lab-up
+	$(PYTHON) -m lab.packages postgresql
+	$(PYTEST) -v --durations=20 -m lab
 
 # the lab goes down again, however its tests end
 test: check test-fast test-databases
 	$(MAKE) test-lab; code=$$?; $(PYTHON) -m lab down; exit $$code
+
+test-all: check test-fast test-databases
+	$(MAKE) test-lab-all; code=$$?; $(PYTHON) -m lab down; exit $$code

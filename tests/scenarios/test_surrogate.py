@@ -92,6 +92,7 @@ def test_a_workload_that_is_not_well_on_the_surrogate_goes_back(
         assert guest.ssh("uname -r") == OLD
 
 
+@pytest.mark.long
 def test_a_surrogate_that_dies_in_the_cut_over_is_given_up(
     api: Any, user: Any, admin: Any, guest: servers.Guest
 ) -> None:
@@ -147,6 +148,7 @@ def test_kernel_updated_with_a_database_under_load_on_its_data_volume(
     guest.ssh("systemctl disable --now pg")
 
 
+@pytest.mark.long
 def test_an_updated_server_is_updated_again_to_the_other_kernel(
     api: Any, user: Any, admin: Any, guest: servers.Guest
 ) -> None:
