@@ -29,7 +29,7 @@ from liveupdate.testing.cloud import CloudDouble, with_server
 from liveupdate.testing.jobs import accept, expire_lease, look, make_due
 from liveupdate.testing.pair import Pair, PairedGuest
 
-#: Of all moments at which a worker can die every such one is tried: a prime, to meet each step.
+#: Every how many-th of the moments at which a worker can die is tried; with 1, all of them: five minutes.
 STRIDE = 13
 METHOD = methods.find("surrogate")
 
