@@ -44,7 +44,7 @@ def ours(api: Any, guest: Guest) -> dict[str, float]:
 
 
 def floor(at: dict[str, float]) -> float:
-    """Milliseconds of the timeline in which pages were dumped, sent or restored."""
+    """Milliseconds in which nothing but pages was waited for: dumped, sent (beyond the unmounting beside), restored."""
     return (
         (at["dumped"] - at["fenced"]) + (at["sent"] - at["unmounted"]) + (at["target restored"] - at["target mounted"])
     )
