@@ -297,7 +297,8 @@ class Arriving:
     def _remember(self, paths: Iterable[bytes]) -> None:
         left: dict[bytes, tuple[int, int]] = {}
         for path in paths:
-            with suppress(FileNotFoundError, NotADirectoryError):
+            # gone, or behind something that is no directory any more, a link to itself even
+            with suppress(OSError):
                 status = os.lstat(os.path.join(os.fsencode(self._scope.root), path))
                 left[path] = (status.st_ino, status.st_ctime_ns)
         self._ours.update(left)
