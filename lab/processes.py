@@ -127,6 +127,11 @@ def names() -> list[str]:
     return [file.stem for file in sorted(files, key=lambda file: file.stat().st_mtime_ns)]
 
 
+def dead() -> list[str]:
+    """Every process started, not stopped, and no longer running."""
+    return [name for name in names() if not alive(name)]
+
+
 def memory(name: str) -> int:
     """Resident bytes of the process and everything in its session, shared pages counted once per process."""
     leader = recorded(name)

@@ -20,8 +20,7 @@ def main() -> None:
     cloud = openstack.connect(cloud="admin")
     deadline = time.monotonic() + TIMEOUT
     while missing := _missing(cloud, hosts):
-        dead = [name for name in processes.names() if not processes.alive(name)]
-        for name in dead:
+        for name in processes.dead():
             sys.exit(f"{name} died; the end of {processes.log_file(name)}:\n{processes.tail(name)}")
         if time.monotonic() > deadline:
             sys.exit(f"not ready after {TIMEOUT:.0f} s: {missing}")

@@ -74,6 +74,15 @@ def test_workers_that_outlive_a_killed_parent_end_with_it(lab: Path) -> None:
     assert gone(worker)
 
 
+def test_the_dead_are_those_that_ended_without_being_stopped() -> None:
+    for name in ("crashed", "stopped", "running"):
+        processes.start(Process(name, ["sleep", "1000"]))
+    os.kill(processes.pid("crashed"), signal.SIGKILL)
+    until(lambda: not processes.alive("crashed"))
+    processes.stop(["stopped"])
+    assert processes.dead() == ["crashed"]
+
+
 def test_a_stranger_under_a_reused_pid_is_neither_ours_nor_touched(lab: Path) -> None:
     with subprocess.Popen(["sleep", "1000"], start_new_session=True) as stranger:
         (lab / "run").mkdir()
