@@ -21,18 +21,40 @@ _LOOK = {
     "undo_failed": ("✗", "bold red"),
     "skipped": ("–", "dim"),
 }
+_ENDED = {"done", "undone", "undo_failed", "skipped"}
 _WIDTH = 40
 
 
 def until_done(console: Console, api: Any, job_id: str, interval: float = 1.0) -> str:
-    """Show the job's steps until it ends; return its state."""
-    with Live(console=console, refresh_per_second=4, transient=not console.is_terminal) as live:
+    """Show the job's steps until it ends, to a terminal all of them, to a file each once it has ended; its state."""
+    follow = _live if console.is_terminal else _lines
+    return follow(console, api, job_id, interval)
+
+
+def _live(console: Console, api: Any, job_id: str, interval: float) -> str:
+    with Live(console=console, refresh_per_second=4) as live:
         while True:
             job = jobs.show(api, job_id)
             live.update(screen(job, list(jobs.steps(api, job_id).values()), datetime.now(UTC)))
             if job["state"] in jobs.ENDED:
                 return str(job["state"])
             time.sleep(interval)
+
+
+def _lines(console: Console, api: Any, job_id: str, interval: float) -> str:
+    told: set[tuple[str, str]] = set()
+    while True:
+        job, now = jobs.show(api, job_id), datetime.now(UTC)
+        for step in jobs.steps(api, job_id).values():
+            event = (step["id"], step["state"])
+            if step["state"] in _ENDED and event not in told:
+                told.add(event)
+                console.print(Text(f"{_LOOK[step['state']][0]} {step['id']:20} {_seconds(step, now):>8}"))
+        if job["state"] in jobs.ENDED:
+            if job["reason"]:
+                console.print(Text(job["reason"]))
+            return str(job["state"])
+        time.sleep(interval)
 
 
 def screen(job: dict[str, Any], steps: list[dict[str, Any]], now: datetime) -> Group:

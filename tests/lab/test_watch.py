@@ -55,18 +55,32 @@ def test_a_clock_that_is_behind_the_services_shows_no_negative_time() -> None:
 class Api:
     """Tells of one more step done each time it is asked for the job."""
 
-    def __init__(self, states: list[str]) -> None:
-        self.states = iter(states)
+    def __init__(self, states: list[str], reason: str = "") -> None:
+        self.states, self.reason = iter(states), reason
 
     def get(self, path: str) -> "Api":
         self.path = path
         return self
 
     def json(self) -> dict[str, Any]:
-        return {"steps": STEPS} if self.path.endswith("/steps") else {"job": job(state=next(self.states))}
+        return (
+            {"steps": STEPS}
+            if self.path.endswith("/steps")
+            else {"job": job(state=next(self.states), reason=self.reason)}
+        )
 
 
 @pytest.mark.parametrize("end", ["succeeded", "undone", "cancelled", "undo_failed", "needs_attention"])
 def test_it_watches_until_the_end_whatever_the_end(end: str) -> None:
     api = Api(["queued", "running", "waiting", end])
     assert watch.until_done(Console(quiet=True), api, "1", interval=0) == end
+
+
+def test_to_a_file_each_step_is_told_once_it_has_ended_and_at_last_why_the_job_did() -> None:
+    file = StringIO()
+    api = Api(["running", "running", "undone"], reason="the surrogate died")
+    watch.until_done(Console(file=file), api, "1", interval=0)
+    assert [line.split() for line in file.getvalue().splitlines()] == [
+        ["✓", "preflight", "34.2", "s"],
+        ["the", "surrogate", "died"],
+    ]
