@@ -26,7 +26,7 @@ _PRE_DUMP = 300
 #: What the blackout takes beside a round: this many programs one after the other (nft, systemctl, mount, criu), and one
 #: for each unit. How long one takes here, from 0.01 s to 0.4 s in an emulated guest, is measured (by criu itself).
 _PROGRAMS = 9
-#: The last round is longer than the one before: everything in it waits for the freeze, and the pages come from no cache.
+#: The last round is longer than the one before: everything in it waits for the freeze.
 _LAST_ROUND = 1.3
 
 Tell = Callable[..., None]
