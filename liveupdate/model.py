@@ -140,7 +140,8 @@ class Resource:
     """One line of the ledger: a cloud object made by a job.
 
     ``name`` is deterministic for (job, role); the object carries the tag or metadata ``liveupdate:<job>:<role>``.
-    ``kind``: server, volume, snapshot, port, attachment, interface, trust, lock, metadata, address_pair.
+    ``kind``: server, volume, snapshot, backup, port, attachment, interface, trust, lock, metadata, address_pair.
+    ``details`` of volumes and the like: "size" in GiB, "type", and "seconds" that its making took.
     """
 
     id: int
@@ -153,6 +154,27 @@ class Resource:
     details: Json
     created_at: datetime
     deleted_at: datetime | None
+    #: Set on what is kept as a fallback: when its time is over.
+    keep_until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """What a job has kept to return to. ``id`` is the job's; ``server_id`` the server that serves now in its stead."""
+
+    id: str
+    project_id: str
+    server_id: str
+    server_name: str
+    #: The server as it was before the job, which is gone.
+    original_server_id: str
+    made_at: datetime
+    kept_until: datetime
+    #: Lines of kind snapshot, backup or volume.
+    parts: tuple[Resource, ...]
+    #: The open job that restores or ends it, if any, and that job's method.
+    job_id: str | None = None
+    method: str | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from liveupdate.db import clock, events, steps
@@ -42,6 +42,10 @@ class NewJob:
     deadline: datetime | None = None
     idempotency_key: str | None = None
     request_hash: str | None = None
+    #: The job whose fallback this one restores or ends.
+    fallback_id: str | None = None
+    #: What no other open job may hold; None: the server.
+    holds: str | None = None
 
 
 def create(connection: Connection, new: NewJob) -> tuple[Job, bool]:
@@ -87,10 +91,16 @@ def _row(new: NewJob) -> dict[str, Any]:
         "created_at": at,
         "updated_at": at,
         "wake_at": at,
-        "open_server_id": new.server_id if new.kind == JobKind.UPDATE else None,
+        "open_server_id": (new.holds or new.server_id) if new.kind == JobKind.UPDATE else None,
+        "fallback_id": new.fallback_id,
         "idempotency_key": new.idempotency_key,
         "request_hash": new.request_hash,
     }
+
+
+def repeats(connection: Connection, new: NewJob) -> bool:
+    """Whether it is an earlier job's request once more. Raises Conflict if only its key is."""
+    return _repeated(connection, new) is not None
 
 
 def _repeated(connection: Connection, new: NewJob) -> Job | None:
@@ -138,10 +148,14 @@ def page(
     marker: str | None = None,
     changes_since: datetime | None = None,
     limit: int = 100,
+    also: Sequence[ColumnElement[bool]] = (),
 ) -> Sequence[Job]:
-    """One page after the job ``marker``, by (key, descending) with the id as tie-break. Raises Invalid."""
+    """One page after the job ``marker``, by (key, descending) with the id as tie-break. Raises Invalid.
+
+    ``also``: further conditions.
+    """
     key, descending = sort
-    query = select(jobs)
+    query = select(jobs).where(*also)
     if project_id is not None:
         query = query.where(jobs.c.project_id == project_id)
     for name, value in filters.items():
@@ -175,7 +189,7 @@ def request_cancel(connection: Connection, job: Job) -> Job:
     A job that needs attention, or whose undo failed, starts undoing (again). Raises Conflict once the pivot has begun
     or the job has ended.
     """
-    job = _locked(connection, job.id)
+    job = locked(connection, job.id)
     if job.cancel_requested and job.state not in STUCK:
         return job
     if job.state in FINAL:
@@ -195,7 +209,7 @@ def decide(connection: Connection, job: Job, decision: str) -> Job:
 
     Raises Conflict in every other state.
     """
-    job = _locked(connection, job.id)
+    job = locked(connection, job.id)
     rows = steps.of_job(connection, job.id)
     released = any(r.spec.id == job.plan.back_until and r.state != StepState.PENDING for r in rows)
     opened = any(r.spec.id == job.plan.pivot and r.state == StepState.DONE for r in rows)
@@ -207,7 +221,7 @@ def decide(connection: Connection, job: Job, decision: str) -> Job:
 
 def retry(connection: Connection, job: Job) -> Job:
     """Let a stuck job try again where it is stuck, in the direction it was going. Raises Conflict if it is not."""
-    job = _locked(connection, job.id)
+    job = locked(connection, job.id)
     if job.state not in STUCK:
         raise _wrong_state(job, "retried")
     # the step gets its attempts and its time anew
@@ -226,7 +240,7 @@ def _wrong_state(job: Job, what: str) -> Conflict:
     )
 
 
-def _locked(connection: Connection, job_id: str) -> Job:
+def locked(connection: Connection, job_id: str) -> Job:
     """The job as it is, and stays until this transaction ends: a worker's every write takes the same lock first."""
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(fence=jobs.c.fence))
     return get(connection, job_id)

@@ -11,6 +11,7 @@ from liveupdate.model import Json, Resource
 from liveupdate.states import ResourceState
 
 _OPEN = (ResourceState.INTENDED, ResourceState.CREATED)
+_DAY = 86400
 
 
 def add(connection: Connection, job_id: str, kind: str, role: str, name: str, details: Json) -> Resource:
@@ -32,7 +33,7 @@ def add(connection: Connection, job_id: str, kind: str, role: str, name: str, de
 
 
 def get(connection: Connection, resource_id: int) -> Resource:
-    return _value(connection.execute(select(resources).where(resources.c.id == resource_id)).mappings().one())
+    return value(connection.execute(select(resources).where(resources.c.id == resource_id)).mappings().one())
 
 
 def find_open(connection: Connection, job_id: str, kind: str, role: str) -> Resource | None:
@@ -44,12 +45,12 @@ def find_open(connection: Connection, job_id: str, kind: str, role: str) -> Reso
         .limit(1)
     )
     row = connection.execute(query).mappings().first()
-    return None if row is None else _value(row)
+    return None if row is None else value(row)
 
 
 def of_job(connection: Connection, job_id: str) -> Sequence[Resource]:
     found = connection.execute(select(resources).where(resources.c.job_id == job_id).order_by(resources.c.id))
-    return [_value(row) for row in found.mappings()]
+    return [value(row) for row in found.mappings()]
 
 
 def created(connection: Connection, resource: Resource, cloud_id: str, details: Json | None) -> Resource:
@@ -60,16 +61,41 @@ def created(connection: Connection, resource: Resource, cloud_id: str, details: 
     return get(connection, resource.id)
 
 
-def close(connection: Connection, resource: Resource, state: ResourceState) -> None:
-    """DELETED (seen to be gone) or KEPT (stays on purpose)."""
+def ready(connection: Connection, resource: Resource) -> None:
+    """Add to its details how long its making took, counted from the intent; once."""
+    line = get(connection, resource.id)
+    if "seconds" in line.details:
+        return
+    columns = (resources.c.created_at, clock.now().label("now"))
+    row = connection.execute(select(*columns).where(resources.c.id == resource.id)).one()
+    took = {"seconds": round((row.now - row.created_at) / clock.SECOND, 3)}
+    connection.execute(update(resources).where(resources.c.id == resource.id).values(details={**line.details, **took}))
+
+
+def close(connection: Connection, resource: Resource, state: ResourceState, days: float | None = None) -> None:
+    """DELETED (seen to be gone) or KEPT (stays on purpose; as a fallback, ``days`` long)."""
     connection.execute(
         update(resources)
         .where(resources.c.id == resource.id, resources.c.state.in_(_OPEN))
-        .values(state=state, deleted_at=clock.now() if state == ResourceState.DELETED else None)
+        .values(
+            state=state,
+            deleted_at=clock.now() if state == ResourceState.DELETED else None,
+            keep_until=None if days is None else clock.now() + clock.microseconds(days * _DAY),
+        )
     )
 
 
-def _value(row: Any) -> Resource:
+def end_keeping(connection: Connection, resource_id: int, *, gone: bool) -> None:
+    """A kept line of any job is no fallback any more: it is gone, or stays with its owner."""
+    deleted = {"state": ResourceState.DELETED, "deleted_at": clock.now()} if gone else {}
+    connection.execute(
+        update(resources)
+        .where(resources.c.id == resource_id, resources.c.state == ResourceState.KEPT)
+        .values(keep_until=None, **deleted)
+    )
+
+
+def value(row: Any) -> Resource:
     made = clock.as_datetime(row["created_at"])
     assert made is not None  # noqa: S101 - the column is NOT NULL
     return Resource(
@@ -83,4 +109,5 @@ def _value(row: Any) -> Resource:
         details=row["details"],
         created_at=made,
         deleted_at=clock.as_datetime(row["deleted_at"]),
+        keep_until=clock.as_datetime(row["keep_until"]),
     )

@@ -58,6 +58,8 @@ jobs = Table(
     Column("finished_at", BigInteger),
     #: The server's id while an update is open, NULL afterwards: no two updates hold one server.
     Column("open_server_id", String(36), unique=True),
+    #: The job whose fallback this one restores or ends.
+    Column("fallback_id", String(36)),
     Column("idempotency_key", String(255)),
     Column("request_hash", String(64)),
     Column("lease_owner", String(128), nullable=False),
@@ -76,6 +78,8 @@ jobs = Table(
     Index(None, "created_at", "id"),
     Index(None, "updated_at", "id"),
     Index(None, "trust_id"),
+    Index(None, "server_id"),
+    Index(None, "fallback_id"),
 )
 
 steps = Table(
@@ -108,7 +112,11 @@ resources = Table(
     Column("details", JSON, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("deleted_at", BigInteger),
+    #: Of a kept line that is (part of) a fallback: when its time is over.
+    Column("keep_until", BigInteger),
     Index(None, "job_id", "id"),
+    Index(None, "state", "keep_until"),
+    Index(None, "cloud_id"),
 )
 
 events = Table(

@@ -43,8 +43,14 @@ class Ledger:
     def deleted(self, resource: Resource) -> None:
         self._journal.closed(resource, ResourceState.DELETED)
 
-    def kept(self, resource: Resource) -> None:
-        self._journal.closed(resource, ResourceState.KEPT)
+    def ready(self, resource: Resource) -> None:
+        self._journal.ready(resource)
+
+    def kept(self, resource: Resource, days: float | None = None) -> None:
+        self._journal.closed(resource, ResourceState.KEPT, days)
+
+    def end_keeping(self, resource_id: int, *, gone: bool) -> None:
+        self._journal.end_keeping(resource_id, gone=gone)
 
     def find(self, kind: str, role: str) -> Resource | None:
         found = [r for r in self.open() if (r.kind, r.role) == (kind, role)]

@@ -228,8 +228,14 @@ class Journal:
     def created(self, resource: Resource, cloud_id: str, details: Json | None) -> Resource:
         return self._write(lambda connection: resources.created(connection, resource, cloud_id, details))
 
-    def closed(self, resource: Resource, state: ResourceState) -> None:
-        self._write(lambda connection: resources.close(connection, resource, state))
+    def ready(self, resource: Resource) -> None:
+        self._write(lambda connection: resources.ready(connection, resource))
+
+    def closed(self, resource: Resource, state: ResourceState, days: float | None = None) -> None:
+        self._write(lambda connection: resources.close(connection, resource, state, days))
+
+    def end_keeping(self, resource_id: int, *, gone: bool) -> None:
+        self._write(lambda connection: resources.end_keeping(connection, resource_id, gone=gone))
 
     def event(self, type: str, step: str, detail: Json) -> None:
         self._write(lambda connection: events.add(connection, self.claim.job_id, type, step, detail))

@@ -1,12 +1,12 @@
-"""Take the snapshots that one returns to after the commit. No fallback, no update.
+"""Take what one returns to after the commit: snapshots, or backups where the job asks for them. Without it, no update.
 
 The boot volume's, and the data volumes' if the job asks for them: what a power cut would leave, as journalling file
-systems and databases recover from. The release and clean_up decide what becomes of them (docs/decisions/0001). Undo:
-delete them.
+systems and databases recover from. What becomes of them is ``keep`` and ``drop`` (docs/decisions/0001), which the
+methods call at their ends. Undo: delete them.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from liveupdate.drivers.cloud import marks
 from liveupdate.errors import Failed
@@ -14,57 +14,101 @@ from liveupdate.model import Json, Resource
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import make, there, unmake, wait
 
+if TYPE_CHECKING:
+    from liveupdate.drivers.cloud.backups import Backups
+    from liveupdate.drivers.cloud.snapshots import Snapshots
+
 #: The boot volume's role; a data volume's has the beginning of its id after it.
 BOOT_ROLE = "fallback"
 
 
-def roles(context: StepContext) -> Mapping[str, str]:
-    """role → id of the volume it is of."""
+def kind(context: StepContext) -> str:
+    """ "snapshot" or "backup"."""
+    return str(context.job.parameters.get("fallback") or "snapshot")
+
+
+def roles(context: StepContext) -> Mapping[str, dict[str, Any]]:
+    """role → the volume it is of, as the preflight saw it."""
     volumes: list[dict[str, Any]] = context.result("preflight")["server"]["volumes"]
     data = context.job.parameters.get("fallback_data_volumes", False)
     wanted = [v for v in volumes if v["boot"] or data]
-    return {BOOT_ROLE if v["boot"] else f"{BOOT_ROLE}-{v['id'][:8]}": v["id"] for v in wanted}
+    return {BOOT_ROLE if v["boot"] else f"{BOOT_ROLE}-{v['id'][:8]}": v for v in wanted}
 
 
 def probe(context: StepContext) -> Probe:
     taken = []
-    for role, volume_id in roles(context).items():
-        found = there(context, "snapshot", role)
-        if found is None or not available(context, found):
+    for role, volume in roles(context).items():
+        found = there(context, kind(context), role)
+        if found is None or not available(context, found, kind(context)):
             return NOT_DONE
-        taken.append({"volume_id": volume_id, "snapshot_id": found})
-    return Probe(True, {"snapshots": taken})
+        taken.append({"volume_id": volume["id"], "id": found})
+    return Probe(True, {"kind": kind(context), "taken": taken})
 
 
 def apply(context: StepContext) -> Json:
-    snapshots = context.user_cloud().snapshots
+    copies, what = _copies(context, kind(context)), kind(context)
     taken = []
-    for role, volume_id in roles(context).items():
+    for role, volume in roles(context).items():
 
-        def create(line: Resource, volume_id: str = volume_id) -> str:
-            return snapshots.create(line.name, volume_id, marks.metadata(line.job_id, line.role)).id
+        def create(line: Resource, volume_id: str = volume["id"]) -> str:
+            return copies.create(line.name, volume_id, marks.metadata(line.job_id, line.role)).id
 
-        found = make(context, "snapshot", role, create)
-        wait(context, lambda found=found: available(context, found), f"snapshot {found}")  # type: ignore[misc]
-        taken.append({"volume_id": volume_id, "snapshot_id": found})
-    return {"snapshots": taken}
+        details = {"volume_id": volume["id"], "size": volume["size"], "type": volume["type"], "boot": volume["boot"]}
+        found = make(context, what, role, create, details)
+        wait(context, lambda found=found: available(context, found, what), f"{what} {found}")  # type: ignore[misc]
+        if line := context.ledger.find(what, role):
+            context.ledger.ready(line)
+        taken.append({"volume_id": volume["id"], "id": found})
+    return {"kind": what, "taken": taken}
 
 
 def undo(context: StepContext) -> None:
     for role in roles(context):
-        unmake(context, "snapshot", role)
+        unmake(context, kind(context), role)
 
 
-def available(context: StepContext, snapshot_id: str) -> bool | None:
-    """True once it is; None while it is being made. Raises Failed if Cinder gave up."""
-    snapshot = context.user_cloud().snapshots.get(snapshot_id)
-    if snapshot is None or snapshot.status.startswith("error"):
+def available(context: StepContext, copy_id: str, what: str = "snapshot") -> bool | None:
+    """True once the snapshot or backup is; None while it is being made. Raises Failed if Cinder gave up."""
+    copy = _copies(context, what).get(copy_id)
+    if copy is None or copy.status.startswith("error"):
         raise Failed(
-            f"snapshot {snapshot_id} is {snapshot.status if snapshot else 'gone'}",
-            code="live-update.snapshot.failed",
-            remedy="see the log of cinder-volume",
+            f"{what} {copy_id} is {copy.status if copy else 'gone'}",
+            code=f"live-update.{what}.failed",
+            remedy=f"see the log of {'cinder-backup' if what == 'backup' else 'cinder-volume'}",
         )
-    return True if snapshot.status == "available" else None
+    return True if copy.status == "available" else None
 
 
-STEP = Step("fallback", "Take the fallback snapshot", probe, apply, undo)
+def days(context: StepContext) -> int:
+    """How long the fallback is kept; 0: not at all."""
+    asked = context.job.parameters.get("keep_fallback_days")
+    return context.settings.surrogate.fallback_days if asked is None else int(asked)
+
+
+def keep(context: StepContext) -> None:
+    for role in roles(context):
+        for what in (kind(context), "volume"):
+            if line := context.ledger.find(what, role):
+                context.ledger.kept(line, days(context))
+
+
+def drop(context: StepContext) -> None:
+    """Delete the copies, and the old boot volume if it was to die with its server; otherwise it is its owner's."""
+    for role in roles(context):
+        unmake(context, kind(context), role)
+    line = context.ledger.find("volume", BOOT_ROLE)
+    if line is None:
+        return
+    old = context.user_cloud().volumes.get(line.cloud_id)
+    if line.details["dies"] and not (old and old.servers):
+        unmake(context, "volume", BOOT_ROLE)
+    else:
+        context.ledger.kept(line)
+
+
+def _copies(context: StepContext, what: str) -> "Snapshots | Backups":
+    cloud = context.user_cloud()
+    return cloud.backups if what == "backup" else cloud.snapshots
+
+
+STEP = Step("fallback", "Take the fallback", probe, apply, undo, timeout=4 * 3600)

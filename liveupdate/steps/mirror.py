@@ -11,6 +11,7 @@ from liveupdate.errors import Failed
 from liveupdate.model import Json, Resource
 from liveupdate.steps.fallback import available
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
+from liveupdate.steps.replacement import boot_volume
 from liveupdate.steps.resources import make, there, unmake, wait
 
 ROLE = "mirror"
@@ -23,24 +24,29 @@ _FREEZABLE = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "jfs"})
 def probe(context: StepContext) -> Probe:
     line = context.ledger.find("snapshot", ROLE)
     volume_id = there(context, "volume", ROLE)
-    if line is None or volume_id is None or "since" not in line.details or not _volume_ready(context, volume_id):
+    if line is None or volume_id is None or "since" not in line.details or not volume_ready(context, volume_id):
         return NOT_DONE
     return Probe(True, _result(line, volume_id))
 
 
 def apply(context: StepContext) -> Json:
     line = _snapshot(context)
-    boot = _boot_volume(context)
+    boot = boot_volume(context)
     volumes = context.user_cloud().volumes
     like = volumes.get(boot["id"])
     if like is None:
         raise Failed("the boot volume is gone", code="live-update.volume.gone", remedy="see who removed it")
 
-    def create(made: Resource) -> str:
-        return volumes.from_snapshot(made.name, line.cloud_id, like, marks.metadata(made.job_id, made.role)).id
+    kind = context.job.parameters.get("mirror_volume_type") or like.type
 
-    volume_id = make(context, "volume", ROLE, create)
-    wait(context, lambda: _volume_ready(context, volume_id), "the mirror volume")
+    def create(made: Resource) -> str:
+        mark = marks.metadata(made.job_id, made.role)
+        return volumes.from_snapshot(made.name, line.cloud_id, like.size, kind, mark).id
+
+    volume_id = make(context, "volume", ROLE, create, {"size": like.size, "type": kind})
+    wait(context, lambda: volume_ready(context, volume_id), "the mirror volume")
+    if volume := context.ledger.find("volume", ROLE):
+        context.ledger.ready(volume)
     return _result(line, volume_id)
 
 
@@ -55,17 +61,15 @@ def _snapshot(context: StepContext) -> Resource:
     if line and there(context, "snapshot", ROLE):
         return line
     unmake(context, "snapshot", ROLE)
-    line = context.ledger.intend("snapshot", ROLE)
+    boot = boot_volume(context)
+    line = context.ledger.intend("snapshot", ROLE, {"size": boot["size"], "type": boot["type"]})
     snapshots = context.user_cloud().snapshots
     with context.guest("original").freeze(_mounts(context), _WATCHDOG) as frozen:
-        made = snapshots.create(line.name, _boot_volume(context)["id"], marks.metadata(line.job_id, line.role))
+        made = snapshots.create(line.name, boot["id"], marks.metadata(line.job_id, line.role))
         wait(context, lambda: available(context, made.id), f"snapshot {made.id}", patience=_WATCHDOG)
-    return context.ledger.created(line, made.id, {"since": frozen.since, "frozen_ms": frozen.milliseconds})
-
-
-def _boot_volume(context: StepContext) -> dict[str, Any]:
-    volumes: list[dict[str, Any]] = context.result("preflight")["server"]["volumes"]
-    return next(v for v in volumes if v["boot"])
+    line = context.ledger.created(line, made.id, {"since": frozen.since, "frozen_ms": frozen.milliseconds})
+    context.ledger.ready(line)
+    return line
 
 
 def _mounts(context: StepContext) -> list[str]:
@@ -81,11 +85,12 @@ def _mounts(context: StepContext) -> list[str]:
     return sorted(mounts, key=lambda where: (where == "/", where))
 
 
-def _volume_ready(context: StepContext, volume_id: str) -> bool | None:
+def volume_ready(context: StepContext, volume_id: str) -> bool | None:
+    """True once it is; None while it is being made. Raises Failed if Cinder gave up."""
     volume = context.user_cloud().volumes.get(volume_id)
     if volume is None or volume.status.startswith("error"):
         raise Failed(
-            f"the mirror volume is {volume.status if volume else 'gone'}",
+            f"volume {volume_id} is {volume.status if volume else 'gone'}",
             code="live-update.volume.failed",
             remedy="see the log of cinder-volume",
         )

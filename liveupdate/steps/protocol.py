@@ -43,7 +43,14 @@ class Ledger(Protocol):
 
     def deleted(self, resource: Resource) -> None: ...
 
-    def kept(self, resource: Resource) -> None: ...
+    def ready(self, resource: Resource) -> None:
+        """Its making is over: remember how long it took."""
+
+    def kept(self, resource: Resource, days: float | None = None) -> None:
+        """It stays on purpose; with ``days``, as (a part of) a fallback for so long."""
+
+    def end_keeping(self, resource_id: int, *, gone: bool) -> None:
+        """A line that an earlier job has kept as a fallback is none any more: gone, or left to its owner."""
 
     def find(self, kind: str, role: str) -> Resource | None:
         """The newest line for (kind, role) that is intended or created, else None."""

@@ -11,8 +11,8 @@ from typing import Any
 from liveupdate.drivers.cloud import host_keys
 from liveupdate.errors import Failed, Retry
 from liveupdate.model import Json
-from liveupdate.steps.fallback import BOOT_ROLE
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
+from liveupdate.steps.replacement import take_volume
 from liveupdate.steps.resources import unmake, wait, watch_server
 
 #: Server metadata that tells users of Heat and Terraform what happened.
@@ -31,7 +31,7 @@ def apply(context: StepContext) -> Json:
     _retire_original(context)
     _take_port(context)
     _take_identity(context)
-    _take_volume(context)
+    take_volume(context, _surrogate(context))
     line = context.ledger.find("server", "surrogate")
     if line:
         context.ledger.kept(line)
@@ -159,26 +159,6 @@ def _take_identity(context: StepContext) -> None:
             context.ledger.kept(line)
     # the job's own mark is one of the tags: it goes last, since the server is looked up by it
     servers.set_tags(surrogate, original["tags"])
-
-
-def _take_volume(context: StepContext) -> None:
-    """The mirror becomes the boot volume, by name too; the old one is named after what it holds, the fallback."""
-    volumes = context.user_cloud().volumes
-    line = context.ledger.find("volume", "mirror")
-    boot = next(v for v in context.result("preflight")["server"]["volumes"] if v["boot"])
-    fallback = context.ledger.find("snapshot", BOOT_ROLE)
-    if line is None or fallback is None:
-        return
-    volumes.update(line.cloud_id, boot["name"], boot["description"], boot["metadata"])
-    old = volumes.get(boot["id"])
-    if old and not old.servers:
-        told = {"liveupdate:replaced_by": line.cloud_id, "liveupdate:fallback_of": _surrogate(context)}
-        volumes.update(
-            old.id, fallback.name, f"boot volume of {boot['name']} before its update", boot["metadata"] | told
-        )
-    kept = context.ledger.intend("volume", BOOT_ROLE)
-    context.ledger.kept(context.ledger.created(kept, boot["id"]))
-    context.ledger.kept(line)
 
 
 def _surrogate(context: StepContext) -> str:

@@ -141,6 +141,12 @@ def _snapshot(context: StepContext, line: Resource) -> str | None:
     return found.id if found else None
 
 
+def _backup(context: StepContext, line: Resource) -> str | None:
+    backups = context.user_cloud().backups
+    found = backups.get(line.cloud_id) if line.cloud_id else backups.find(line.name, line.job_id, line.role)
+    return found.id if found else None
+
+
 def _port(context: StepContext, line: Resource) -> str | None:
     ports = context.user_cloud().ports
     found = ports.get(line.cloud_id) if line.cloud_id else ports.find(line.name, mark(line))
@@ -178,6 +184,7 @@ KINDS: Mapping[str, Kind] = {
     "server": Kind(_server, lambda c, line, found: c.user_cloud().servers.delete(found)),
     "volume": Kind(_volume, lambda c, line, found: c.user_cloud().volumes.delete(found)),
     "snapshot": Kind(_snapshot, lambda c, line, found: c.user_cloud().snapshots.delete(found)),
+    "backup": Kind(_backup, lambda c, line, found: c.user_cloud().backups.delete(found)),
     "port": Kind(_port, lambda c, line, found: c.user_cloud().ports.delete(found)),
     # the service user locks, so that an owner cannot unlock in mid-flight
     "lock": Kind(_lock, lambda c, line, found: c.service_cloud().servers.unlock(found)),

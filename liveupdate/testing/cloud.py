@@ -11,10 +11,12 @@ from itertools import count
 from typing import Any
 
 from liveupdate.drivers.cloud import marks
+from liveupdate.drivers.cloud.backups import Backup
 from liveupdate.drivers.cloud.hosts import Host
 from liveupdate.drivers.cloud.ports import Link, Port
 from liveupdate.drivers.cloud.servers import AttachedVolume, Flavor, Group, Server
 from liveupdate.drivers.cloud.snapshots import Snapshot
+from liveupdate.drivers.cloud.volume_types import VolumeType
 from liveupdate.drivers.cloud.volumes import Volume
 from liveupdate.errors import Failed
 
@@ -29,6 +31,12 @@ class World:
     attached: dict[str, dict[str, AttachedVolume]] = field(default_factory=dict)
     volumes: dict[str, Volume] = field(default_factory=dict)
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    #: None: there is no backup service.
+    backups: dict[str, Backup] | None = None
+    #: By name.
+    volume_types: dict[str, VolumeType] = field(default_factory=dict)
+    #: Volumes, snapshots and backups whose deletion Cinder does not bring to an end: id → status it is left in.
+    stuck: dict[str, str] = field(default_factory=dict)
     ports: dict[str, Port] = field(default_factory=dict)
     hosts: list[Host] = field(default_factory=list)
     strike: Callable[[str], None] = lambda moment: None
@@ -44,6 +52,7 @@ class World:
             "attached": {s: dict(a) for s, a in self.attached.items()},
             "volumes": dict(self.volumes),
             "snapshots": dict(self.snapshots),
+            "backups": dict(self.backups or {}),
             "ports": dict(self.ports),
         }
 
@@ -146,7 +155,9 @@ class CloudDouble:
         self.hosts = Hosts(world)
         self.placement = Placement(world)
         self.volumes = Volumes(world)
+        self.volume_types = VolumeTypes(world)
         self.snapshots = Snapshots(world)
+        self.backups = Backups(world)
         self.ports = Ports(world, admin)
         self.quotas = Quotas()
 
@@ -161,6 +172,14 @@ class _Verbs:
         result = work()
         self.world.strike(f"after {name}")
         return result
+
+    def _drop(self, where: dict[str, Any], identifier: str, force: bool) -> None:
+        """Delete it, or leave it as Cinder does: in error_deleting until it is forced, or as if nothing was asked."""
+        left_in = self.world.stuck.get(identifier)
+        if identifier in where and left_in and not (force and left_in == "error_deleting"):
+            where[identifier] = replace(where[identifier], status=left_in)
+        else:
+            where.pop(identifier, None)
 
     def _refuse(self, refused: bool, why: str) -> None:
         if refused:
@@ -194,9 +213,11 @@ class Servers(_Verbs):
                 metadata=dict(body["metadata"]),
                 tags=tuple(body["tags"]),
             )
-            boot = body["block_device_mapping_v2"][0]
-            self._plug(identifier, boot["uuid"], "/dev/vda", boot["delete_on_termination"])
+            for letter, disk in zip("abcdefgh", body["block_device_mapping_v2"], strict=False):
+                self._pluggable(disk["uuid"])
+                self._plug(identifier, disk["uuid"], f"/dev/vd{letter}", disk["delete_on_termination"])
             port_id = body["networks"][0]["port"]
+            self._refuse(bool(self.world.ports[port_id].device_id), f"port {port_id} is in use")
             self.world.ports[port_id] = replace(self.world.ports[port_id], device_id=identifier, status="ACTIVE")
             return identifier
 
@@ -206,6 +227,10 @@ class Servers(_Verbs):
         on = self.world.attached.setdefault(server_id, {})
         on[volume_id] = AttachedVolume(volume_id, device, "", dies)
         self.world.update_volume(volume_id)
+
+    def _pluggable(self, volume_id: str) -> None:
+        found = self.world.volumes[volume_id]
+        self._refuse(bool(found.servers) and not found.multiattach, f"volume {volume_id} is in use")
 
     def _changeable(self, server_id: str) -> Server:
         found = self.world.servers[server_id]
@@ -233,6 +258,9 @@ class Servers(_Verbs):
     def stop(self, server_id: str) -> None:
         self._do("stop_server", lambda: self._set(server_id, status="SHUTOFF"))
 
+    def start(self, server_id: str) -> None:
+        self._do("start_server", lambda: self._set(server_id, status="ACTIVE"))
+
     def reboot(self, server_id: str) -> None:
         self._do("reboot_server", lambda: self._set(server_id, task_state="reboot_started"))
 
@@ -254,15 +282,16 @@ class Servers(_Verbs):
     def attach_volume(self, server_id: str, volume_id: str) -> None:
         def work() -> None:
             self._changeable(server_id)
-            found = self.world.volumes[volume_id]
-            self._refuse(bool(found.servers) and not found.multiattach, f"volume {volume_id} is in use")
+            self._pluggable(volume_id)
             self._plug(server_id, volume_id, "/dev/vdb", False)
 
         self._do("attach_volume", work)
 
     def detach_volume(self, server_id: str, volume_id: str) -> None:
         def work() -> None:
-            self._changeable(server_id)
+            root = self._changeable(server_id).root_device
+            plugged = self.world.attached[server_id].get(volume_id)
+            self._refuse(bool(plugged and plugged.device == root), "cannot detach a root device volume")
             self.world.attached[server_id].pop(volume_id, None)
             self.world.update_volume(volume_id)
 
@@ -299,10 +328,19 @@ class Volumes(_Verbs):
         named = (v for v in self.world.volumes.values() if v.name == name)
         return next((v for v in named if marks.carries(v.metadata, job_id, role)), None)
 
-    def from_snapshot(self, name: str, snapshot_id: str, like: Volume, metadata: Mapping[str, str]) -> Volume:
+    def from_snapshot(self, name: str, snapshot_id: str, size: int, type: str, metadata: Mapping[str, str]) -> Volume:
+        return self._make(snapshot_id, self.world.snapshots, name, size, type, metadata)
+
+    def from_backup(self, name: str, backup_id: str, size: int, type: str, metadata: Mapping[str, str]) -> Volume:
+        return self._make(backup_id, self.world.backups or {}, name, size, type, metadata)
+
+    def _make(
+        self, source: str, there: Mapping[str, Any], name: str, size: int, type: str, metadata: Mapping[str, str]
+    ) -> Volume:
         def work() -> Volume:
-            self._refuse(snapshot_id not in self.world.snapshots, f"no snapshot {snapshot_id}")
-            made = volume(self.world.new_id("volume"), name=name, size=like.size, bootable=True, metadata=metadata)
+            self._refuse(source not in there, f"no {source}")
+            told = {"name": name, "size": size, "type": type, "metadata": dict(metadata)}
+            made = volume(self.world.new_id("volume"), bootable=True, **told)
             self.world.volumes[made.id] = made
             return made
 
@@ -317,13 +355,13 @@ class Volumes(_Verbs):
 
         self._do("update_volume", work)
 
-    def delete(self, volume_id: str) -> None:
+    def delete(self, volume_id: str, *, force: bool = False) -> None:
         def work() -> None:
             found = self.world.volumes.get(volume_id)
             self._refuse(bool(found and found.servers), f"volume {volume_id} is in use")
             used = any(s.volume_id == volume_id for s in self.world.snapshots.values())
             self._refuse(used, f"volume {volume_id} has snapshots")
-            self.world.volumes.pop(volume_id, None)
+            self._drop(self.world.volumes, volume_id, force)
 
         self._do("delete_volume", work)
 
@@ -345,8 +383,43 @@ class Snapshots(_Verbs):
         made: Snapshot = self._do("create_snapshot", work)
         return made
 
-    def delete(self, snapshot_id: str) -> None:
-        self._do("delete_snapshot", lambda: self.world.snapshots.pop(snapshot_id, None))
+    def delete(self, snapshot_id: str, *, force: bool = False) -> None:
+        self._do("delete_snapshot", lambda: self._drop(self.world.snapshots, snapshot_id, force))
+
+
+class Backups(_Verbs):
+    def offered(self) -> bool:
+        return self.world.backups is not None
+
+    def _there(self) -> dict[str, Backup]:
+        self._refuse(self.world.backups is None, "there is no backup service")
+        assert self.world.backups is not None
+        return self.world.backups
+
+    def get(self, backup_id: str) -> Backup | None:
+        return (self.world.backups or {}).get(backup_id)
+
+    def find(self, name: str, job_id: str, role: str) -> Backup | None:
+        named = (b for b in (self.world.backups or {}).values() if b.name == name)
+        return next((b for b in named if marks.carries(b.metadata, job_id, role)), None)
+
+    def create(self, name: str, volume_id: str, metadata: Mapping[str, str]) -> Backup:
+        def work() -> Backup:
+            there, size = self._there(), self.world.volumes[volume_id].size
+            made = Backup(self.world.new_id("backup"), name, "available", volume_id, size, dict(metadata))
+            there[made.id] = made
+            return made
+
+        made: Backup = self._do("create_backup", work)
+        return made
+
+    def delete(self, backup_id: str, *, force: bool = False) -> None:
+        self._do("delete_backup", lambda: self._drop(self._there(), backup_id, force))
+
+
+class VolumeTypes(_Verbs):
+    def find(self, name_or_id: str) -> VolumeType | None:
+        return self.world.volume_types.get(name_or_id)
 
 
 class Ports(_Verbs):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from liveupdate.model import Job, JobKind, Json, Plan, Resource, StepSpec
@@ -25,6 +25,8 @@ class MemoryLedger:
     job_id: str
     lines: list[Resource] = field(default_factory=list)
     before: Callable[[str], None] = lambda write: None
+    #: Kept lines of earlier jobs that ended: id → whether it is gone.
+    ended: dict[int, bool] = field(default_factory=dict)
 
     def intend(self, kind: str, role: str, details: Json | None = None) -> Resource:
         self.before("intend")
@@ -55,9 +57,19 @@ class MemoryLedger:
         self.before("deleted")
         self._put(replace(resource, state=ResourceState.DELETED, deleted_at=_THEN))
 
-    def kept(self, resource: Resource) -> None:
+    def ready(self, resource: Resource) -> None:
+        self.before("ready")
+        line = self.lines[resource.id - 1]
+        self._put(replace(line, details={"seconds": 0.5, **line.details}))
+
+    def kept(self, resource: Resource, days: float | None = None) -> None:
         self.before("kept")
-        self._put(replace(resource, state=ResourceState.KEPT))
+        until = None if days is None else _THEN + timedelta(days=days)
+        self._put(replace(self.lines[resource.id - 1], state=ResourceState.KEPT, keep_until=until))
+
+    def end_keeping(self, resource_id: int, *, gone: bool) -> None:
+        self.before("end_keeping")
+        self.ended[resource_id] = gone
 
     def find(self, kind: str, role: str) -> Resource | None:
         found = [r for r in self.open() if (r.kind, r.role) == (kind, role)]

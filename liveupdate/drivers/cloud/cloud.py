@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from liveupdate.drivers.cloud.backups import Backups
 from liveupdate.drivers.cloud.consoles import Consoles
 from liveupdate.drivers.cloud.flavors import Flavors
 from liveupdate.drivers.cloud.hosts import Hosts
@@ -11,6 +12,7 @@ from liveupdate.drivers.cloud.ports import Ports
 from liveupdate.drivers.cloud.quotas import Quotas
 from liveupdate.drivers.cloud.servers import Servers
 from liveupdate.drivers.cloud.snapshots import Snapshots
+from liveupdate.drivers.cloud.volume_types import VolumeTypes
 from liveupdate.drivers.cloud.volumes import Volumes
 
 
@@ -25,6 +27,8 @@ class Cloud:
         self.hosts = Hosts(connection.compute)
         self.placement = Placement(connection.placement)
         self.volumes = Volumes(connection.block_storage)
+        self.volume_types = VolumeTypes(connection.block_storage)
         self.snapshots = Snapshots(connection.block_storage)
+        self.backups = Backups(connection.block_storage)
         self.ports = Ports(connection.network)
         self.quotas = Quotas(connection.compute, connection.block_storage, connection.network)

@@ -120,6 +120,10 @@ class Servers:
         with calling(f"stop server {server_id}"):
             self._compute.stop_server(server_id)
 
+    def start(self, server_id: str) -> None:
+        with calling(f"start server {server_id}"):
+            self._compute.start_server(server_id)
+
     def reboot(self, server_id: str) -> None:
         """Ask the guest to shut down and start it anew; pull the plug if it does not."""
         with calling(f"reboot server {server_id}"):

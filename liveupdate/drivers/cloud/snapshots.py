@@ -44,9 +44,10 @@ class Snapshots:
             )
         return _snapshot(made)
 
-    def delete(self, snapshot_id: str) -> None:
+    def delete(self, snapshot_id: str, *, force: bool = False) -> None:
+        """``force``: also one that is stuck (error_deleting). Administrators only."""
         with calling(f"delete snapshot {snapshot_id}"):
-            self._storage.delete_snapshot(snapshot_id, ignore_missing=True)
+            self._storage.delete_snapshot(snapshot_id, ignore_missing=True, force=force)
 
 
 def _snapshot(s: Any) -> Snapshot:

@@ -45,11 +45,18 @@ class Volumes:
             listed = [_volume(v) for v in self._storage.volumes(details=True, name=name)]
         return next((v for v in listed if marks.carries(v.metadata, job_id, role)), None)
 
-    def from_snapshot(self, name: str, snapshot_id: str, like: Volume, metadata: Mapping[str, str]) -> Volume:
-        """Begin a volume of ``like``'s size and type; bootable flag and image properties carry over by themselves."""
+    def from_snapshot(self, name: str, snapshot_id: str, size: int, type: str, metadata: Mapping[str, str]) -> Volume:
+        """Begin a volume; bootable flag and image properties carry over by themselves. ``type`` "": the default."""
+        return self._create(name, size, type, metadata, snapshot_id=snapshot_id)
+
+    def from_backup(self, name: str, backup_id: str, size: int, type: str, metadata: Mapping[str, str]) -> Volume:
+        """As from_snapshot, but copied wholly."""
+        return self._create(name, size, type, metadata, backup_id=backup_id)
+
+    def _create(self, name: str, size: int, type: str, metadata: Mapping[str, str], **source: str) -> Volume:
         with calling(f"create volume {name}", creates=True):
             made = self._storage.create_volume(
-                name=name, size=like.size, snapshot_id=snapshot_id, volume_type=like.type or None, metadata=metadata
+                name=name, size=size, volume_type=type or None, metadata=dict(metadata), **source
             )
         return _volume(made)
 
@@ -58,9 +65,10 @@ class Volumes:
         with calling(f"rename volume {volume_id}"):
             self._storage.update_volume(volume_id, name=name, description=description, metadata=dict(metadata))
 
-    def delete(self, volume_id: str) -> None:
+    def delete(self, volume_id: str, *, force: bool = False) -> None:
+        """``force``: also one that is stuck (error_deleting). Administrators only."""
         with calling(f"delete volume {volume_id}"):
-            self._storage.delete_volume(volume_id, ignore_missing=True)
+            self._storage.delete_volume(volume_id, ignore_missing=True, force=force)
 
 
 def _volume(v: Any) -> Volume:
