@@ -5,6 +5,7 @@ from typing import Any
 
 from openstack import proxy
 
+from liveupdate.client.fallback import Fallback
 from liveupdate.client.job import Job
 from liveupdate.client.preview import Preview
 
@@ -42,6 +43,27 @@ class Proxy(proxy.Proxy):
     def get_preview(self, preview_id: str) -> Preview:
         found: Preview = self._get(Preview, preview_id)
         return found
+
+    # -- fallbacks -------------------------------------------------------------------------------------------------
+
+    def fallbacks(self, **query: Any) -> Iterator[Fallback]:
+        found: Iterator[Fallback] = self._list(Fallback, **query)
+        return found
+
+    def get_fallback(self, fallback_id: str) -> Fallback:
+        found: Fallback = self._get(Fallback, fallback_id)
+        return found
+
+    def delete_fallback(self, fallback_id: str) -> Job:
+        """End it before its time; the job that does."""
+        return Fallback.new(id=fallback_id).end(self)
+
+    def restore_fallback(self, fallback_id: str, **parameters: Any) -> Job:
+        """``data_volumes``, ``keep_fallback_days``, ``deadline``, as in the API reference; the job."""
+        return Fallback.new(id=fallback_id).restore(self, **parameters)
+
+    def preview_restore(self, fallback_id: str, **parameters: Any) -> Preview:
+        return Fallback.new(id=fallback_id).preview(self, **parameters)
 
 
 def _open(kind: type) -> type:

@@ -32,15 +32,19 @@ class Method:
     def plan(self, kind: JobKind = JobKind.UPDATE) -> Plan:
         """What is frozen into a job when it is accepted."""
         if kind == JobKind.PREVIEW:
-            return Plan(self.name, tuple(StepSpec(s.name, s.name) for s in self.preview), pivot="")
+            return Plan(self.name, _specs(self.preview), pivot="")
         return Plan(
             method=self.name,
-            steps=tuple(StepSpec(s.name, s.name) for s in self.steps),
-            pivot=self.pivot.name,
+            steps=_specs(self.steps),
+            pivot=self.pivot.part or self.pivot.name,
             back=tuple(StepSpec(f"back.{s.name}", s.name, {"direction": "back"}) for s in self.back),
             back_pivot=f"back.{self.back_pivot.name}" if self.back_pivot else "",
             back_until=self.back_until.name if self.back_until else "",
         )
+
+
+def _specs(steps: tuple[Step, ...]) -> tuple[StepSpec, ...]:
+    return tuple(StepSpec(s.part or s.name, s.name) for s in steps)
 
 
 @cache

@@ -5,11 +5,10 @@ the job says 0 (docs/decisions/0001). Whatever line of the ledger is open after 
 After the pivot, hence no undo. The job's trust ends with the job (worker/reaper.py).
 """
 
-from liveupdate.errors import Failed
 from liveupdate.model import Json
 from liveupdate.steps import fallback
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
-from liveupdate.steps.resources import exists, unmake
+from liveupdate.steps.resources import prove_nothing_left, unmake
 
 
 def probe(context: StepContext) -> Probe:
@@ -21,28 +20,12 @@ def apply(context: StepContext) -> Json:
     guest.agent().call("finish")
     guest.remove_agent()
     unmake(context, "snapshot", "mirror")
-    fallback.keep(context) if fallback.days(context) else fallback.drop(context)
-    if leftovers := _leftovers(context):
-        raise Failed(
-            f"left behind: {', '.join(leftovers)}",
-            code="live-update.clean-up.leftovers",
-            remedy="delete what is named, or find out why it cannot be deleted, then retry the job",
-        )
-    return {"leftovers": []}
+    fallback.finish(context)
+    return prove_nothing_left(context)
 
 
 def undo(context: StepContext) -> None:
     """What served the update only is of no use to what was before it."""
-
-
-def _leftovers(context: StepContext) -> list[str]:
-    left = []
-    for line in context.ledger.open():
-        if exists(context, line):
-            left.append(f"{line.kind} {line.name} {line.cloud_id}".rstrip())
-        else:
-            context.ledger.deleted(line)
-    return left
 
 
 STEP = Step("clean_up", "Clean up", probe, apply, undo)

@@ -1,8 +1,8 @@
 """Take what one returns to after the commit: snapshots, or backups where the job asks for them. Without it, no update.
 
 The boot volume's, and the data volumes' if the job asks for them: what a power cut would leave, as journalling file
-systems and databases recover from. What becomes of them is ``keep`` and ``drop`` (docs/decisions/0001), which the
-methods call at their ends. Undo: delete them.
+systems and databases recover from. What becomes of them at the job's end is ``finish`` (docs/decisions/0001). Undo:
+delete them.
 """
 
 from collections.abc import Mapping
@@ -31,8 +31,11 @@ def roles(context: StepContext) -> Mapping[str, dict[str, Any]]:
     """role → the volume it is of, as the preflight saw it."""
     volumes: list[dict[str, Any]] = context.result("preflight")["server"]["volumes"]
     data = context.job.parameters.get("fallback_data_volumes", False)
-    wanted = [v for v in volumes if v["boot"] or data]
-    return {BOOT_ROLE if v["boot"] else f"{BOOT_ROLE}-{v['id'][:8]}": v for v in wanted}
+    return {role_of(v): v for v in volumes if v["boot"] or data}
+
+
+def role_of(volume: Mapping[str, Any]) -> str:
+    return BOOT_ROLE if volume["boot"] else f"{BOOT_ROLE}-{volume['id'][:8]}"
 
 
 def probe(context: StepContext) -> Probe:
@@ -79,29 +82,28 @@ def available(context: StepContext, copy_id: str, what: str = "snapshot") -> boo
     return True if copy.status == "available" else None
 
 
-def days(context: StepContext) -> int:
-    """How long the fallback is kept; 0: not at all."""
+def finish(context: StepContext) -> None:
+    """At the job's end: keep it for its days, or delete it if there are none."""
     asked = context.job.parameters.get("keep_fallback_days")
-    return context.settings.surrogate.fallback_days if asked is None else int(asked)
-
-
-def keep(context: StepContext) -> None:
+    days = context.settings.surrogate.fallback_days if asked is None else int(asked)
     for role in roles(context):
+        if not days:
+            _drop(context, role)
+            continue
         for what in (kind(context), "volume"):
             if line := context.ledger.find(what, role):
-                context.ledger.kept(line, days(context))
+                context.ledger.kept(line, days)
 
 
-def drop(context: StepContext) -> None:
-    """Delete the copies, and the old boot volume if it was to die with its server; otherwise it is its owner's."""
-    for role in roles(context):
-        unmake(context, kind(context), role)
-    line = context.ledger.find("volume", BOOT_ROLE)
+def _drop(context: StepContext, role: str) -> None:
+    """Delete the copy, and the old volume if it was to die with its server; otherwise that is its owner's."""
+    unmake(context, kind(context), role)
+    line = context.ledger.find("volume", role)
     if line is None:
         return
     old = context.user_cloud().volumes.get(line.cloud_id)
     if line.details["dies"] and not (old and old.servers):
-        unmake(context, "volume", BOOT_ROLE)
+        unmake(context, "volume", role)
     else:
         context.ledger.kept(line)
 

@@ -22,10 +22,14 @@ def apply(context: StepContext) -> Json:
 
     def create(line: Resource) -> str:
         server = servers.get(server_id)
-        if server is None or server.status != "ACTIVE":
+        # as the checks saw it: what is restored may be stopped
+        if server is None or server.status != context.result("preflight")["server"]["status"]:
             state = server.status if server else "gone"
             raise Failed(
-                f"the server is {state}", user_fault=True, code="live-update.server.not-active", remedy="start it first"
+                f"the server is {state} by now",
+                user_fault=True,
+                code="live-update.server.not-active",
+                remedy="start it first",
             )
         if server.locked:
             raise Failed(

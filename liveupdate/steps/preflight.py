@@ -4,13 +4,13 @@ The cloud is asked first; the guest only if the server is running and its ssh ho
 finding of verdict block is a failure; a preview just tells it.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from liveupdate.drivers.cloud import host_keys
 from liveupdate.errors import Failed, GuestError
 from liveupdate.model import Finding, JobKind, Json, Verdict
 from liveupdate.planning import estimate, guest_findings, package_findings, units
+from liveupdate.planning.checks import refusal, worst
 from liveupdate.planning.cloud_findings import CloudFacts, judge
 from liveupdate.steps.place import find_room
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
@@ -42,13 +42,13 @@ def apply(context: StepContext) -> Json:
     host_key = host_keys.pinned(cloud, server)
     result: dict[str, Any] = {"server": describe(cloud, server), "host_key": host_key, "guest": {}, "units": []}
     findings = judge(_facts(context, server, result))
-    if not _blocked(findings):
+    if worst(findings) != Verdict.BLOCK:
         findings += _look_into_guest(context, result)
-    verdict = _worst(findings)
+    verdict = worst(findings)
     result |= {"verdict": str(verdict), "findings": [f.as_json() for f in findings]}
     if verdict == Verdict.BLOCK and context.job.kind == JobKind.UPDATE:
         context.event("preflight.blocked", findings=result["findings"])
-        raise _refusal(findings)
+        raise refusal(findings)
     return result
 
 
@@ -96,26 +96,6 @@ def _look_into_guest(context: StepContext, result: dict[str, Any]) -> list[Findi
         *guest_findings.judge(seen, trials, decided, volumes, parameters),
         *package_findings.judge(simulated.code, output + simulated.stderr, parameters, running),
     ]
-
-
-def _blocked(findings: Sequence[Finding]) -> bool:
-    return _worst(findings) == Verdict.BLOCK
-
-
-def _worst(findings: Sequence[Finding]) -> Verdict:
-    order = list(Verdict)
-    return max((f.verdict for f in findings), key=order.index, default=Verdict.OK)
-
-
-def _refusal(findings: Sequence[Finding]) -> Failed:
-    blocks = [f for f in findings if f.verdict == Verdict.BLOCK]
-    named = "; ".join(f"{f.code}{f' ({f.subject})' if f.subject else ''}: {f.detail}" for f in blocks)
-    return Failed(
-        f"the preflight found what stands in the way: {named}",
-        user_fault=True,
-        code="live-update.preflight.blocked",
-        remedy="; ".join(dict.fromkeys(f.remedy for f in blocks if f.remedy)),
-    )
 
 
 STEP = Step("preflight", "Check the server, its guest and the cloud", probe, apply, undo)

@@ -109,3 +109,5 @@ class Step:
     attempts: int = 5
     #: Seconds from its first apply to giving up (Failed), waiting included; checked between calls.
     timeout: float = 900.0
+    #: Its id in a plan where it plays the part of another one, whose result later steps read; "": its name.
+    part: str = ""

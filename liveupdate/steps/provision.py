@@ -9,7 +9,8 @@ from typing import Any
 from liveupdate.errors import Failed, Retry
 from liveupdate.model import Json, Resource
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
-from liveupdate.steps.resources import make, mark, there, unmake, watch_server
+from liveupdate.steps.resources import make, there, unmake, watch_server
+from liveupdate.steps.server_request import request
 
 ROLE = "surrogate"
 #: Seconds between looks whether the guest answers.
@@ -50,34 +51,8 @@ def undo(context: StepContext) -> None:
 
 
 def _body(context: StepContext, line: Resource) -> dict[str, Any]:
-    """What POST /servers gets."""
-    original = context.result("preflight")["server"]
-    user_data = context.service_cloud().servers.user_data(original["id"])
-    optional = {
-        # a key pair belongs to a user: the requester may not be the one who made the server
-        "key_name": original["key_name"] if context.user_cloud().keypairs.exists(original["key_name"]) else "",
-        "availability_zone": original["availability_zone"],
-        "description": original["description"],
-        "user_data": user_data,
-    }
-    return {
-        "name": original["name"],
-        "hostname": original["hostname"],
-        "flavorRef": original["flavor_id"],
-        "networks": [{"port": context.result("reserve_port")["surrogate"]["port_id"]}],
-        "config_drive": original["config_drive"],
-        "metadata": original["metadata"],
-        "tags": [mark(line)],
-        "block_device_mapping_v2": [
-            {
-                "uuid": context.result("mirror")["volume_id"],
-                "source_type": "volume",
-                "destination_type": "volume",
-                "boot_index": 0,
-                "delete_on_termination": False,
-            }
-        ],
-    } | {key: value for key, value in optional.items() if value}
+    port_id = context.result("reserve_port")["surrogate"]["port_id"]
+    return request(context, line, port_id, context.result("mirror")["volume_id"])
 
 
 def _result(server_id: str, host: str) -> dict[str, Any]:

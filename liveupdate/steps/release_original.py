@@ -12,11 +12,9 @@ from liveupdate.drivers.cloud import host_keys
 from liveupdate.errors import Failed, Retry
 from liveupdate.model import Json
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
-from liveupdate.steps.replacement import take_volume
+from liveupdate.steps.replacement import REPLACES, boot_volume, take_volume
 from liveupdate.steps.resources import unmake, wait, watch_server
 
-#: Server metadata that tells users of Heat and Terraform what happened.
-REPLACES = "liveupdate:replaces"
 #: Seconds for a guest to let go of a NIC, before it is asked again.
 _UNPLUG = 30.0
 
@@ -31,7 +29,7 @@ def apply(context: StepContext) -> Json:
     _retire_original(context)
     _take_port(context)
     _take_identity(context)
-    take_volume(context, _surrogate(context))
+    take_volume(context, _surrogate(context), boot_volume(context))
     line = context.ledger.find("server", "surrogate")
     if line:
         context.ledger.kept(line)

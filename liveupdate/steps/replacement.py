@@ -1,44 +1,43 @@
-"""One server takes another's place: its boot volume takes over what the old one was, and the old one is put aside."""
+"""One server takes another's place: its volumes take over what the old ones were, and the old ones are put aside."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from liveupdate.drivers.cloud import marks
-from liveupdate.steps.fallback import BOOT_ROLE
+from liveupdate.model import Resource
+from liveupdate.steps.fallback import role_of
 from liveupdate.steps.protocol import StepContext
 
-if TYPE_CHECKING:
-    from liveupdate.model import Resource
-
-#: Metadata of an old boot volume: the one in its place, and the server.
+#: Server metadata that tells users of Heat and Terraform what happened.
+REPLACES = "liveupdate:replaces"
+#: Metadata of an old volume: the one in its place, and the server.
 _REPLACED_BY, _FALLBACK_OF = "liveupdate:replaced_by", "liveupdate:fallback_of"
 
 
-def take_volume(context: StepContext, server_id: str) -> None:
-    """The ledger's volume "mirror" becomes the boot volume of ``server_id``, by name too.
+def take_volume(context: StepContext, server_id: str, volume: dict[str, Any]) -> None:
+    """The ledger's volume "mirror" (of a data volume "mirror-<id>") takes the place of ``volume``, by name too.
 
-    The old one becomes a part of the fallback: named and marked so, a line of the ledger that ``fallback.keep`` or
-    ``fallback.drop`` closes. (docs/decisions/0001)
+    The old one becomes a part of the fallback: named and marked so, with a line of the ledger that the fallback's end
+    in this job closes (docs/decisions/0001).
     """
-    volumes = context.user_cloud().volumes
-    line = context.ledger.find("volume", "mirror")
+    volumes, role = context.user_cloud().volumes, role_of(volume)
+    line = context.ledger.find("volume", "mirror" if volume["boot"] else f"mirror-{volume['id'][:8]}")
     if line is None:
         return
-    boot = boot_volume(context)
-    volumes.update(line.cloud_id, boot["name"], boot["description"], boot["metadata"])
-    details = {"size": boot["size"], "type": boot["type"], "boot": True, "dies": boot["delete_on_termination"]}
-    old = context.ledger.intend("volume", BOOT_ROLE, details)
-    _put_aside(context, old, boot, line.cloud_id, server_id)
-    context.ledger.created(old, boot["id"])
+    volumes.update(line.cloud_id, volume["name"], volume["description"], volume["metadata"])
+    told = {"size": volume["size"], "type": volume["type"], "boot": volume["boot"]}
+    old = context.ledger.intend("volume", role, {**told, "dies": volume["delete_on_termination"]})
+    _put_aside(context, old, volume, line.cloud_id, server_id)
+    context.ledger.created(old, volume["id"])
     context.ledger.kept(line)
 
 
-def _put_aside(context: StepContext, line: "Resource", boot: dict[str, Any], replaced_by: str, server_id: str) -> None:
+def _put_aside(context: StepContext, line: Resource, volume: dict[str, Any], instead: str, server_id: str) -> None:
     volumes = context.user_cloud().volumes
-    old = volumes.get(boot["id"])
+    old = volumes.get(volume["id"])
     if old and not old.servers:
-        told = {_REPLACED_BY: replaced_by, _FALLBACK_OF: server_id, **marks.metadata(line.job_id, line.role)}
-        described = f"boot volume of {boot['name']} before its update"
-        volumes.update(old.id, line.name, described, boot["metadata"] | told)
+        told = {_REPLACED_BY: instead, _FALLBACK_OF: server_id, **marks.metadata(line.job_id, line.role)}
+        what = f"{'boot volume' if volume['boot'] else 'data volume'} of {volume['name']} before job {line.job_id}"
+        volumes.update(old.id, line.name, what, volume["metadata"] | told)
 
 
 def boot_volume(context: StepContext) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from liveupdate.errors import Retry, Watch
+from liveupdate.errors import Failed, Retry, Watch
 from liveupdate.model import Json, Resource
 from liveupdate.states import ResourceState
 from liveupdate.steps.protocol import StepContext
@@ -75,6 +75,23 @@ def take_away(context: StepContext, line: Resource) -> None:
             watch=_watch(context, line, found),
         )
     context.ledger.deleted(line)
+
+
+def prove_nothing_left(context: StepContext) -> Json:
+    """Close the lines that nothing is behind any more. Raises Failed, naming them, if others are open."""
+    left = []
+    for line in context.ledger.open():
+        if exists(context, line):
+            left.append(f"{line.kind} {line.name} {line.cloud_id}".rstrip())
+        else:
+            context.ledger.deleted(line)
+    if left:
+        raise Failed(
+            f"left behind: {', '.join(left)}",
+            code="live-update.clean-up.leftovers",
+            remedy="delete what is named, or find out why it cannot be deleted, then retry the job",
+        )
+    return {"leftovers": []}
 
 
 def exists(context: StepContext, line: Resource) -> bool:

@@ -374,6 +374,9 @@ class Snapshots(_Verbs):
         named = (s for s in self.world.snapshots.values() if s.name == name)
         return next((s for s in named if marks.carries(s.metadata, job_id, role)), None)
 
+    def of_volume(self, volume_id: str) -> list[Snapshot]:
+        return [s for s in self.world.snapshots.values() if s.volume_id == volume_id]
+
     def create(self, name: str, volume_id: str, metadata: Mapping[str, str]) -> Snapshot:
         def work() -> Snapshot:
             made = Snapshot(self.world.new_id("snapshot"), name, "available", volume_id, dict(metadata))

@@ -18,7 +18,7 @@ from liveupdate.errors import LeaseLost, LiveUpdateError
 from liveupdate.settings import Worker as WorkerSettings
 from liveupdate.steps.protocol import Step
 from liveupdate.worker.heartbeat import Heartbeat
-from liveupdate.worker.reaper import delete_trusts
+from liveupdate.worker.reaper import delete_trusts, end_fallbacks
 from liveupdate.worker.watcher import Look, wake_changed
 
 LOG = logging.getLogger(__name__)
@@ -107,9 +107,14 @@ class Worker:
         while not self._stopping.wait(self._settings.poll_interval):
             self._tend("watch", self._wake_changed)
             self._tend("delete trusts", lambda: delete_trusts(self._engine, self._delete_trust))
+            self._tend("end fallbacks", self._end_fallbacks)
 
     def _wake_changed(self) -> None:
         if wake_changed(self._engine, self._look):
+            self.nudged.set()
+
+    def _end_fallbacks(self) -> None:
+        if end_fallbacks(self._engine):
             self.nudged.set()
 
     def _tend(self, what: str, work: Callable[[], object]) -> None:

@@ -1,13 +1,16 @@
-"""Takes away what ended jobs left to be taken away: their trusts."""
+"""Takes away what ended jobs left to be taken away: their trusts, and their fallbacks once the time is over."""
 
 import logging
 from collections.abc import Callable
 
 from sqlalchemy import Engine, select, update
 
+from liveupdate.context import new_request_id
+from liveupdate.db import fallbacks
 from liveupdate.db.session import read, write
 from liveupdate.db.tables import jobs
-from liveupdate.errors import LiveUpdateError
+from liveupdate.errors import Conflict, LiveUpdateError, NotFound
+from liveupdate.methods import fallback_expire
 from liveupdate.states import FINAL
 
 LOG = logging.getLogger(__name__)
@@ -30,3 +33,19 @@ def delete_trusts(engine: Engine, delete: Callable[[str], None]) -> int:
         write(engine, lambda connection, s=statement: connection.execute(s))  # type: ignore[misc]
         deleted += 1
     return deleted
+
+
+def end_fallbacks(engine: Engine) -> int:
+    """Accept a job for each fallback whose time is over; return how many. Any number of workers may try at once."""
+    with read(engine) as connection:
+        over = fallbacks.due(connection)
+    begun = 0
+    for fallback in over:
+        new = fallback_expire.new_job(fallback, "", new_request_id())
+        try:
+            write(engine, lambda connection, f=fallback, n=new: fallbacks.begin(connection, f, n))  # type: ignore[misc]
+        except (Conflict, NotFound) as error:
+            LOG.info("fallback %s: %s", fallback.id, error.detail)
+            continue
+        begun += 1
+    return begun

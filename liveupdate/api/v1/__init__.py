@@ -2,6 +2,13 @@
 
 from fastapi import APIRouter
 
-from liveupdate.api.v1 import actions, jobs, methods, parts, previews
+from liveupdate.api.v1 import actions, fallbacks, jobs, methods, parts, previews
 
-ROUTERS: tuple[APIRouter, ...] = (jobs.router, parts.router, actions.router, previews.router, methods.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    jobs.router,
+    parts.router,
+    actions.router,
+    previews.router,
+    methods.router,
+    fallbacks.router,
+)

@@ -2,6 +2,9 @@
 
 import hashlib
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from fastapi import Request
@@ -16,9 +19,56 @@ from liveupdate.model import Job, JobKind
 
 def accept(request: Request, asked: Services, by: Caller, body: NewPreview, kind: JobKind) -> tuple[Job, bool]:
     """(the job, True), or (the earlier one, False) for a repeated Idempotency-Key."""
-    deadline = _deadline(body)
+    deadline = deadline_of(body.deadline)
     server_id = str(body.server_id)
     server_name = asked.cloud.server_name(by, server_id)
+    roles = trusted_roles(asked, by)
+    key, request_hash = idempotency(request, f"{kind} {body.model_dump_json()}")
+    plan = asked.methods[body.method].plan(kind)
+    with new_trust(asked, by, roles, deadline) as trust:
+        new = jobs.NewJob(
+            id=str(uuid.uuid4()),
+            kind=kind,
+            project_id=by.context.project_id,
+            user_id=by.context.user_id,
+            method=body.method,
+            server_id=server_id,
+            server_name=server_name,
+            parameters=body.parameters(),
+            plan=plan,
+            request_id=request.state.global_request_id or request.state.request_id,
+            trust_id=trust.id,
+            roles=roles,
+            deadline=deadline,
+            idempotency_key=key,
+            request_hash=request_hash,
+        )
+        job, trust.used = write(asked.engine, lambda connection: jobs.create(connection, new))
+    if trust.used:
+        asked.nudge()
+    return job, trust.used
+
+
+@dataclass
+class NewTrust:
+    id: str
+    #: Whether the job that it was made for is written down.
+    used: bool = False
+
+
+@contextmanager
+def new_trust(asked: Services, by: Caller, roles: tuple[str, ...], deadline: datetime) -> Iterator[NewTrust]:
+    """A trust for one job; taken back unless ``used``: refused, repeated, or the database is away."""
+    trust = NewTrust(asked.cloud.create_trust(by, roles, deadline))
+    try:
+        yield trust
+    finally:
+        if not trust.used:
+            asked.cloud.delete_trust(trust.id)
+
+
+def trusted_roles(asked: Services, by: Caller) -> tuple[str, ...]:
+    """The roles that a job of this caller works with. Raises Forbidden."""
     roles = tuple(r for r in asked.trust_roles if r in by.context.roles)
     if not roles:
         raise Forbidden(
@@ -26,43 +76,23 @@ def accept(request: Request, asked: Services, by: Caller, body: NewPreview, kind
             code="live-update.trust.no-role",
             remedy="ask for one of these roles in this project",
         )
+    return roles
+
+
+def idempotency(request: Request, told: str) -> tuple[str | None, str | None]:
+    """The request's key, and the hash of what it asks for; None, None without a key. Raises Invalid."""
     key = request.headers.get("Idempotency-Key")
-    if key is not None and not 1 <= len(key) <= 255:
+    if key is None:
+        return None, None
+    if not 1 <= len(key) <= 255:
         raise Invalid("Idempotency-Key must have 1 to 255 characters")
-    plan = asked.methods[body.method].plan(kind)
-    trust_id = asked.cloud.create_trust(by, roles, deadline)
-    new = jobs.NewJob(
-        id=str(uuid.uuid4()),
-        kind=kind,
-        project_id=by.context.project_id,
-        user_id=by.context.user_id,
-        method=body.method,
-        server_id=server_id,
-        server_name=server_name,
-        parameters=body.parameters(),
-        plan=plan,
-        request_id=request.state.global_request_id or request.state.request_id,
-        trust_id=trust_id,
-        roles=roles,
-        deadline=deadline,
-        idempotency_key=key,
-        request_hash=key and hashlib.sha256(f"{kind} {body.model_dump_json()}".encode()).hexdigest(),
-    )
-    created = False
-    try:
-        job, created = write(asked.engine, lambda connection: jobs.create(connection, new))
-    finally:
-        # refused, repeated, or the database is away: nobody would ever use this trust
-        if not created:
-            asked.cloud.delete_trust(trust_id)
-    if created:
-        asked.nudge()
-    return job, created
+    return key, hashlib.sha256(told.encode()).hexdigest()
 
 
-def _deadline(body: NewPreview) -> datetime:
+def deadline_of(asked: datetime | None) -> datetime:
+    """Raises Invalid."""
     now = datetime.now(UTC)
-    deadline = body.deadline or now + timedelta(hours=DEFAULT_HOURS)
+    deadline = asked or now + timedelta(hours=DEFAULT_HOURS)
     if not now < deadline <= now + timedelta(hours=MAXIMUM_HOURS):
         raise Invalid(
             f"deadline must lie within the next {MAXIMUM_HOURS} hours", code="live-update.job.deadline-out-of-range"

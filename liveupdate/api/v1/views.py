@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from liveupdate.model import Event, Job, JobKind, StepRow
+from liveupdate.model import Event, Fallback, Job, JobKind, Resource, StepRow
 
 
 def job(value: Job) -> dict[str, Any]:
@@ -55,6 +55,32 @@ def event(value: Event) -> dict[str, Any]:
         "detail": dict(value.detail),
         "at": time(value.at),
     }
+
+
+def fallback(value: Fallback) -> dict[str, Any]:
+    """``size`` in GiB, of all its parts; ``server`` is the one that would be brought back."""
+    kinds = {part.kind for part in value.parts}
+    return {
+        "id": value.id,
+        "server": {"id": value.server_id, "name": value.server_name},
+        "original_server_id": value.original_server_id,
+        "project_id": value.project_id,
+        "kind": "backup" if "backup" in kinds else "snapshot",
+        "size": sum(part.details.get("size", 0) for part in value.parts),
+        "parts": [_part(part) for part in value.parts],
+        "made_at": time(value.made_at),
+        "kept_until": time(value.kept_until),
+        "job": {"id": value.job_id, "method": value.method} if value.job_id else None,
+        "links": [
+            {"rel": "self", "href": f"/v1/fallbacks/{value.id}"},
+            {"rel": "job", "href": f"/v1/jobs/{value.id}"},
+        ],
+    }
+
+
+def _part(line: Resource) -> dict[str, Any]:
+    told = {key: line.details.get(key) for key in ("size", "type", "boot", "volume_id", "seconds")}
+    return {"kind": line.kind, "role": line.role, "name": line.name, "cloud_id": line.cloud_id, **told}
 
 
 def preview(value: Job, result: dict[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,12 @@ class Snapshots:
             listed = [_snapshot(s) for s in self._storage.snapshots(details=True, name=name)]
         return next((s for s in listed if marks.carries(s.metadata, job_id, role)), None)
 
+    def of_volume(self, volume_id: str) -> list[Snapshot]:
+        """Administrators see those of all projects."""
+        with calling(f"list the snapshots of volume {volume_id}"):
+            listed = self._storage.snapshots(details=True, volume_id=volume_id, all_projects=True)
+            return [_snapshot(s) for s in listed]
+
     def create(self, name: str, volume_id: str, metadata: Mapping[str, str]) -> Snapshot:
         """Begin a snapshot of a volume, attached or not."""
         with calling(f"create snapshot {name}", creates=True):

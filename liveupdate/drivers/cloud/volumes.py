@@ -46,7 +46,10 @@ class Volumes:
         return next((v for v in listed if marks.carries(v.metadata, job_id, role)), None)
 
     def from_snapshot(self, name: str, snapshot_id: str, size: int, type: str, metadata: Mapping[str, str]) -> Volume:
-        """Begin a volume; bootable flag and image properties carry over by themselves. ``type`` "": the default."""
+        """Begin a volume; bootable flag and image properties carry over by themselves.
+
+        ``size`` 0 and ``type`` "": as the volume that the snapshot is of.
+        """
         return self._create(name, size, type, metadata, snapshot_id=snapshot_id)
 
     def from_backup(self, name: str, backup_id: str, size: int, type: str, metadata: Mapping[str, str]) -> Volume:
@@ -56,7 +59,7 @@ class Volumes:
     def _create(self, name: str, size: int, type: str, metadata: Mapping[str, str], **source: str) -> Volume:
         with calling(f"create volume {name}", creates=True):
             made = self._storage.create_volume(
-                name=name, size=size, volume_type=type or None, metadata=dict(metadata), **source
+                name=name, size=size or None, volume_type=type or None, metadata=dict(metadata), **source
             )
         return _volume(made)
 

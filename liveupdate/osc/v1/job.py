@@ -30,6 +30,13 @@ def _row(job: Any, columns: tuple[str, ...]) -> tuple[Any, ...]:
     return tuple((job.server or {}).get("name") if c == "server" else getattr(job, c) for c in columns)
 
 
+def job_shown(job: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """Raises CommandError for a job that has ended otherwise than it should."""
+    if job.state in ("undone", "cancelled", "undo_failed", "needs_attention"):
+        raise CommandError(f"job {job.id} is {job.state}: {job.reason} ({job.code})\nRemedy: {job.remedy}")
+    return _DETAIL, _row(job, _DETAIL)
+
+
 class CreateJob(command.ShowOne):
     """Update a server without rebooting its workload"""
 
@@ -51,9 +58,7 @@ class CreateJob(command.ShowOne):
             if parsed_args.wait:
                 identifier = job.id
                 job = wait(lambda: (service.get_job(identifier), service.job_part(identifier, "steps")))
-        if job.state in ("undone", "cancelled", "undo_failed", "needs_attention"):
-            raise CommandError(f"job {job.id} is {job.state}: {job.reason} ({job.code})\nRemedy: {job.remedy}")
-        return _DETAIL, _row(job, _DETAIL)
+        return job_shown(job)
 
 
 class ListJob(command.Lister):

@@ -1,0 +1,117 @@
+"""/v1/fallbacks: what updates have kept to return to; ended early, or returned to."""
+
+import uuid
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+
+from liveupdate.api import paging
+from liveupdate.api.schemas.fallbacks import FallbackAction
+from liveupdate.api.services import Caller, Services
+from liveupdate.api.v1 import views
+from liveupdate.api.v1.accepting import deadline_of, idempotency, new_trust, trusted_roles
+from liveupdate.api.v1.asking import Asked, By
+from liveupdate.db import fallbacks, jobs
+from liveupdate.db.session import read, write
+from liveupdate.errors import Forbidden
+from liveupdate.methods import fallback_expire, restore
+from liveupdate.model import Fallback, JobKind
+
+router = APIRouter(prefix="/v1/fallbacks", tags=["fallbacks"])
+
+
+@router.get("")
+def index(request: Request, asked: Asked, by: By) -> dict[str, Any]:
+    """The project's fallbacks, newest first; see links for the next page."""
+    asked.authorize("fallback:list", by.context, by.context.project_id)
+    given = dict(request.query_params)
+    query = paging.parse(given, filters=fallbacks.FILTERS, sort_keys=jobs.SORT_KEYS)
+    if query.all_projects:
+        asked.authorize("fallback:list_all", by.context, by.context.project_id)
+    with read(asked.engine) as connection:
+        found = fallbacks.page(
+            connection,
+            project_id=None if query.all_projects else by.context.project_id,
+            filters=query.filters,
+            sort=query.sort,
+            marker=query.marker,
+            changes_since=query.changes_since,
+            limit=query.limit,
+        )
+    last = found[-1].id if found else ""
+    return {
+        "fallbacks": [views.fallback(each) for each in found],
+        "links": paging.links("/v1/fallbacks", given, found, query.limit, last),
+    }
+
+
+@router.get("/{fallback_id}")
+def show(fallback_id: UUID, asked: Asked, by: By) -> dict[str, Any]:
+    return {"fallback": views.fallback(_find(asked, by, "fallback:get", fallback_id))}
+
+
+@router.delete("/{fallback_id}", status_code=202)
+def delete(fallback_id: UUID, request: Request, response: Response, asked: Asked, by: By) -> dict[str, Any]:
+    """End it before its time: a job, which is in Location."""
+    fallback = _find(asked, by, "fallback:delete", fallback_id)
+    request_id = request.state.global_request_id or request.state.request_id
+    new = fallback_expire.new_job(fallback, by.context.user_id, request_id)
+    job, _ = write(asked.engine, lambda connection: fallbacks.begin(connection, fallback, new))
+    asked.nudge()
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return {"job": views.job(job)}
+
+
+@router.post("/{fallback_id}/actions", status_code=202)
+def act(
+    fallback_id: UUID, body: FallbackAction, request: Request, response: Response, asked: Asked, by: By
+) -> dict[str, Any]:
+    """restore: a job, which is in Location. preview: its checks only, which touch nothing."""
+    fallback = _find(asked, by, "fallback:restore", fallback_id)
+    # the job works in the caller's name, and a trust is for the project of its token
+    server_name = asked.cloud.server_name(by, fallback.server_id)
+    kind = JobKind.UPDATE if body.action == "restore" else JobKind.PREVIEW
+    deadline, roles = deadline_of(body.deadline), trusted_roles(asked, by)
+    key, request_hash = idempotency(request, f"{kind} {fallback.id} {body.model_dump_json()}")
+    with new_trust(asked, by, roles, deadline) as trust:
+        new = jobs.NewJob(
+            id=str(uuid.uuid4()),
+            kind=kind,
+            project_id=by.context.project_id,
+            user_id=by.context.user_id,
+            method=restore.METHOD.name,
+            server_id=fallback.server_id,
+            server_name=server_name,
+            parameters=restore.parameters(fallback, body.data_volumes, body.keep_fallback_days),
+            plan=restore.METHOD.plan(kind),
+            request_id=request.state.global_request_id or request.state.request_id,
+            trust_id=trust.id,
+            roles=roles,
+            deadline=deadline,
+            idempotency_key=key,
+            request_hash=request_hash,
+            # a preview is at work on nothing
+            fallback_id=fallback.id if kind == JobKind.UPDATE else None,
+        )
+        if kind == JobKind.UPDATE:
+            job, trust.used = write(asked.engine, lambda connection: fallbacks.begin(connection, fallback, new))
+        else:
+            job, trust.used = write(asked.engine, lambda connection: jobs.create(connection, new))
+    asked.nudge()
+    what = "job" if kind == JobKind.UPDATE else "preview"
+    response.headers["Location"] = f"/v1/{what}s/{job.id}"
+    return {what: views.job(job) if kind == JobKind.UPDATE else views.preview(job, {})}
+
+
+def _find(asked: Services, by: Caller, rule: str, fallback_id: UUID) -> Fallback:
+    """The fallback if the caller may see it: another project's is not found rather than forbidden."""
+    project: str | None = None
+    try:
+        asked.authorize("fallback:list_all", by.context, by.context.project_id)
+    except Forbidden:
+        project = by.context.project_id
+    with read(asked.engine) as connection:
+        found = fallbacks.get(connection, str(fallback_id), project)
+    asked.authorize(rule, by.context, found.project_id)
+    return found

@@ -1,0 +1,94 @@
+"""``openstack live update fallback …``"""
+
+import argparse
+from typing import Any
+
+from osc_lib.command import command
+
+from liveupdate.osc.plugin import client, connection
+from liveupdate.osc.v1.job import job_shown
+from liveupdate.osc.v1.problems import told
+from liveupdate.osc.v1.progress import wait
+
+_COLUMNS = ("id", "server", "kind", "size", "made_at", "kept_until", "job")
+_DETAIL = (*_COLUMNS, "original_server_id", "project_id", "parts")
+
+
+def _row(fallback: Any, columns: tuple[str, ...]) -> tuple[Any, ...]:
+    shown = {
+        "server": (fallback.server or {}).get("name") or (fallback.server or {}).get("id"),
+        "job": f"{fallback.job['method']} {fallback.job['id']}" if fallback.job else "",
+    }
+    return tuple(shown[c] if c in shown else getattr(fallback, c) for c in columns)
+
+
+class ListFallback(command.Lister):
+    """List what updates have kept to return to, newest first"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("--server", metavar="<server>", help="Only of this server (name or ID)")
+        parser.add_argument("--all-projects", action="store_true", help="Of all projects (administrators)")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        query: dict[str, Any] = {"all_projects": True} if parsed_args.all_projects else {}
+        if parsed_args.server:
+            server = connection(self).compute.find_server(parsed_args.server, ignore_missing=False)
+            query["server_id"] = server.id
+        with told():
+            return _COLUMNS, [_row(fallback, _COLUMNS) for fallback in client(self).fallbacks(**query)]
+
+
+class _OneFallback(command.ShowOne):
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("fallback", metavar="<fallback>", help="Id of the fallback, which is that of its job")
+        return parser
+
+    def _end(self, job: Any, waited_for: bool) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+        if waited_for:
+            service, identifier = client(self), job.id
+            job = wait(lambda: (service.get_job(identifier), service.job_part(identifier, "steps")))
+        return job_shown(job)
+
+
+class ShowFallback(_OneFallback):
+    """Show a fallback and what it consists of"""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+        with told():
+            return _DETAIL, _row(client(self).get_fallback(parsed_args.fallback), _DETAIL)
+
+
+class DeleteFallback(_OneFallback):
+    """End a fallback before its time: its snapshots or backups are deleted"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--wait", action="store_true", help="Wait until it is gone")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+        with told():
+            return self._end(client(self).delete_fallback(parsed_args.fallback), parsed_args.wait)
+
+
+class RestoreFallback(_OneFallback):
+    """Bring a server back at its old level from its fallback; it gets a new id, on its own port"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--data-volumes", action="store_true", help="The data volumes go back, too")
+        parser.add_argument(
+            "--keep-days", type=int, metavar="<days>", help="Keep what was before the restore for so long"
+        )
+        parser.add_argument("--wait", action="store_true", help="Show progress until the job ends")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+        asked: dict[str, Any] = {"data_volumes": parsed_args.data_volumes}
+        if parsed_args.keep_days is not None:
+            asked["keep_fallback_days"] = parsed_args.keep_days
+        with told():
+            return self._end(client(self).restore_fallback(parsed_args.fallback, **asked), parsed_args.wait)

@@ -1,0 +1,155 @@
+"""What stands in the way of bringing a server back from its fallback: facts in, findings out. Pure.
+
+One function per check; each returns one finding, also when all is well.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from liveupdate.model import Finding, Json
+from liveupdate.planning.checks import check
+from liveupdate.planning.parts import Part
+
+_STATES = ("ACTIVE", "SHUTOFF")
+
+
+@dataclass(frozen=True)
+class RestoreFacts:
+    """``server`` as in the preflight's result; ``statuses``: cloud id of a part → its status, "" if it is gone.
+
+    ``quota_left``: name → how many more, unlimited ones missing. ``data_volumes``: they go back, too.
+    """
+
+    server: Json
+    parts: Sequence[Part]
+    statuses: Mapping[str, str]
+    quota_left: Mapping[str, int]
+    made_at: str
+    data_volumes: bool = False
+
+
+def judge(facts: RestoreFacts) -> list[Finding]:
+    return [*_server(facts.server), *_fallback(facts), _quota(facts), *_consequences(facts)]
+
+
+def sources(facts: RestoreFacts) -> list[Part]:
+    """The copies that volumes are made from: the boot volume's, and the data volumes' if they go back."""
+    copies = [p for p in facts.parts if p.kind != "volume"]
+    return [p for p in copies if p.boot or facts.data_volumes]
+
+
+def _server(server: Json) -> Iterator[Finding]:
+    yield check(
+        "server.state",
+        server["status"] in _STATES,
+        f"the server is {server['status']}",
+        f"bring it into one of: {', '.join(_STATES)}",
+    )
+    yield check(
+        "server.idle",
+        not server["task_state"],
+        f"Nova is at work on it: {server['task_state']}",
+        "wait until that has ended",
+    )
+    locked = f"the server is locked: {server['locked_reason'] or 'no reason given'}"
+    yield check("server.unlocked", not server["locked"], locked, "unlock it, or wait for the job that locked it")
+    yield check(
+        "server.flavor",
+        bool(server["flavor_id"]),
+        f"flavor {server['flavor_name']} no longer exists as it was when the server was made",
+        "resize the server to a flavor that exists",
+    )
+    boot = [v for v in server["volumes"] if v["boot"]]
+    yield check("volume.boot", len(boot) == 1, "it does not boot from exactly one volume", "restore it by hand")
+    yield check(
+        "port.one",
+        len(server["ports"]) == 1,
+        f"it has {len(server['ports'])} ports; exactly one is supported yet",
+        "take the others off for the restore",
+    )
+
+
+def _fallback(facts: RestoreFacts) -> Iterator[Finding]:
+    used = sources(facts)
+    yield check(
+        "fallback.boot",
+        any(p.boot for p in used),
+        "the fallback holds no copy of the boot volume",
+        "boot a server from the old volume, if that is still there",
+    )
+    for part in used:
+        status = facts.statuses.get(part.cloud_id, "")
+        yield check(
+            "fallback.available",
+            status == "available",
+            f"{part.kind} {part.name} is {status or 'gone'}",
+            "see in Cinder what became of it",
+            subject=part.cloud_id,
+        )
+    if not facts.data_volumes:
+        return
+    data = [p for p in used if not p.boot]
+    yield check(
+        "fallback.data-volumes",
+        bool(data),
+        "the fallback holds no copies of data volumes",
+        "restore without data_volumes; for the next update ask for fallback_data_volumes",
+    )
+    there = {v["id"]: v for v in facts.server["volumes"]}
+    for part in data:
+        volume = there.get(part.volume_id)
+        yield check(
+            "fallback.data-volume-there",
+            volume is not None and len(volume["servers"]) == 1,
+            f"volume {part.volume_id} is not, or not only, on the server any more",
+            "attach it to this server only, or restore without data_volumes",
+            subject=part.volume_id,
+        )
+
+
+def _quota(facts: RestoreFacts) -> Finding:
+    """The server that is put aside stays until the new one serves: both count for a while."""
+    used = sources(facts)
+    replaced = sum(v["size"] for v in facts.server["volumes"] if v["boot"]) + sum(p.size for p in used if not p.boot)
+    needed = {
+        "instances": 1,
+        "cores": facts.server["vcpus"],
+        "ram": facts.server["memory"],
+        "volumes": len(used),
+        "snapshots": len(used),
+        # a snapshot of each volume that is replaced, besides the volumes
+        "gigabytes": sum(p.size for p in used) + replaced,
+    }
+    short = [
+        f"{name}: {needed[name]} needed, {left} left"
+        for name, left in sorted(facts.quota_left.items())
+        if name in needed and left < needed[name]
+    ]
+    return check("project.quota", not short, "; ".join(short), "raise the project's quota, or free some")
+
+
+def _consequences(facts: RestoreFacts) -> Iterator[Finding]:
+    """What is so in every restore, and to be known beforehand."""
+    what = "boot and data volumes" if facts.data_volumes else "boot volume"
+    yield check(
+        "restore.loses",
+        False,
+        f"what was written to the {what} since {facts.made_at} is not in the fallback",
+        "it is kept in the fallback that the restore itself takes, as long as that is kept",
+        warn=True,
+    )
+    yield check(
+        "restore.new-server-id",
+        False,
+        "Nova exchanges no boot volumes: the server gets a new id, on the same port with the same addresses",
+        "its metadata liveupdate:replaces names the old id",
+        warn=True,
+    )
+    yield check(
+        "guest.first-boot",
+        False,
+        "a cloud-init in the guest takes the new server id for a new machine: it may make new ssh host keys and run "
+        "user data again",
+        "set manual_cache_clean: true in the guest's cloud-init before an update",
+        warn=True,
+    )
