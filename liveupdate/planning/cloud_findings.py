@@ -5,13 +5,31 @@ One function per check; each returns one finding, also when all is well: what wa
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from liveupdate.model import Finding, Json
 from liveupdate.planning.checks import check
 
 _SNAPSHOTS = 2  # the fallback's and the mirror's
 _DEVICES = ("pci_passthrough:", "resources:VGPU", "resources:PGPU", "accel:")
+
+
+class VolumeType(Protocol):
+    """What must be known of a volume type; drivers/cloud/volume_types.py has one."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def backend(self) -> str: ...
+
+    @property
+    def encrypted(self) -> bool: ...
+
+    def open_to(self, project_id: str) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -25,6 +43,12 @@ class CloudFacts:
     why_not: str
     host_key: str
     fallback_data_volumes: bool = False
+    #: None: the fallback is to be of snapshots; else whether there is a service for backups.
+    backup_offered: bool | None = None
+    #: The types of the boot volume and, if one is asked for, of the mirror; None where the name is nobody's.
+    boot_type: VolumeType | None = None
+    mirror_type_name: str = ""
+    mirror_type: VolumeType | None = None
 
 
 def judge(facts: CloudFacts) -> list[Finding]:
@@ -32,6 +56,8 @@ def judge(facts: CloudFacts) -> list[Finding]:
     return [
         *_server(facts.server),
         *_volumes(facts.server["volumes"]),
+        *_backup(facts),
+        *_mirror_type(facts),
         *_ports(facts.server["ports"]),
         _quota(facts),
         _room(facts),
@@ -106,6 +132,48 @@ def _volumes(volumes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
         )
 
 
+def _backup(facts: CloudFacts) -> Iterator[Finding]:
+    if facts.backup_offered is None:
+        return
+    yield check(
+        "fallback.backup-service",
+        facts.backup_offered,
+        "the fallback is to be a backup, but no cinder-backup service is up",
+        "ask for fallback: snapshot, or have a backup service set up",
+    )
+
+
+def _mirror_type(facts: CloudFacts) -> Iterator[Finding]:
+    """What Cinder would refuse when the mirror is made from a snapshot of the boot volume."""
+    name, wanted, boot = facts.mirror_type_name, facts.mirror_type, facts.boot_type
+    if not name:
+        return
+    known = wanted is not None and wanted.open_to(facts.server["project_id"])
+    yield check(
+        "volume.mirror-type",
+        known,
+        f"there is no volume type {name!r} for this project",
+        "openstack volume type list",
+        subject=name,
+    )
+    if not known or wanted is None or boot is None or boot.id == wanted.id:
+        return
+    yield check(
+        "volume.mirror-type-backend",
+        not wanted.backend or not boot.backend or wanted.backend == boot.backend,
+        f"a snapshot on back end {boot.backend} (type {boot.name}) cannot become a volume on {wanted.backend}",
+        f"choose a type of back end {boot.backend}, or retype the boot volume first",
+        subject=name,
+    )
+    yield check(
+        "volume.mirror-type-encryption",
+        not wanted.encrypted and not boot.encrypted,
+        f"type {boot.name} and type {name} are not encrypted alike",
+        "leave the mirror's type as it is",
+        subject=name,
+    )
+
+
 def _ports(ports: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     yield check(
         "port.one",
@@ -133,14 +201,17 @@ def _ports(ports: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
 def _quota(facts: CloudFacts) -> Finding:
     boot = sum(v["size"] for v in facts.server["volumes"] if v["boot"])
     data = [v for v in facts.server["volumes"] if not v["boot"]] if facts.fallback_data_volumes else []
+    backup = facts.backup_offered is not None
     needed = {
         "instances": 1,
         "cores": facts.server["vcpus"],
         "ram": facts.server["memory"],
         "volumes": 1,
-        "snapshots": _SNAPSHOTS + len(data),
+        "snapshots": (1 if backup else _SNAPSHOTS) + (0 if backup else len(data)),
+        "backups": 1 + len(data) if backup else 0,
+        "backup_gigabytes": boot + sum(v["size"] for v in data) if backup else 0,
         # snapshots count like volumes
-        "gigabytes": boot * (1 + _SNAPSHOTS) + sum(v["size"] for v in data),
+        "gigabytes": boot * (1 + (1 if backup else _SNAPSHOTS)) + (0 if backup else sum(v["size"] for v in data)),
         "port": 2,
     }
     short = [

@@ -6,6 +6,7 @@ from typing import Any
 from liveupdate.model import Job, Resource, StepRow
 from liveupdate.states import FINAL, ResourceState
 
+_STORED = ("volume", "snapshot", "backup")
 _OPEN = (ResourceState.INTENDED, ResourceState.CREATED)
 
 
@@ -32,7 +33,24 @@ def assemble(job: Job, rows: Sequence[StepRow], ledger: Sequence[Resource]) -> d
         "packages": told("user_space", "packages", []),
         "stale_processes": told("user_space", "stale", []),
         "steps": [{"id": row.spec.id, "state": row.state, "seconds": row.seconds} for row in rows],
+        "volumes": [volume(line) for line in ledger if line.kind in _STORED and "size" in line.details],
         "resources": resources(job, ledger),
+    }
+
+
+def volume(line: Resource) -> dict[str, Any]:
+    """Of a mirror's and a fallback's volumes, snapshots and backups: ``size`` in GiB, ``seconds`` of its making (None
+    for a volume that was there before), and how long it is kept."""
+    return {
+        "kind": line.kind,
+        "role": line.role,
+        "cloud_id": line.cloud_id,
+        "size": line.details["size"],
+        "type": line.details.get("type"),
+        "seconds": line.details.get("seconds"),
+        "frozen_ms": line.details.get("frozen_ms"),
+        "state": line.state,
+        "kept_until": line.keep_until and line.keep_until.isoformat(),
     }
 
 

@@ -17,12 +17,14 @@ _STATES = ("ACTIVE", "SHUTOFF")
 class RestoreFacts:
     """``server`` as in the preflight's result; ``statuses``: cloud id of a part → its status, "" if it is gone.
 
-    ``quota_left``: name → how many more, unlimited ones missing. ``data_volumes``: they go back, too.
+    ``stands_for``: cloud id of a copy → the volume whose place its content takes. ``quota_left``: name → how many
+    more, unlimited ones missing. ``data_volumes``: they go back, too.
     """
 
     server: Json
     parts: Sequence[Part]
     statuses: Mapping[str, str]
+    stands_for: Mapping[str, str]
     quota_left: Mapping[str, int]
     made_at: str
     data_volumes: bool = False
@@ -97,7 +99,7 @@ def _fallback(facts: RestoreFacts) -> Iterator[Finding]:
     )
     there = {v["id"]: v for v in facts.server["volumes"]}
     for part in data:
-        volume = there.get(part.volume_id)
+        volume = there.get(facts.stands_for.get(part.cloud_id, ""))
         yield check(
             "fallback.data-volume-there",
             volume is not None and len(volume["servers"]) == 1,

@@ -66,7 +66,21 @@ def _facts(context: StepContext, server: "Server", result: dict[str, Any]) -> Cl
         why_not=room.why_not(),
         host_key=result["host_key"],
         fallback_data_volumes=parameters.get("fallback_data_volumes", False),
+        **_storage(context, result["server"]),
     )
+
+
+def _storage(context: StepContext, server: Json) -> dict[str, Any]:
+    """What is asked of Cinder besides the usual: fields of CloudFacts."""
+    cloud, parameters = context.service_cloud(), context.job.parameters
+    facts: dict[str, Any] = {}
+    if parameters.get("fallback") == "backup":
+        facts["backup_offered"] = cloud.backups.offered()
+    if name := parameters.get("mirror_volume_type"):
+        boot = next((v["type"] for v in server["volumes"] if v["boot"]), "")
+        facts |= {"mirror_type_name": name, "mirror_type": cloud.volume_types.find(name)}
+        facts["boot_type"] = cloud.volume_types.find(boot) if boot else None
+    return facts
 
 
 def _look_into_guest(context: StepContext, result: dict[str, Any]) -> list[Finding]:

@@ -12,6 +12,7 @@ from liveupdate.planning.parts import Part
 from liveupdate.steps.inspect_fallback import parts
 from liveupdate.steps.mirror import ROLE, volume_ready
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
+from liveupdate.steps.replacement import mirror_role
 from liveupdate.steps.resources import make, there, unmake, wait
 
 if TYPE_CHECKING:
@@ -54,13 +55,16 @@ def _sources(context: StepContext) -> dict[str, Part]:
     """role → the copy that its volume is made from."""
     data = context.job.parameters["data_volumes"]
     copies = [p for p in parts(context) if p.kind != "volume" and (p.boot or data)]
-    return {ROLE if p.boot else f"{ROLE}-{p.volume_id[:8]}": p for p in copies}
+    return {mirror_role(_stands_for(context, p), boot=p.boot): p for p in copies}
+
+
+def _stands_for(context: StepContext, part: Part) -> str:
+    return str(context.result("preflight")["stands_for"][part.cloud_id])
 
 
 def _result(context: StepContext, made: dict[str, Any]) -> dict[str, Any]:
     """``instead``: volume on the server now → the one that takes its place."""
-    boot = next(v["id"] for v in context.result("preflight")["server"]["volumes"] if v["boot"])
-    instead = {boot if p.boot else p.volume_id: made[role] for role, p in _sources(context).items()}
+    instead = {_stands_for(context, p): made[role] for role, p in _sources(context).items()}
     return {"volume_id": made[ROLE], "instead": instead}
 
 

@@ -10,7 +10,7 @@ from liveupdate.steps.protocol import StepContext
 #: Server metadata that tells users of Heat and Terraform what happened.
 REPLACES = "liveupdate:replaces"
 #: Metadata of an old volume: the one in its place, and the server.
-_REPLACED_BY, _FALLBACK_OF = "liveupdate:replaced_by", "liveupdate:fallback_of"
+REPLACED_BY, _FALLBACK_OF = "liveupdate:replaced_by", "liveupdate:fallback_of"
 
 
 def take_volume(context: StepContext, server_id: str, volume: dict[str, Any]) -> None:
@@ -20,7 +20,7 @@ def take_volume(context: StepContext, server_id: str, volume: dict[str, Any]) ->
     in this job closes (docs/decisions/0001).
     """
     volumes, role = context.user_cloud().volumes, role_of(volume)
-    line = context.ledger.find("volume", "mirror" if volume["boot"] else f"mirror-{volume['id'][:8]}")
+    line = context.ledger.find("volume", mirror_role(volume["id"], boot=volume["boot"]))
     if line is None:
         return
     volumes.update(line.cloud_id, volume["name"], volume["description"], volume["metadata"])
@@ -31,11 +31,16 @@ def take_volume(context: StepContext, server_id: str, volume: dict[str, Any]) ->
     context.ledger.kept(line)
 
 
+def mirror_role(volume_id: str, *, boot: bool) -> str:
+    """The ledger's role of the volume that takes the place of this one."""
+    return "mirror" if boot else f"mirror-{volume_id[:8]}"
+
+
 def _put_aside(context: StepContext, line: Resource, volume: dict[str, Any], instead: str, server_id: str) -> None:
     volumes = context.user_cloud().volumes
     old = volumes.get(volume["id"])
     if old and not old.servers:
-        told = {_REPLACED_BY: instead, _FALLBACK_OF: server_id, **marks.metadata(line.job_id, line.role)}
+        told = {REPLACED_BY: instead, _FALLBACK_OF: server_id, **marks.metadata(line.job_id, line.role)}
         what = f"{'boot volume' if volume['boot'] else 'data volume'} of {volume['name']} before job {line.job_id}"
         volumes.update(old.id, line.name, what, volume["metadata"] | told)
 

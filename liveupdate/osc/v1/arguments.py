@@ -11,6 +11,18 @@ def add_update(parser: argparse.ArgumentParser) -> None:
         "--kernel", metavar="<package>", default="newest", help="Kernel package, or newest (default), or keep"
     )
     parser.add_argument(
+        "--fallback",
+        choices=("snapshot", "backup"),
+        help="What is kept to return to: snapshots (default), or backups",
+    )
+    parser.add_argument(
+        "--keep-fallback", type=int, metavar="<days>", help="Days that the fallback is kept; 0: not at all"
+    )
+    parser.add_argument("--fallback-data-volumes", action="store_true", help="The fallback holds the data volumes, too")
+    parser.add_argument(
+        "--mirror-type", metavar="<volume-type>", help="Volume type of the new boot volume (default: as it is)"
+    )
+    parser.add_argument(
         "--unit",
         metavar="<unit>[=<handover>]",
         action="append",
@@ -24,6 +36,13 @@ def update(connection: Any, parsed_args: argparse.Namespace) -> dict[str, Any]:
     server = connection.compute.find_server(parsed_args.server, ignore_missing=False)
     asked: dict[str, Any] = {"method": parsed_args.method, "server_id": server.id}
     asked["kernel"] = None if parsed_args.kernel == "keep" else parsed_args.kernel
+    chosen = {
+        "fallback": parsed_args.fallback,
+        "keep_fallback_days": parsed_args.keep_fallback,
+        "fallback_data_volumes": parsed_args.fallback_data_volumes or None,
+        "mirror_volume_type": parsed_args.mirror_type,
+    }
+    asked |= {name: value for name, value in chosen.items() if value is not None}
     if parsed_args.unit:
         asked["units"] = [_unit(given) for given in parsed_args.unit]
     return asked

@@ -1,0 +1,167 @@
+"""A restore in the real engine, on a cloud in memory: killed anywhere it is done; cancelled anywhere, as before."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from liveupdate import methods
+from liveupdate.db import fallbacks, jobs, resources
+from liveupdate.db.session import open_engine, read, write
+from liveupdate.engine.context import Surroundings
+from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.engine.runner import Runner
+from liveupdate.errors import Conflict
+from liveupdate.methods import restore
+from liveupdate.model import Job
+from liveupdate.settings import load
+from liveupdate.states import FINAL, JobState, ResourceState
+from liveupdate.testing.cloud import CloudDouble
+from liveupdate.testing.fallbacks import get, updated, with_fallback
+from liveupdate.testing.jobs import expire_lease, look, make_due, new_job, unreachable
+
+#: Every how many-th of the moments at which a worker can die is tried.
+STRIDE = 3
+
+
+class Killed(BaseException):
+    """kill -9."""
+
+
+@dataclass
+class Site:
+    engine: Engine
+    moments: int = 0
+    fatal: int = -1
+
+    def __post_init__(self) -> None:
+        self.fallback_id = updated(self.engine, data=True)
+        self.world = with_fallback(self.fallback_id)
+        self.before = self.world.seen()
+        self.world.strike = self._strike
+        self.surroundings = Surroundings(
+            load(config_files=[]),
+            lambda job: CloudDouble(self.world, admin=False),  # type: ignore[arg-type,return-value]
+            lambda job: CloudDouble(self.world, admin=True),  # type: ignore[arg-type,return-value]
+            unreachable,
+        )
+
+    def _strike(self, _: str) -> None:
+        self.moments += 1
+        if self.moments == self.fatal:
+            raise Killed
+
+    def accept(self) -> str:
+        source = get(self.engine, self.fallback_id)
+        parameters = restore.parameters(source, data_volumes=True, keep_days=7)
+        new = new_job(
+            server_id=source.server_id,
+            method="restore",
+            parameters=parameters,
+            plan=restore.METHOD.plan(),
+            fallback_id=source.id,
+        )
+        return write(self.engine, lambda connection: fallbacks.begin(connection, source, new))[0].id
+
+    def work(self, job_id: str, until: Callable[[Job], bool]) -> Job:
+        """Workers come as long as they are needed; the one that is killed loses its lease."""
+        for _ in range(100):
+            job, _ = look(self.engine, job_id)
+            if until(job):
+                return job
+            assert job.state not in (JobState.NEEDS_ATTENTION, JobState.UNDO_FAILED), (job.step, job.reason)
+            make_due(self.engine, job_id)
+            claimed = claim_next(self.engine, "worker", 60)
+            assert claimed is not None
+            try:
+                Runner(self.surroundings, methods.steps()).run(Journal(self.engine, claimed.claim, 60), claimed)
+            except Killed:
+                expire_lease(self.engine, job_id)
+        raise AssertionError(f"never ends: {job.state} at {job.step}: {job.reason}")
+
+    def finish(self, job_id: str) -> Job:
+        return self.work(job_id, lambda job: job.state in FINAL)
+
+    def assert_restored(self, job_id: str) -> None:
+        [server] = self.world.servers.values()
+        assert (server.name, server.status, server.locked, server.tags) == ("server", "ACTIVE", False, ("mine",))
+        assert [(p.id, p.device_id) for p in self.world.ports.values()] == [("own-port", server.id)]
+        assert {"snapshot", "data-snapshot"} < set(self.world.snapshots)
+        # from here on both fallbacks are for the server that came back
+        assert {get(self.engine, i).server_id for i in (self.fallback_id, job_id)} == {server.id}
+        self._assert_nothing_open(job_id)
+
+    def assert_as_before(self, job_id: str) -> None:
+        assert self.world.seen() == self.before
+        self._assert_nothing_open(job_id)
+
+    def _assert_nothing_open(self, job_id: str) -> None:
+        with read(self.engine) as connection:
+            lines = resources.of_job(connection, job_id)
+        assert not [r for r in lines if r.state not in (ResourceState.DELETED, ResourceState.KEPT)]
+
+
+@pytest.fixture
+def site(tmp_path: Path, sqlite: Engine) -> Iterator[Callable[..., Site]]:
+    """Makes sites, each with a copy of the empty database."""
+    sqlite.dispose()
+    opened: list[Engine] = []
+
+    def make(fatal: int = -1) -> Site:
+        path = tmp_path / f"{len(opened)}.sqlite"
+        shutil.copy(tmp_path / "liveupdate.sqlite", path)
+        opened.append(open_engine(f"sqlite:///{path}"))
+        return Site(opened[-1], fatal=fatal)
+
+    yield make
+    for engine in opened:
+        engine.dispose()
+
+
+def deaths(make: Callable[..., Site]) -> Iterator[Site]:
+    """A site for each moment that is tried, in which the worker will die then."""
+    counted = make()
+    counted.finish(counted.accept())
+    assert counted.moments > 10 * STRIDE
+    for moment in range(1, counted.moments + 1, STRIDE):
+        yield make(fatal=moment)
+
+
+def test_a_restore_is_done_whenever_its_worker_dies(site: Callable[..., Site]) -> None:
+    for each in deaths(site):
+        job_id = each.accept()
+        assert each.finish(job_id).state == JobState.SUCCEEDED
+        each.assert_restored(job_id)
+
+
+def test_a_cancel_after_the_workers_death_leaves_everything_as_it_was_or_comes_too_late(
+    site: Callable[..., Site],
+) -> None:
+    ends = set()
+    for each in deaths(site):
+        job_id = each.accept()
+        each.work(job_id, lambda job, at=each: at.moments >= at.fatal)  # type: ignore[misc]
+        try:
+            write(each.engine, lambda c, j=job_id: jobs.request_cancel(c, jobs.get(c, j)))  # type: ignore[misc]
+        except Conflict:
+            assert each.finish(job_id).state == JobState.SUCCEEDED
+            each.assert_restored(job_id)
+            ends.add("too late")
+        else:
+            assert each.finish(job_id).state == JobState.CANCELLED
+            each.assert_as_before(job_id)
+            ends.add("cancelled")
+    assert ends == {"cancelled", "too late"}
+
+
+def test_what_a_restore_replaced_can_be_restored_in_its_turn(site: Callable[..., Site]) -> None:
+    here = site()
+    first = here.accept()
+    here.finish(first)
+    here.fallback_id = first
+    again = here.accept()
+    assert here.finish(again).state == JobState.SUCCEEDED
+    here.assert_restored(again)

@@ -1,0 +1,117 @@
+"""The reaper ends fallbacks whose time is over: whole, by whichever worker, whenever it dies."""
+
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy import Engine
+
+from liveupdate import methods
+from liveupdate.db import fallbacks, jobs, resources
+from liveupdate.db.session import read, write
+from liveupdate.engine.context import Surroundings
+from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.engine.runner import Runner
+from liveupdate.model import Job
+from liveupdate.settings import load
+from liveupdate.states import JobState, ResourceState
+from liveupdate.testing.cloud import CloudDouble, World
+from liveupdate.testing.fallbacks import updated, with_fallback
+from liveupdate.testing.jobs import expire_lease, make_due, unreachable
+from liveupdate.worker.reaper import end_fallbacks
+
+
+class Killed(BaseException):
+    """kill -9."""
+
+
+@dataclass
+class Site:
+    engine: Engine
+    world: World
+
+    def work(self) -> Job:
+        """Workers come until the one job there is rests."""
+        for _ in range(20):
+            with read(self.engine) as connection:
+                [job] = jobs.page(connection, project_id=None, filters={"method": "fallback_expire"})
+            if job.state not in (JobState.QUEUED, JobState.RUNNING, JobState.WAITING, JobState.UNDOING):
+                return job
+            make_due(self.engine, job.id)
+            claimed = claim_next(self.engine, "worker", 60)
+            assert claimed is not None
+            # as the service user: the job has no trust
+            service = lambda job: CloudDouble(self.world, admin=True)  # noqa: E731
+            around = Surroundings(load(config_files=[]), unreachable, service, unreachable)  # type: ignore[arg-type]
+            try:
+                Runner(around, methods.steps()).run(Journal(self.engine, claimed.claim, 60), claimed)
+            except Killed:
+                expire_lease(self.engine, job.id)
+        raise AssertionError(f"never ends: {job.state}: {job.reason}")
+
+    def kept(self) -> list[str]:
+        with read(self.engine) as connection:
+            return [f.id for f in fallbacks.page(connection, project_id=None, filters={})]
+
+
+@pytest.fixture
+def site(sqlite: Engine) -> Site:
+    job_id = updated(sqlite, days=-1)
+    return Site(sqlite, with_fallback(job_id))
+
+
+def test_what_is_over_is_ended_once_and_then_there_is_nothing_to_do(site: Site) -> None:
+    assert end_fallbacks(site.engine) == 1
+    assert end_fallbacks(site.engine) == 0
+    job = site.work()
+    assert (job.state, job.user_id, job.trust_id) == (JobState.SUCCEEDED, "", "")
+    assert "snapshot" not in site.world.snapshots
+    assert "old-volume" not in site.world.volumes
+    assert site.kept() == []
+    assert end_fallbacks(site.engine) == 0
+    with read(site.engine) as connection:
+        assert {line.state for line in resources.of_job(connection, job.id)} == {ResourceState.DELETED}
+
+
+def test_what_is_not_over_stays(sqlite: Engine) -> None:
+    updated(sqlite, days=1)
+    assert end_fallbacks(sqlite) == 0
+
+
+def test_a_volume_in_use_keeps_the_whole_fallback_and_is_named(site: Site) -> None:
+    CloudDouble(site.world, admin=True).servers.attach_volume("updated", "old-volume")
+    before = site.world.seen()
+    end_fallbacks(site.engine)
+    job = site.work()
+    assert (job.state, job.code) == (JobState.UNDONE, "live-update.fallback.in-use")
+    assert "old-volume" in job.reason
+    assert site.world.seen() == before
+    assert len(site.kept()) == 1
+    # not at every look of every worker
+    assert end_fallbacks(site.engine) == 0
+
+
+def test_what_cinder_does_not_delete_needs_attention_and_ends_with_a_retry(site: Site) -> None:
+    site.world.stuck["snapshot"] = "available"
+    end_fallbacks(site.engine)
+    job = site.work()
+    assert (job.state, job.code) == (JobState.NEEDS_ATTENTION, "live-update.fallback.not-deleted")
+    assert end_fallbacks(site.engine) == 0
+    site.world.stuck.clear()
+    write(site.engine, lambda connection: jobs.retry(connection, job))
+    assert site.work().state == JobState.SUCCEEDED
+    assert site.kept() == []
+
+
+def test_a_worker_that_dies_anywhere_is_followed_by_one_that_finishes(site: Site) -> None:
+    moments = iter(range(1000))
+    fatal = {1, 3, 4}
+
+    def strike(_: str) -> None:
+        if next(moments) in fatal:
+            raise Killed
+
+    site.world.strike = strike
+    end_fallbacks(site.engine)
+    assert site.work().state == JobState.SUCCEEDED
+    assert site.kept() == []
+    assert "old-volume" not in site.world.volumes
