@@ -3,6 +3,7 @@
 One function per check; each returns one finding, also when all is well: what was checked can be read in a preview.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,7 +11,6 @@ from typing import Any, Protocol
 from liveupdate.model import Finding, Json
 from liveupdate.planning.checks import check
 
-_SNAPSHOTS = 2  # the fallback's and the mirror's
 _DEVICES = ("pci_passthrough:", "resources:VGPU", "resources:PGPU", "accel:")
 
 
@@ -199,27 +199,37 @@ def _ports(ports: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
 
 
 def _quota(facts: CloudFacts) -> Finding:
-    boot = sum(v["size"] for v in facts.server["volumes"] if v["boot"])
-    data = [v for v in facts.server["volumes"] if not v["boot"]] if facts.fallback_data_volumes else []
-    backup = facts.backup_offered is not None
-    needed = {
-        "instances": 1,
-        "cores": facts.server["vcpus"],
-        "ram": facts.server["memory"],
-        "volumes": 1,
-        "snapshots": (1 if backup else _SNAPSHOTS) + (0 if backup else len(data)),
-        "backups": 1 + len(data) if backup else 0,
-        "backup_gigabytes": boot + sum(v["size"] for v in data) if backup else 0,
-        # snapshots count like volumes
-        "gigabytes": boot * (1 + (1 if backup else _SNAPSHOTS)) + (0 if backup else sum(v["size"] for v in data)),
-        "port": 2,
-    }
+    needed = {"instances": 1, "cores": facts.server["vcpus"], "ram": facts.server["memory"], "port": 2}
+    needed |= _storage(facts)
     short = [
         f"{name}: {needed[name]} needed, {left} left"
         for name, left in sorted(facts.quota_left.items())
         if name in needed and left < needed[name]
     ]
     return check("project.quota", not short, "; ".join(short), "raise the project's quota, or free some")
+
+
+def _storage(facts: CloudFacts) -> Counter[str]:
+    """What Cinder counts, in all and by type: the mirror, its snapshot, and the fallback's copies."""
+    # more than one is another check's business
+    boot = [v for v in facts.server["volumes"] if v["boot"]][:1]
+    copied = facts.server["volumes"] if facts.fallback_data_volumes else boot
+    needed: Counter[str] = Counter()
+
+    def count(what: str, volume: Mapping[str, Any], kind: str | None) -> None:
+        for suffix in ("", f"_{kind}"):
+            # snapshots count like volumes
+            needed.update({f"{what}{suffix}": 1, f"gigabytes{suffix}": volume["size"]})
+
+    for volume in boot:
+        count("volumes", volume, facts.mirror_type.name if facts.mirror_type else volume.get("type"))
+        count("snapshots", volume, volume.get("type"))
+    for volume in copied:
+        if facts.backup_offered is None:
+            count("snapshots", volume, volume.get("type"))
+        else:
+            needed.update({"backups": 1, "backup_gigabytes": volume["size"]})
+    return needed
 
 
 def _room(facts: CloudFacts) -> Finding:

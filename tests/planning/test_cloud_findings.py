@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from liveupdate.drivers.cloud.volume_types import VolumeType
 from liveupdate.model import Verdict
 from liveupdate.planning.cloud_findings import CloudFacts, judge
 
@@ -14,6 +15,7 @@ BOOT = {"id": "root", "boot": True, "status": "in-use", "servers": ["original"],
 DATA = {"id": "data", "boot": False, "status": "in-use", "servers": ["original"], "size": 1, "multiattach": True}
 PORT = {"id": "port", "fixed_ips": ["10.0.0.10"], "version": 4, "vnic_type": "normal"}
 SERVER = {
+    "project_id": "mine",
     "status": "ACTIVE",
     "task_state": "",
     "locked": False,
@@ -78,6 +80,50 @@ def test_a_quota_too_small_blocks_with_the_numbers(name: str) -> None:
     facts = replace(FINE, quota_left={**FINE.quota_left, name: FINE.quota_left[name] - 1})
     assert wrong(facts) == {"project.quota": Verdict.BLOCK}
     assert any(name in f.detail for f in judge(facts))
+
+
+def test_the_quota_is_counted_in_all_and_by_volume_type() -> None:
+    types = {"volumes_fast": 0, "gigabytes_slow": 5}
+    facts = changed(lambda s: s["volumes"][0].update(type="slow"))
+    facts = replace(facts, quota_left=types, mirror_type_name="fast", mirror_type=FAST, boot_type=SLOW)
+    [told] = [f.detail for f in judge(facts) if f.code == "project.quota"]
+    assert told == "gigabytes_slow: 6 needed, 5 left; volumes_fast: 1 needed, 0 left"
+
+
+def test_a_fallback_of_backups_counts_as_backups() -> None:
+    facts = replace(FINE, backup_offered=True, quota_left={"snapshots": 1, "gigabytes": 6, "backups": 0})
+    [told] = [f.detail for f in judge(facts) if f.code == "project.quota"]
+    assert told == "backups: 1 needed, 0 left"
+
+
+def test_a_backup_without_a_backup_service_blocks() -> None:
+    assert wrong(replace(FINE, backup_offered=False)) == {"fallback.backup-service": Verdict.BLOCK}
+    assert wrong(replace(FINE, backup_offered=True)) == {}
+
+
+SLOW = VolumeType("1", "slow", "ceph", encrypted=False, project_ids=None)
+FAST = VolumeType("2", "fast", "ceph", encrypted=False, project_ids=None)
+
+
+@pytest.mark.parametrize(
+    ("mirror_type", "code"),
+    [
+        (FAST, None),
+        (SLOW, None),
+        (replace(FAST, backend=""), None),
+        (replace(FAST, project_ids=frozenset({"mine"})), None),
+        (None, "volume.mirror-type"),
+        (replace(FAST, project_ids=frozenset({"another"})), "volume.mirror-type"),
+        (replace(FAST, backend="nfs"), "volume.mirror-type-backend"),
+        (replace(FAST, encrypted=True), "volume.mirror-type-encryption"),
+    ],
+)
+def test_the_mirrors_type_must_be_the_projects_and_on_the_boot_volumes_back_end(
+    mirror_type: VolumeType | None, code: str | None
+) -> None:
+    facts = replace(FINE, mirror_type_name="fast", mirror_type=mirror_type, boot_type=SLOW)
+    assert wrong(facts) == ({code: Verdict.BLOCK} if code else {})
+    assert all(f.remedy for f in judge(facts) if f.verdict == Verdict.BLOCK)
 
 
 def test_no_room_blocks_with_the_reasons() -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from liveupdate.drivers.cloud.volume_types import VolumeType
 from liveupdate.errors import Failed
 from liveupdate.model import JobKind
 from liveupdate.steps import preflight
@@ -109,3 +110,21 @@ def test_a_unit_that_cannot_be_checkpointed_is_offered_a_restart(ready: MemoryCo
     result = preflight.STEP.apply(ready)
     assert [(u["name"], u["handover"]) for u in result["units"]] == [("kv.service", "restart")]
     assert result["verdict"] == "warn"
+
+
+def test_a_type_that_the_mirror_cannot_have_is_found_beforehand(world: World, ready: MemoryContext) -> None:
+    world.volume_types = {
+        "ceph": VolumeType("1", "ceph", "ceph", encrypted=False, project_ids=None),
+        "nfs": VolumeType("2", "nfs", "nfs", encrypted=False, project_ids=None),
+    }
+    ready.job = job(kind=JobKind.PREVIEW, parameters={"mirror_volume_type": "nfs"})
+    blocked = [f["code"] for f in preflight.STEP.apply(ready)["findings"] if f["verdict"] == "block"]
+    assert blocked == ["volume.mirror-type-backend"]
+
+
+def test_a_backup_is_promised_only_where_there_is_a_service_for_it(world: World, ready: MemoryContext) -> None:
+    ready.job = job(kind=JobKind.PREVIEW, parameters={"fallback": "backup"})
+    blocked = [f["code"] for f in preflight.STEP.apply(ready)["findings"] if f["verdict"] == "block"]
+    assert blocked == ["fallback.backup-service"]
+    world.backups = {}
+    assert preflight.STEP.apply(ready)["verdict"] == "ok"

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from liveupdate.drivers.cloud import marks
 from liveupdate.errors import Failed, Retry
+from liveupdate.planning import report
 from liveupdate.states import ResourceState
 from liveupdate.steps import clean_up, release_original
 from liveupdate.steps.protocol import Step
@@ -92,6 +94,43 @@ def test_a_fallback_of_no_days_takes_the_old_boot_volume_with_it() -> None:
     drive(context, *FINISH)
     assert world.snapshots == {}
     assert "root-volume" not in world.volumes
+
+
+def test_the_fallback_is_kept_for_its_days_and_nothing_else_has_an_end() -> None:
+    world, context = opened(keep_fallback_days=3)
+    drive(context, *FINISH)
+    ends = {(r.kind, r.role) for r in context.ledger.lines if r.keep_until}
+    assert ends == {("snapshot", "fallback"), ("volume", "fallback")}
+    old = next(r for r in context.ledger.lines if (r.kind, r.role) == ("volume", "fallback"))
+    assert old.details == {"size": 3, "type": "ceph", "boot": True, "dies": True}
+    assert marks.carries(world.volumes["root-volume"].metadata, context.job.id, "fallback")
+
+
+def test_a_fallback_of_backups_and_a_mirror_of_another_type() -> None:
+    world = with_server()
+    world.backups = {}
+    context = context_of(world)
+    context.job = job(parameters={"fallback": "backup", "mirror_volume_type": "fast", "fallback_data_volumes": True})
+    run_before(context, None)
+    drive(context, *FINISH)
+    assert sorted(b.volume_id for b in world.backups.values()) == ["data-volume", "root-volume"]
+    assert world.snapshots == {}
+    assert world.volumes[context.results["mirror"]["volume_id"]].type == "fast"
+    assert context.ledger.open() == []
+
+
+def test_the_report_tells_sizes_types_and_times_of_what_was_copied() -> None:
+    _, context = opened(mirror_volume_type="fast")
+    drive(context, *FINISH)
+    told = report.assemble(context.job, [], context.ledger.lines)["volumes"]
+    assert [(v["kind"], v["role"], v["size"], v["type"], v["seconds"], v["state"]) for v in told] == [
+        ("snapshot", "fallback", 3, "ceph", 0.5, "kept"),
+        ("snapshot", "mirror", 3, "ceph", 0.5, "deleted"),
+        ("volume", "mirror", 3, "fast", 0.5, "kept"),
+        ("volume", "fallback", 3, "ceph", None, "kept"),
+    ]
+    assert [v["frozen_ms"] for v in told] == [None, 360, None, None]
+    assert [bool(v["kept_until"]) for v in told] == [True, False, False, True]
 
 
 def test_a_boot_volume_that_was_to_outlive_its_server_is_never_deleted() -> None:

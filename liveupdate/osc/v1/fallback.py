@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from osc_lib.cli.format_columns import ListDictColumn
 from osc_lib.command import command
 
 from liveupdate.osc.plugin import client, connection
@@ -17,6 +18,7 @@ _DETAIL = (*_COLUMNS, "original_server_id", "project_id", "parts")
 def _row(fallback: Any, columns: tuple[str, ...]) -> tuple[Any, ...]:
     shown = {
         "server": (fallback.server or {}).get("name") or (fallback.server or {}).get("id"),
+        "parts": ListDictColumn(fallback.parts or []),
         "job": f"{fallback.job['method']} {fallback.job['id']}" if fallback.job else "",
     }
     return tuple(shown[c] if c in shown else getattr(fallback, c) for c in columns)

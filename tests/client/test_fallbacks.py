@@ -1,0 +1,103 @@
+"""The client and the command line of fallbacks against the API, over HTTP."""
+
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import uvicorn
+from keystoneauth1.session import Session
+from keystoneauth1.token_endpoint import Token
+from sqlalchemy import Engine
+
+from liveupdate.api.app import build_app
+from liveupdate.api.auth import authorizer
+from liveupdate.api.services import Services
+from liveupdate.testing.fallbacks import updated
+from tests.api.conftest import SERVER, Cloud, authenticate
+
+with warnings.catch_warnings():
+    # openstacksdk and its libraries warn about each other
+    warnings.simplefilter("ignore")
+    from openstack.connection import Connection
+    from osc_lib.exceptions import CommandError
+
+    from liveupdate.client.proxy import Proxy
+    from liveupdate.osc.v1 import fallback
+
+pytestmark = pytest.mark.filterwarnings("ignore::Warning")
+
+
+@pytest.fixture
+def service(sqlite: Engine) -> Iterator[Proxy]:
+    services = Services(sqlite, authenticate, authorizer(), Cloud(), {}, ("member",), lambda: None)
+    serving = uvicorn.Server(uvicorn.Config(build_app(services), port=0, log_config=None))
+    thread = threading.Thread(target=serving.run)
+    thread.start()
+    while not serving.started:
+        assert thread.is_alive(), "the API did not start"
+        time.sleep(0.01)
+    port = serving.servers[0].sockets[0].getsockname()[1]
+    session = Session(auth=Token(f"http://127.0.0.1:{port}", "member@mine"))
+    proxy = Proxy(session, service_type="live-update", endpoint_override=f"http://127.0.0.1:{port}/v1")
+    # there is no catalog here from which a connection could make it
+    proxy._connection = Connection(session=session)
+    yield proxy
+    session.session.close()
+    serving.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def kept(sqlite: Engine) -> str:
+    return updated(sqlite, project_id="mine", made=SERVER, server_name="web-1")
+
+
+def run(command: Any, service: Proxy, *argv: str) -> Any:
+    """What ``openstack live update …`` shows: column → value, or the rows of a list."""
+    found = SimpleNamespace(compute=SimpleNamespace(find_server=lambda name, **_: SimpleNamespace(id=name)))
+    app = SimpleNamespace(client_manager=SimpleNamespace(live_update=service, sdk_connection=found))
+    made = command(app, None)
+    columns, values = made.take_action(made.get_parser("openstack").parse_args(argv))
+    return values if isinstance(values, list) else dict(zip(columns, values, strict=True))
+
+
+def test_fallbacks_are_listed_and_found_by_their_server(service: Proxy, kept: str) -> None:
+    [row] = run(fallback.ListFallback, service, "--server", SERVER)
+    assert row[:4] == (kept, "web-1", "snapshot", 6)
+    assert run(fallback.ListFallback, service, "--server", "another") == []
+
+
+def test_what_a_fallback_consists_of_is_shown(service: Proxy, kept: str) -> None:
+    shown = run(fallback.ShowFallback, service, kept)
+    assert shown["original_server_id"] == "original"
+    assert [part["cloud_id"] for part in shown["parts"].machine_readable()] == ["snapshot", "old-volume"]
+    assert "cloud_id='snapshot'" in shown["parts"].human_readable()
+
+
+def test_a_server_is_restored_by_one_command(service: Proxy, kept: str) -> None:
+    job = run(fallback.RestoreFallback, service, kept, "--keep-days", "3")
+    assert (job["method"], job["state"], job["server"]) == ("restore", "queued", "web-1")
+    assert job["parameters"]["keep_fallback_days"] == 3
+    assert run(fallback.ListFallback, service)[0][-1] == f"restore {job['id']}"
+    with pytest.raises(CommandError, match=r"live-update\.fallback\.busy") as told:
+        run(fallback.DeleteFallback, service, kept)
+    assert "Remedy: wait for that job to end" in str(told.value)
+
+
+def test_a_fallback_is_ended_early(service: Proxy, kept: str) -> None:
+    job = run(fallback.DeleteFallback, service, kept)
+    assert (job["method"], job["state"]) == ("fallback_expire", "queued")
+
+
+def test_the_checks_of_a_restore_are_a_preview(service: Proxy, kept: str) -> None:
+    preview = service.preview_restore(kept)
+    assert (preview.method, service.get_preview(preview.id).state) == ("restore", "queued")
+
+
+def test_what_is_not_there_is_told(service: Proxy) -> None:
+    with pytest.raises(CommandError, match=r"live-update\.fallback\.not-found"):
+        run(fallback.ShowFallback, service, "99999999-9999-4999-8999-999999999999")
