@@ -111,4 +111,5 @@ def _lock(connection: Connection, host: str) -> int:
                 connection.execute(insert(reserved_hosts).values(host=host, mark=0))
         except IntegrityError:
             connection.execute(queue)
-    return connection.execute(select(reserved_hosts.c.mark).where(row)).scalar_one()
+    mark: int = connection.execute(select(reserved_hosts.c.mark).where(row)).scalar_one()
+    return mark

@@ -20,9 +20,7 @@ class Reservations:
     def mine(self) -> Reservation | None:
         return self._journal.fenced(lambda connection: reservations.get(connection, self._job))
 
-    def take(
-        self, host: str, resources: Mapping[str, int], room: Mapping[str, int], mark: int, seconds: float
-    ) -> bool:
+    def take(self, host: str, resources: Mapping[str, int], room: Mapping[str, int], mark: int, seconds: float) -> bool:
         return self._journal.fenced(
             lambda connection: reservations.take(connection, self._job, host, resources, room, mark, seconds)
         )

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from liveupdate.model import NoData
-from liveupdate.planning.fleet import MEMORY, PROCESSOR, HostFacts
+from liveupdate.planning.fleet import MEMORY, PROCESSOR, HostFacts, Inventory
 from liveupdate.planning.groups import REFUSE, HostGroup
 from liveupdate.planning.policies import POLICIES, Policy, Score
 
@@ -20,6 +20,11 @@ _SCOPE = "aggregate_instance_extra_specs:"
 _OR = "<or>"
 #: Traits that tell which instructions a host's processors have: a moved process may use any of them.
 _INSTRUCTIONS = ("HW_ARCH_", "HW_CPU_", "COMPUTE_ARCH_")
+
+_HELD = "reserved by other jobs"
+_ELSEWHERE = "in another host group"
+#: Hosts that a refusal in one sentence names.
+_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,16 @@ class Choice:
     def why_not(self) -> str:
         return ", ".join(f"{count} × {kind}" for kind, count in sorted(self.refused.items())) or "no host at all"
 
+    def refusal(self) -> str:
+        """Host by host with its numbers, those of other groups only counted."""
+        named = [judged for judged in self.judged if not judged.fit and judged.kind != _ELSEWHERE]
+        told = [f"{judged.host}: {judged.reason}" for judged in named[:_NAMED]]
+        more = len(named) - len(told)
+        elsewhere = len(self.judged) - len(named)
+        told += [f"{more} more"] if more else []
+        told += [f"{elsewhere} {_ELSEWHERE}"] if elsewhere else []
+        return "; ".join(told) or "no host at all"
+
     def as_json(self) -> dict[str, Any]:
         """What explains the choice; stored with the job and shown to operators."""
         return {
@@ -131,6 +146,16 @@ def choose(need: Need, hosts: Sequence[HostFacts], group: HostGroup) -> Choice:
         note=note,
         held_back=not ranked and any(refusal.kind == _HELD for refusal in refusals.values()),
     )
+
+
+def room(host: HostFacts, group: HostGroup, resources: Mapping[str, int]) -> dict[str, int]:
+    """What newcomers may take of each of ``resources``, whatever is held: to the capacity or the group's ceiling."""
+    free = {}
+    for name in resources:
+        inventory = host.inventories.get(name, Inventory(0))
+        ceiling = group.rules.fill_ceiling if name in (*PROCESSOR, MEMORY) else 100
+        free[name] = inventory.capacity * ceiling // 100 - inventory.used
+    return free
 
 
 def _scores(policy: Policy, need: Need, hosts: Sequence[HostFacts]) -> tuple[dict[str, Score], dict[str, str]]:
@@ -172,9 +197,6 @@ class _Refusal:
     told: str = ""
 
 
-_HELD = "reserved by other jobs"
-
-
 def _refusal(need: Need, host: HostFacts, group: HostGroup) -> _Refusal | None:
     """Why the host may not take it; what only time can change (room) is looked at last."""
     looks = (_of_group(host, group), _of_service(host), _of_kind(need, host), _of_neighbours(need, host))
@@ -185,7 +207,7 @@ def _of_group(host: HostFacts, group: HostGroup) -> _Refusal | None:
     if len(host.groups) > 1:
         return _Refusal("in two host groups", f"in two host groups: {', '.join(host.groups)}")
     if group.name not in host.groups:
-        return _Refusal("in another host group", f"in host group {', '.join(host.groups)}")
+        return _Refusal(_ELSEWHERE, f"in host group {', '.join(host.groups)}")
     if group.faults:
         return _Refusal("its host group is set up wrongly", f"its host group: {'; '.join(group.faults)}")
     return None

@@ -5,19 +5,16 @@ finding of verdict block is a failure; a preview just tells it.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from liveupdate.drivers.cloud import host_keys
 from liveupdate.errors import Failed, GuestError
 from liveupdate.model import Finding, JobKind, Json, Verdict
 from liveupdate.planning import estimate, guest_findings, package_findings, units
 from liveupdate.planning.cloud_findings import CloudFacts, judge
-from liveupdate.steps.place import find_room
+from liveupdate.steps.place import outlook_of
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.server_facts import describe
-
-if TYPE_CHECKING:
-    from liveupdate.drivers.cloud.servers import Server
 
 #: Server metadata in which an owner names the units of the workload: "kv.service,web.service".
 UNITS = "liveupdate:units"
@@ -41,7 +38,7 @@ def apply(context: StepContext) -> Json:
         )
     host_key = host_keys.pinned(cloud, server)
     result: dict[str, Any] = {"server": describe(cloud, server), "host_key": host_key, "guest": {}, "units": []}
-    findings = judge(_facts(context, server, result))
+    findings = judge(_facts(context, result))
     if not _blocked(findings):
         findings += _look_into_guest(context, result)
     verdict = _worst(findings)
@@ -56,14 +53,16 @@ def undo(context: StepContext) -> None:
     """Nothing was changed."""
 
 
-def _facts(context: StepContext, server: "Server", result: dict[str, Any]) -> CloudFacts:
+def _facts(context: StepContext, result: dict[str, Any]) -> CloudFacts:
+    """Fills in placement."""
     cloud, parameters = context.service_cloud(), context.job.parameters
-    room = find_room(cloud, server, avoid_same_host=parameters.get("same_host") == "avoid")
+    choice = outlook_of(context, context.reservations.held()).choice
+    result["placement"] = choice.as_json()
     return CloudFacts(
         server=result["server"],
         quota_left=cloud.quotas.left(context.job.project_id),
-        hosts=room.hosts,
-        why_not=room.why_not(),
+        hosts=choice.hosts,
+        why_not=choice.refusal(),
         host_key=result["host_key"],
         fallback_data_volumes=parameters.get("fallback_data_volumes", False),
     )

@@ -61,9 +61,7 @@ class Reservations(Protocol):
 
     def mine(self) -> Reservation | None: ...
 
-    def take(
-        self, host: str, resources: Mapping[str, int], room: Mapping[str, int], mark: int, seconds: float
-    ) -> bool:
+    def take(self, host: str, resources: Mapping[str, int], room: Mapping[str, int], mark: int, seconds: float) -> bool:
         """Hold ``resources`` instead of what was held; False if others were quicker: look again.
 
         ``room``: what is free by Placement, whatever is held; ``mark``: the host's in ``held()``, 0 if left out.

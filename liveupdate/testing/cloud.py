@@ -11,14 +11,17 @@ from itertools import count
 from typing import Any
 
 from liveupdate.drivers.cloud import marks
+from liveupdate.drivers.cloud.aggregates import Aggregate
 from liveupdate.drivers.cloud.hosts import Host
+from liveupdate.drivers.cloud.placement import Amount, Stock
 from liveupdate.drivers.cloud.ports import Link, Port
-from liveupdate.drivers.cloud.servers import AttachedVolume, Flavor, Group, Server
+from liveupdate.drivers.cloud.servers import HOST_FORBIDDEN, AttachedVolume, Flavor, Group, Server
 from liveupdate.drivers.cloud.snapshots import Snapshot
 from liveupdate.drivers.cloud.volumes import Volume
-from liveupdate.errors import Failed
+from liveupdate.errors import Failed, Retry
 
 FLAVOR = Flavor("guest", 2, 1024, 0, 0, {})
+PLENTY = Stock({name: (Amount(1 << 20, 0, 1.0, 0),) for name in ("VCPU", "MEMORY_MB")}, frozenset())
 
 
 @dataclass
@@ -31,6 +34,14 @@ class World:
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     ports: dict[str, Port] = field(default_factory=dict)
     hosts: list[Host] = field(default_factory=list)
+    aggregates: dict[int, Aggregate] = field(default_factory=dict)
+    #: Host → what Placement says of it.
+    stocks: dict[str, Stock] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
+    #: Host → the fault of every server that is asked for there.
+    faults: dict[str, str] = field(default_factory=dict)
+    #: Nova's policy lets the service name a host.
+    host_may_be_named: bool = True
     strike: Callable[[str], None] = lambda moment: None
     _ids: Any = field(default_factory=lambda: count(1))
 
@@ -120,7 +131,7 @@ def port(identifier: str, address: str, **changes: Any) -> Port:
 
 def with_server() -> World:
     """A world with one server, "original": boot volume, one multiattach data volume, one port, a second host."""
-    world = World(hosts=[Host("host1", "nova", True, {}), Host("host2", "nova", True, {})])
+    world = World(hosts=[Host(name, provider_id=name) for name in ("host1", "host2")])
     world.servers["original"] = server("original")
     world.volumes["root-volume"] = volume("root-volume", bootable=True)
     world.volumes["data-volume"] = volume("data-volume", multiattach=True)
@@ -144,6 +155,7 @@ class CloudDouble:
         self.flavors = Flavors()
         self.keypairs = Keypairs()
         self.hosts = Hosts(world)
+        self.aggregates = Aggregates(world)
         self.placement = Placement(world)
         self.volumes = Volumes(world)
         self.snapshots = Snapshots(world)
@@ -178,19 +190,26 @@ class Servers(_Verbs):
         return ""
 
     def groups(self, ids: Sequence[str]) -> list[Group]:
-        return []
+        return [self.world.groups[i] for i in ids]
 
     def volumes(self, server_id: str) -> list[AttachedVolume]:
         return list(self.world.attached.get(server_id, {}).values())
 
-    def create(self, body: Mapping[str, Any], hints: Mapping[str, str]) -> str:
+    def create(self, body: Mapping[str, Any], hints: Mapping[str, str], host: str = "") -> str:
         def work() -> str:
+            if host and not self.world.host_may_be_named:
+                raise Failed("no host may be named", code=HOST_FORBIDDEN)
             identifier = self.world.new_id("server")
+            # without a name, Nova's choice
+            at = host or self.world.hosts[-1].name
+            fault = self.world.faults.get(at, "")
             self.world.servers[identifier] = server(
                 identifier,
                 name=body["name"],
                 hostname=body["hostname"],
-                host="host2",
+                host="" if fault else at,
+                status="ERROR" if fault else "ACTIVE",
+                fault=fault,
                 metadata=dict(body["metadata"]),
                 tags=tuple(body["tags"]),
             )
@@ -417,12 +436,65 @@ class Keypairs:
 
 class Hosts(_Verbs):
     def list(self) -> list[Host]:
-        return self.world.hosts
+        servers = self.world.servers.values()
+        return [replace(h, servers=tuple(s.id for s in servers if s.host == h.name)) for h in self.world.hosts]
+
+
+class Aggregates(_Verbs):
+    def list(self) -> list[Aggregate]:
+        return list(self.world.aggregates.values())
+
+    def create(self, name: str) -> int:
+        def work() -> int:
+            if any(a.name == name for a in self.world.aggregates.values()):
+                raise Retry(3.0, f"aggregate {name} exists", code="live-update.cloud.conflict")
+            made = Aggregate(len(self.world.aggregates) + 1, name, (), {})
+            self.world.aggregates[made.id] = made
+            return made.id
+
+        return int(self._do("create_aggregate", work))
+
+    def set_metadata(self, aggregate_id: int, metadata: Mapping[str, str]) -> None:
+        def work() -> None:
+            found = self.world.aggregates[aggregate_id]
+            self.world.aggregates[aggregate_id] = replace(found, metadata={**found.metadata, **metadata})
+
+        self._do("set_aggregate_metadata", work)
+
+    def add_host(self, aggregate_id: int, host: str) -> None:
+        def work() -> None:
+            if host not in {h.name for h in self.world.hosts}:
+                raise Failed(f"no host {host}", code="live-update.cloud.not-found")
+            found = self.world.aggregates[aggregate_id]
+            self.world.aggregates[aggregate_id] = replace(found, hosts=(*found.hosts, host))
+
+        self._do("add_host", work)
+
+    def remove_host(self, aggregate_id: int, host: str) -> None:
+        def work() -> None:
+            found = self.world.aggregates[aggregate_id]
+            self.world.aggregates[aggregate_id] = replace(found, hosts=tuple(h for h in found.hosts if h != host))
+
+        self._do("remove_host", work)
+
+    def delete(self, aggregate_id: int) -> None:
+        self._do("delete_aggregate", lambda: self.world.aggregates.pop(aggregate_id, None))
 
 
 class Placement(_Verbs):
-    def candidates(self, resources: Mapping[str, int], required: Sequence[str] = ()) -> list[str]:
-        return [h.name for h in self.world.hosts]
+    """Hosts that World.stocks does not name have plenty."""
+
+    def offers(self, query: Mapping[str, str]) -> dict[str, Stock]:
+        asked = {name: int(n) for name, _, n in (part.partition(":") for part in query["resources"].split(","))}
+        stocks = {host.provider_id: self.stock(host.provider_id) for host in self.world.hosts}
+        return {p: s for p, s in stocks.items() if all(_free(s, name) >= n for name, n in asked.items())}
+
+    def stock(self, provider_id: str) -> Stock:
+        return self.world.stocks.get(provider_id, PLENTY)
+
+
+def _free(stock: Stock, name: str) -> int:
+    return sum(int((a.total - a.reserved) * a.ratio) - a.used for a in stock.amounts.get(name, ()))
 
 
 class Quotas:

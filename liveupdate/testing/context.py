@@ -87,9 +87,7 @@ class MemoryReservations:
     def mine(self) -> Reservation | None:
         return self.own
 
-    def take(
-        self, host: str, resources: Mapping[str, int], room: Mapping[str, int], mark: int, seconds: float
-    ) -> bool:
+    def take(self, host: str, resources: Mapping[str, int], room: Mapping[str, int], mark: int, seconds: float) -> bool:
         self.before("take")
         held = self.others.get(host, Held())
         if held.mark != mark or any(n > room.get(k, 0) - held.resources.get(k, 0) for k, n in resources.items()):
