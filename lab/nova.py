@@ -79,6 +79,7 @@ def configure() -> None:
             "serial_console": {"enabled": False},
             "compute": {"live_migration_wait_for_vif_plug": False},
             **oslo.shared("nova", "compute"),
+            "oslo_policy": {**oslo.POLICY, "policy_file": ETC / "policy.yaml"},
         },
     )
 
