@@ -10,7 +10,8 @@ SERVICE_TYPE = "live-update"
 HEADER = "OpenStack-API-Version"
 
 VERSIONS = (
-    "1.0",  # jobs (create, list, show, steps, events, resources, report, actions), previews, methods
+    "1.0",  # jobs (create, list, show, steps, events, resources, report, actions), previews, methods;
+    #         host groups, placements
 )
 MINIMUM, MAXIMUM = VERSIONS[0], VERSIONS[-1]
 

@@ -18,14 +18,17 @@ from liveupdate.worker.main import Worker
 
 
 def services(settings: Settings, engine: Engine, nudge: Callable[[], None]) -> Services:
+    clouds = Clouds(settings.cloud.name)
     return Services(
         engine=engine,
         authenticate=authenticator(settings.cloud.name),
         authorize=authorizer(),
-        cloud=CallersCloud(Clouds(settings.cloud.name)),
+        cloud=CallersCloud(clouds),
         methods=methods.load(),
         trust_roles=settings.cloud.trust_roles,
         nudge=nudge,
+        infrastructure=clouds.infrastructure,
+        metrics=metrics.make(settings.metrics),
     )
 
 

@@ -4,8 +4,8 @@ from itertools import chain
 
 from oslo_policy import policy
 
-from liveupdate.policies import jobs, methods, previews
+from liveupdate.policies import host_groups, jobs, methods, placements, previews
 
 
 def list_rules() -> list[policy.DocumentedRuleDefault]:
-    return list(chain(jobs.RULES, methods.RULES, previews.RULES))
+    return list(chain(host_groups.RULES, jobs.RULES, methods.RULES, placements.RULES, previews.RULES))

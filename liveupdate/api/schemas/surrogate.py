@@ -19,6 +19,7 @@ Kernel = Annotated[str, StringConstraints(pattern=r"^(newest|linux-image-[a-z0-9
 Package = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.+-]{1,100}$")]
 UnitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:_.@-]{1,200}\.service$")]
 AbsolutePath = Annotated[str, Field(max_length=4096), AfterValidator(_absolute)]
+HostGroupName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -67,3 +68,5 @@ class Parameters(Strict):
     soak_seconds: Annotated[int, Field(ge=0, le=86400)] = 0
     keep_fallback_days: Annotated[int, Field(ge=0, le=3650)] | None = None
     fallback_data_volumes: bool = False
+    #: None: the one of the server's host.
+    host_group: HostGroupName | None = None

@@ -2,6 +2,14 @@
 
 from fastapi import APIRouter
 
-from liveupdate.api.v1 import actions, jobs, methods, parts, previews
+from liveupdate.api.v1 import actions, host_groups, jobs, methods, parts, placements, previews
 
-ROUTERS: tuple[APIRouter, ...] = (jobs.router, parts.router, actions.router, previews.router, methods.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    jobs.router,
+    parts.router,
+    actions.router,
+    previews.router,
+    methods.router,
+    host_groups.router,
+    placements.router,
+)
