@@ -197,10 +197,19 @@ class _Refusal:
     told: str = ""
 
 
+def suits(need: Need, host: HostFacts, group: HostGroup) -> bool:
+    """Whether the host may take it if only it had the room."""
+    return _unfit(need, host, group) is None
+
+
 def _refusal(need: Need, host: HostFacts, group: HostGroup) -> _Refusal | None:
     """Why the host may not take it; what only time can change (room) is looked at last."""
+    return _unfit(need, host, group) or _of_room(need, host, group)
+
+
+def _unfit(need: Need, host: HostFacts, group: HostGroup) -> _Refusal | None:
     looks = (_of_group(host, group), _of_service(host), _of_kind(need, host), _of_neighbours(need, host))
-    return next((found for found in looks if found), None) or _of_room(need, host, group)
+    return next((found for found in looks if found), None)
 
 
 def _of_group(host: HostFacts, group: HostGroup) -> _Refusal | None:
