@@ -140,7 +140,8 @@ class Resource:
     """One line of the ledger: a cloud object made by a job.
 
     ``name`` is deterministic for (job, role); the object carries the tag or metadata ``liveupdate:<job>:<role>``.
-    ``kind``: server, volume, snapshot, port, attachment, interface, trust, lock, metadata, address_pair.
+    ``kind``: server, volume, snapshot, port, attachment, interface, trust, lock, metadata, address_pair,
+    migration (of a neighbour that makes room).
     """
 
     id: int

@@ -56,6 +56,9 @@ class Ledger:
     def open(self) -> list[Resource]:
         return [r for r in self._journal.resources() if r.state in _OPEN]
 
+    def past(self, kind: str) -> list[Resource]:
+        return [r for r in self._journal.resources() if r.kind == kind and r.state not in _OPEN]
+
 
 class Context:
     """See steps/protocol.py: StepContext. One for each call of a step."""

@@ -17,6 +17,9 @@ from liveupdate.planning.placement import Need, room, suits
 MOST = 4
 #: Neighbours of one host that are weighed, the largest and the cheapest; without a bound it could take for ever.
 _WEIGHED = 24
+#: An owner's word for its server, as metadata or tag: move, restart, notify or never.
+_ACTION = "liveupdate:action"
+_DEVICES = ("pci_passthrough:", "resources:VGPU", "resources:PGPU", "accel:")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,29 @@ class Neighbour:
     def cost(self) -> int:
         """MiB to copy."""
         return self.need.resources.get(MEMORY, 0)
+
+
+def why_fixed(
+    status: str,
+    task_state: str,
+    locked: bool,
+    metadata: Mapping[str, str],
+    tags: Sequence[str],
+    extra_specs: Mapping[str, str],
+) -> str:
+    """Why a server may not be moved away for another one's sake; "" if it may."""
+    devices = sorted(key for key in extra_specs if key.startswith(_DEVICES))
+    never = metadata.get(_ACTION) == "never" or f"{_ACTION}=never" in tags
+    reasons = (
+        (locked, "it is locked"),
+        (never, "its owner says never"),
+        (any(tag.startswith("liveupdate:") for tag in tags), "it belongs to a live update"),
+        (status != "ACTIVE", f"it is {status}"),
+        (bool(task_state), f"Nova is at work on it: {task_state}"),
+        (bool(devices), f"it holds devices of its host: {', '.join(devices)}"),
+        (extra_specs.get("hw:cpu_policy") in ("dedicated", "mixed"), "its processors are pinned"),
+    )
+    return next((reason for applies, reason in reasons if applies), "")
 
 
 @dataclass(frozen=True)

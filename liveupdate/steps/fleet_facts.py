@@ -14,8 +14,9 @@ from liveupdate.planning import demand, groups
 from liveupdate.planning.demand import Demand
 from liveupdate.planning.fleet import NO_SOURCE, HostFacts, Inventory
 from liveupdate.planning.groups import HostGroup
-from liveupdate.planning.placement import Choice, Need, choose, room
+from liveupdate.planning.placement import Choice, Need, choose, room, suits
 from liveupdate.planning.policies import POLICIES
+from liveupdate.planning.room import Neighbour, why_fixed
 
 if TYPE_CHECKING:
     from liveupdate.drivers.cloud import Cloud
@@ -57,6 +58,29 @@ def look(cloud: "Cloud", metrics: "Source", held: Mapping[str, Held], server: "S
     need = _need(cloud, server, asked, wish, next((f.traits for f in facts if f.name == server.host), frozenset()))
     free = {fact.name: room(fact, group, need.resources) for fact in facts}
     return Outlook(choose(need, facts, group), need, group, facts, free)
+
+
+def neighbours(cloud: "Cloud", outlook: Outlook, stuck: Mapping[str, str]) -> list[Neighbour]:
+    """The servers on the hosts that would suit; ``stuck``: server id → why it is not to be moved, besides its own."""
+    found = []
+    for host in outlook.facts:
+        if not suits(outlook.need, host, outlook.group):
+            continue
+        for server in cloud.servers.on_host(host.name):
+            need = _need(cloud, server, _demand(cloud, server), Wish(), host.traits, alone=True)
+            ours = "it is the one to be updated" if server.id == outlook.need.server_id else ""
+            apart = {g.id for g in cloud.servers.groups(server.server_groups) if g.policy == "anti-affinity"}
+            fixed = why_fixed(
+                server.status,
+                server.task_state,
+                server.locked,
+                server.metadata,
+                server.tags,
+                server.flavor.extra_specs,
+            )
+            why_not = ours or stuck.get(server.id, "") or fixed
+            found.append(Neighbour(server.id, server.name, host.name, need, why_not, frozenset(apart)))
+    return found
 
 
 def _group(all_groups: Sequence[HostGroup], name: str) -> HostGroup:
@@ -136,9 +160,12 @@ def _inventory(amounts: Sequence["Amount"]) -> Inventory:
 # -- what the server asks for ------------------------------------------------------------------------------------------
 
 
-def _need(cloud: "Cloud", server: "Server", asked: Demand, wish: Wish, instructions: frozenset[str]) -> Need:
+def _need(
+    cloud: "Cloud", server: "Server", asked: Demand, wish: Wish, instructions: frozenset[str], *, alone: bool = False
+) -> Need:
+    """``alone``: the server itself moves, rather than a twin of it being made."""
     its_groups = cloud.servers.groups(server.server_groups)
-    near = [(group, _hosts_of(cloud, group)) for group in its_groups]
+    near = [(group, _hosts_of(cloud, group, server.id if alone else "")) for group in its_groups]
     soft: Counter[str] = Counter()
     for group, hosts in near:
         if group.policy.startswith("soft-"):
@@ -168,7 +195,7 @@ def _need(cloud: "Cloud", server: "Server", asked: Demand, wish: Wish, instructi
     )
 
 
-def _hosts_of(cloud: "Cloud", group: "Group") -> Counter[str]:
-    """host → members of the server group there, the original too: to Nova its twin is one more member."""
-    found = [cloud.servers.get(member) for member in group.members]
+def _hosts_of(cloud: "Cloud", group: "Group", but: str) -> Counter[str]:
+    """host → members of the server group there, also the original: to Nova its twin is one more member."""
+    found = [cloud.servers.get(member) for member in group.members if member != but]
     return Counter(server.host for server in found if server and server.host)

@@ -1,7 +1,9 @@
 """Choose the surrogate's host by its host group's policy, and reserve the room there.
 
 The room is held in our database until Nova has taken it (provision), so that two jobs do not both count on the last of
-it. If all that is missing is held by other jobs, it waits: they may give it back. Undo: give back what is held.
+it. If all that is missing is held by other jobs, it waits: they may give it back; if nothing is, and the group allows
+it, neighbours are moved away (making_room.py). Undo: give back what is held, and stop a move that is under way;
+neighbours that have moved stay where they are.
 """
 
 from collections.abc import Mapping
@@ -11,6 +13,7 @@ from liveupdate.errors import Failed, Refused, Retry
 from liveupdate.model import Held, Json
 from liveupdate.planning.placement import Choice
 from liveupdate.steps.fleet_facts import Outlook, Wish, look
+from liveupdate.steps.making_room import make_room, stop_moving, wait_for_move
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 
 #: Seconds that room is held: from the choice to Nova's claim it is much less.
@@ -30,6 +33,7 @@ def apply(context: StepContext) -> Json:
 
 def undo(context: StepContext) -> None:
     context.reservations.release()
+    stop_moving(context)
 
 
 def reserve(context: StepContext) -> dict[str, Any]:
@@ -37,12 +41,15 @@ def reserve(context: StepContext) -> dict[str, Any]:
 
     Raises Failed if no host can take it, Retry if one could without what other jobs hold.
     """
+    wait_for_move(context)
     for _ in range(_LOOKS):
         held = context.reservations.held()
         outlook = outlook_of(context, held)
         choice = outlook.choice
+        if choice.held_back:
+            raise Retry(5.0, f"waits for room that other jobs hold: {choice.why_not()}", counts=False)
         if not choice.hosts:
-            raise _no_room(choice)
+            raise make_room(context, outlook) if outlook.group.rules.make_room else _no_room(choice)
         best = choice.hosts[0]
         mark = held.get(best, Held()).mark
         if context.reservations.take(best, outlook.need.resources, outlook.room[best], mark, HOLD):
@@ -74,9 +81,7 @@ def outlook_of(context: StepContext, held: Mapping[str, Held]) -> Outlook:
         raise Failed(error.detail, user_fault=True, code=error.code, remedy=error.remedy) from error
 
 
-def _no_room(choice: Choice) -> Failed | Retry:
-    if choice.held_back:
-        return Retry(5.0, f"waits for room that other jobs hold: {choice.why_not()}", counts=False)
+def _no_room(choice: Choice) -> Failed:
     return Failed(
         f"no host of group {choice.group} can take the surrogate: {choice.refusal()}",
         code="live-update.placement.no-room",
@@ -84,4 +89,4 @@ def _no_room(choice: Choice) -> Failed | Retry:
     )
 
 
-STEP = Step("place", "Choose a host and reserve room there", probe, apply, undo)
+STEP = Step("place", "Choose a host and reserve room there", probe, apply, undo, timeout=7200)

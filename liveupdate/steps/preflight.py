@@ -12,6 +12,7 @@ from liveupdate.errors import Failed, GuestError
 from liveupdate.model import Finding, JobKind, Json, Verdict
 from liveupdate.planning import estimate, guest_findings, package_findings, units
 from liveupdate.planning.cloud_findings import CloudFacts, judge
+from liveupdate.steps.making_room import way_to_room
 from liveupdate.steps.place import outlook_of
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.server_facts import describe
@@ -56,13 +57,16 @@ def undo(context: StepContext) -> None:
 def _facts(context: StepContext, result: dict[str, Any]) -> CloudFacts:
     """Fills in placement."""
     cloud, parameters = context.service_cloud(), context.job.parameters
-    choice = outlook_of(context, context.reservations.held()).choice
-    result["placement"] = choice.as_json()
+    # what other jobs hold for minutes is no reason to refuse: place waits for it
+    outlook = outlook_of(context, {})
+    choice, way = outlook.choice, way_to_room(context, outlook)
+    result["placement"] = choice.as_json() | {"moves": [move.as_json() for move in way.moves] if way else []}
     return CloudFacts(
         server=result["server"],
         quota_left=cloud.quotas.left(context.job.project_id),
-        hosts=choice.hosts,
-        why_not=choice.refusal(),
+        hosts=choice.hosts or ((way.host,) if way and way.host else ()),
+        why_not=(way and way.why_not) or choice.refusal(),
+        moves=[f"{move.name} from {move.origin} to {move.target}" for move in way.moves] if way else (),
         host_key=result["host_key"],
         fallback_data_volumes=parameters.get("fallback_data_volumes", False),
     )

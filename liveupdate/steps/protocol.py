@@ -52,6 +52,9 @@ class Ledger(Protocol):
     def open(self) -> list[Resource]:
         """Every line that is intended or created."""
 
+    def past(self, kind: str) -> list[Resource]:
+        """Every line of this kind that is closed: deleted, or kept on purpose."""
+
 
 class Reservations(Protocol):
     """Room on hosts that this job and others have asked for until Nova has taken it. Each write is fenced."""

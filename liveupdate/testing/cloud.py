@@ -40,6 +40,8 @@ class World:
     groups: dict[str, Group] = field(default_factory=dict)
     #: Host → the fault of every server that is asked for there.
     faults: dict[str, str] = field(default_factory=dict)
+    slow: set[str] = field(default_factory=set)
+    unmovable: set[str] = field(default_factory=set)
     #: Nova's policy lets the service name a host.
     host_may_be_named: bool = True
     strike: Callable[[str], None] = lambda moment: None
@@ -254,6 +256,34 @@ class Servers(_Verbs):
 
     def reboot(self, server_id: str) -> None:
         self._do("reboot_server", lambda: self._set(server_id, task_state="reboot_started"))
+
+    def on_host(self, host: str) -> list[Server]:
+        return [s for s in self.world.servers.values() if s.host == host]
+
+    def live_migrate(self, server_id: str, host: str) -> None:
+        """At once, but for those in World.slow (which go on until they are stopped) and World.unmovable."""
+
+        def work() -> None:
+            if server_id in self.world.slow:
+                self._set(server_id, status="MIGRATING")
+            elif server_id not in self.world.unmovable:
+                self._move(server_id, host)
+
+        self._do("live_migrate", work)
+
+    def _move(self, server_id: str, host: str) -> None:
+        """With what it has allocated."""
+        found = self.world.servers[server_id]
+        asked = {"VCPU": found.flavor.vcpus, "MEMORY_MB": found.flavor.memory}
+        for name, sign in ((found.host, -1), (host, 1)):
+            if name in self.world.stocks:
+                amounts = self.world.stocks[name].amounts
+                changed = {k: (replace(a[0], used=a[0].used + sign * asked.get(k, 0)),) for k, a in amounts.items()}
+                self.world.stocks[name] = replace(self.world.stocks[name], amounts=changed)
+        self._set(server_id, host=host)
+
+    def stop_migration(self, server_id: str) -> None:
+        self._do("stop_migration", lambda: self._set(server_id, status="ACTIVE"))
 
     def lock(self, server_id: str, reason: str) -> None:
         self._do("lock_server", lambda: self._set(server_id, locked=True, locked_reason=reason))

@@ -67,6 +67,9 @@ class MemoryLedger:
     def open(self) -> list[Resource]:
         return [r for r in self.lines if r.state in _OPEN]
 
+    def past(self, kind: str) -> list[Resource]:
+        return [r for r in self.lines if r.kind == kind and r.state not in _OPEN]
+
     def _put(self, line: Resource) -> Resource:
         self.lines[line.id - 1] = line
         return line

@@ -105,6 +105,12 @@ class Servers:
             found = [_server(s) for s in self._compute.servers(details=True, tags=tag)]
         return found[0] if found else None
 
+    def on_host(self, host: str) -> list[Server]:
+        """Of every project. Administrators only."""
+        with calling(f"list the servers of host {host}"):
+            listed = self._compute.servers(details=True, all_projects=True, host=host)
+            return [server for server in map(_server, listed) if server.host == host]
+
     def states(self) -> dict[str, str]:
         """Server id → "STATUS/task_state" of every server of every project: the shared look of all waiting jobs."""
         with calling("list the servers"):
@@ -148,6 +154,24 @@ class Servers:
         """Ask the guest to shut down and start it anew; pull the plug if it does not."""
         with calling(f"reboot server {server_id}"):
             self._compute.reboot_server(server_id, "SOFT")
+
+    def live_migrate(self, server_id: str, host: str) -> None:
+        """Answers long before it has moved; Nova's scheduler judges the host."""
+        body = {"os-migrateLive": {"host": host, "block_migration": "auto"}}
+        with calling(f"move server {server_id} to host {host}"):
+            raise_from_response(self._compute.post(f"/servers/{server_id}/action", json=body, microversion="2.96"))
+
+    def stop_migration(self, server_id: str) -> None:
+        """It stays where it is; nothing happens if it does not move."""
+        path = f"/servers/{server_id}/migrations"
+        with calling(f"stop the migration of server {server_id}"):
+            answer = self._compute.get(path, microversion="2.96")
+            raise_from_response(answer)
+            for migration in answer.json()["migrations"]:
+                stopped = self._compute.delete(f"{path}/{migration['id']}", microversion="2.96")
+                # 400: it has ended meanwhile, or is at its very end
+                if stopped.status_code not in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND):
+                    raise_from_response(stopped)
 
     def lock(self, server_id: str, reason: str) -> None:
         with calling(f"lock server {server_id}"):
