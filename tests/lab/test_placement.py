@@ -15,9 +15,10 @@ import pytest
 from lab import settings as lab
 from liveupdate.api.host_groups import HostGroups
 from liveupdate.drivers.cloud import Clouds
-from liveupdate.errors import Conflict, Retry
+from liveupdate.errors import Conflict, Failed, Retry
 from liveupdate.model import Json, NoData, Utilization
 from liveupdate.planning.groups import Rules
+from liveupdate.states import ResourceState
 from liveupdate.steps import place, provision
 from liveupdate.steps.protocol import Step
 from liveupdate.steps.server_facts import describe
@@ -283,6 +284,14 @@ def test_the_surrogate_lands_on_the_host_that_the_policy_names(
     assert provision.STEP.probe(context).done
 
 
+@pytest.mark.usefixtures("neighbours")
+def test_the_servers_of_a_host_are_found(admin: Any, groups: HostGroups) -> None:
+    servers = Clouds("liveupdate").infrastructure("").servers
+    for number, kinds in NEIGHBOURS.items():
+        there = [s.flavor.name for s in servers.on_host(HOSTS[number]) if s.name == f"{NAME}-neighbour"]
+        assert sorted(there) == sorted(kinds)
+
+
 @pytest.mark.usefixtures("group")
 def test_when_nova_refuses_the_next_best_host_is_tried(admin: Any, context: MemoryContext) -> None:
     first = _drive(context, place.STEP)["host"]
@@ -295,3 +304,59 @@ def test_when_nova_refuses_the_next_best_host_is_tried(admin: Any, context: Memo
         admin.compute.enable_service(service)
     assert list(made["refused"]) == [first]
     assert admin.compute.get_server(made["server_id"]).compute_host == made["host"] != first
+
+
+# -- room --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ten(admin: Any) -> Iterator[str]:
+    """A flavor of ten processors, for simulated hosts."""
+    made = admin.compute.create_flavor(name=f"{NAME}-ten", vcpus=10, ram=64, disk=1)
+    admin.compute.create_flavor_extra_specs(made, {"aggregate_instance_extra_specs:hypervisor": "fake"})
+    yield made.id
+    admin.compute.delete_flavor(made)
+
+
+@pytest.fixture
+def crowd(admin: Any, ten: str) -> Iterator[list[str]]:
+    """Three servers of ten processors on each of the last two hosts."""
+    image = admin.image.find_image("tiny", ignore_missing=False).id
+    made = [
+        admin.compute.create_server(name=f"{NAME}-crowd", image_id=image, flavor_id=ten, networks="none", host=host)
+        for host in HOSTS[-2:]
+        for _ in range(3)
+    ]
+    for server in made:
+        admin.compute.wait_for_server(server, interval=0.5, wait=120)
+    yield [server.id for server in made]
+    for server in made:
+        admin.compute.delete_server(server)
+    for server in made:
+        admin.compute.wait_for_delete(server, interval=0.5, wait=60)
+
+
+def test_a_full_group_makes_room_and_the_surrogate_lands_there(
+    admin: Any, groups: HostGroups, group: str, context: MemoryContext, crowd: list[str]
+) -> None:
+    for host in HOSTS[1:-2]:
+        groups.remove_host(group, host)
+    # 3 % of the 1024 processors of a simulated host are 30
+    groups.update(group, {"fill_ceiling": 3})
+    context.job = job(
+        id=context.job.id,
+        server_id=context.job.server_id,
+        project_id=context.job.project_id,
+        trust_id=context.job.trust_id,
+        parameters={"same_host": "avoid"},
+    )
+    with pytest.raises(Failed, match="the group's ceiling is 3 %"):
+        place.STEP.apply(context)
+    groups.update(group, {"make_room": True})
+    placed = _drive(context, place.STEP)
+    assert placed["host"] in HOSTS[-2:]
+    [line] = context.ledger.lines
+    assert (line.state, line.details["to"]) == (ResourceState.KEPT, HOSTS[0])
+    assert admin.compute.get_server(line.details["server_id"]).compute_host == HOSTS[0]
+    assert admin.compute.get_server(_drive(context, provision.STEP)["server_id"]).compute_host == placed["host"]
+    assert line.details["server_id"] in crowd

@@ -108,8 +108,8 @@ class Servers:
     def on_host(self, host: str) -> list[Server]:
         """Of every project. Administrators only."""
         with calling(f"list the servers of host {host}"):
-            listed = self._compute.servers(details=True, all_projects=True, host=host)
-            return [server for server in map(_server, listed) if server.host == host]
+            # under the name "host" openstacksdk filters by another field, and finds nothing
+            return [_server(s) for s in self._compute.servers(details=True, all_projects=True, compute_host=host)]
 
     def states(self) -> dict[str, str]:
         """Server id → "STATUS/task_state" of every server of every project: the shared look of all waiting jobs."""
