@@ -19,4 +19,8 @@ class Placement(resource.Resource):
     note = resource.Body("note")
     #: Of every host: host, verdict, reason, score.
     hosts = resource.Body("hosts", type=list)
+    #: Neighbours that would be moved, or were, to make room: name, from, to.
+    moves = resource.Body("moves", type=list)
+    #: Why no host can take it; "" if one can.
+    why_not = resource.Body("why_not")
     refused_by_nova = resource.Body("refused_by_nova", type=dict)

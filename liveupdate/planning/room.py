@@ -101,6 +101,9 @@ def plan(need: Need, hosts: Sequence[HostFacts], group: HostGroup, neighbours: I
     best: tuple[int, int] | None = None
     found = RoomPlan("", ())
     for host in suitable:
+        if not host.offered and all(amount <= 0 for amount in _short(need, host, group).values()):
+            # it is not for room that Placement does not offer this one
+            continue
         others = [other for other in hosts if other.name != host.name]
         for movers in _ways(need, host, group, by_host.get(host.name, []), best):
             targets = _targets(movers, others, group)

@@ -5,6 +5,7 @@ too long is stopped; one that fails is not tried again, and the rest is planned 
 """
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from liveupdate.errors import Failed, Retry
 from liveupdate.model import Resource
@@ -13,6 +14,9 @@ from liveupdate.states import ResourceState
 from liveupdate.steps.fleet_facts import Outlook, neighbours
 from liveupdate.steps.protocol import StepContext
 from liveupdate.steps.resources import take_away, watch_server
+
+if TYPE_CHECKING:
+    from liveupdate.drivers.cloud import Cloud
 
 KIND = "migration"
 #: One move takes no longer.
@@ -26,9 +30,9 @@ def make_room(context: StepContext, outlook: Outlook) -> Failed | Retry:
     past = context.ledger.past(KIND)
     way = plan(outlook.need, outlook.facts, outlook.group, neighbours(context.service_cloud(), outlook, _stuck(past)))
     if not way.moves or len(past) >= _TRIES:
+        why = way.why_not or outlook.choice.refusal() if not way.moves else f"{len(past)} moves have not helped"
         return Failed(
-            f"no host of group {outlook.group.name} can take the surrogate, and no room can be made: "
-            f"{way.why_not or f'{len(past)} moves have not helped'}",
+            f"no host of group {outlook.group.name} can take the surrogate, and no room can be made: {why}",
             code="live-update.placement.no-room",
             remedy="free or add a host of the flavor's kind",
         )
@@ -61,11 +65,14 @@ def wait_for_move(context: StepContext) -> None:
         _not_moved(context, line, "it failed, or was stopped")
 
 
-def way_to_room(context: StepContext, outlook: Outlook) -> RoomPlan | None:
-    """What would be moved, for a preview; None where nothing need be, or may be."""
-    if outlook.choice.hosts or not outlook.group.rules.make_room:
-        return None
-    return plan(outlook.need, outlook.facts, outlook.group, neighbours(context.service_cloud(), outlook, {}))
+def way_to_room(cloud: "Cloud", outlook: Outlook) -> RoomPlan:
+    """What would be moved, for people to see; without moves where nothing need be, or may be, or would help."""
+    if outlook.choice.hosts:
+        return RoomPlan("", ())
+    if not outlook.group.rules.make_room:
+        return RoomPlan("", (), outlook.choice.refusal())
+    way = plan(outlook.need, outlook.facts, outlook.group, neighbours(cloud, outlook, {}))
+    return way if way.moves or way.why_not else RoomPlan("", (), outlook.choice.refusal())
 
 
 def stop_moving(context: StepContext) -> None:

@@ -59,14 +59,14 @@ def _facts(context: StepContext, result: dict[str, Any]) -> CloudFacts:
     cloud, parameters = context.service_cloud(), context.job.parameters
     # what other jobs hold for minutes is no reason to refuse: place waits for it
     outlook = outlook_of(context, {})
-    choice, way = outlook.choice, way_to_room(context, outlook)
-    result["placement"] = choice.as_json() | {"moves": [move.as_json() for move in way.moves] if way else []}
+    choice, way = outlook.choice, way_to_room(cloud, outlook)
+    result["placement"] = choice.as_json() | {"moves": [move.as_json() for move in way.moves]}
     return CloudFacts(
         server=result["server"],
         quota_left=cloud.quotas.left(context.job.project_id),
-        hosts=choice.hosts or ((way.host,) if way and way.host else ()),
-        why_not=(way and way.why_not) or choice.refusal(),
-        moves=[f"{move.name} from {move.origin} to {move.target}" for move in way.moves] if way else (),
+        hosts=choice.hosts or ((way.host,) if way.moves else ()),
+        why_not=way.why_not,
+        moves=[f"{move.name} from {move.origin} to {move.target}" for move in way.moves],
         host_key=result["host_key"],
         fallback_data_volumes=parameters.get("fallback_data_volumes", False),
     )

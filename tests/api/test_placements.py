@@ -9,6 +9,8 @@ from sqlalchemy import Engine, update
 from liveupdate.db import reservations
 from liveupdate.db.session import write
 from liveupdate.db.tables import steps
+from liveupdate.drivers.cloud.placement import Amount, Stock
+from liveupdate.drivers.cloud.servers import Flavor
 from liveupdate.testing.cloud import World, server
 from tests.api.conftest import SERVER, as_, new
 
@@ -35,6 +37,8 @@ def test_every_host_has_a_verdict_a_reason_and_a_score(api: TestClient, world: W
         "group": "default",
         "policy": "striping",
         "note": "",
+        "moves": [],
+        "why_not": "",
         "refused_by_nova": {},
         "hosts": [
             {"host": "host3", "verdict": "fit", "reason": "0 servers", "score": 0.0},
@@ -66,6 +70,23 @@ def test_another_group_may_be_asked_about(api: TestClient) -> None:
     assert code(explain(api, group="lead")) == (404, "live-update.host-group.not-found")
 
 
+def test_a_full_group_shows_what_would_be_moved_or_why_nothing_helps(api: TestClient, world: World) -> None:
+    memory = (Amount(1 << 16, 0, 1.0, 0),)
+    for host, (vcpus, used) in {"host1": (2, 2), "host2": (2, 2), "host3": (1, 0)}.items():
+        world.stocks[host] = Stock({"VCPU": (Amount(vcpus, 0, 1.0, used),), "MEMORY_MB": memory}, frozenset())
+    one = Flavor("one", 1, 512, 0, 0, {})
+    world.servers["n"] = server("n", name="neighbour", host="host2", flavor=one)
+    told = explain(api).json()["placement"]
+    assert (told["host"], told["moves"]) == (None, [])
+    assert "host2: VCPU: 2 needed, 0 of 2 free" in told["why_not"]
+    api.patch("/v1/host-groups/default", json={"host_group": {"make_room": True}}, headers=as_("admin@ops"))
+    assert "1 of 1 neighbours may be moved" in explain(api).json()["placement"]["why_not"]
+    world.stocks["host2"] = Stock({"VCPU": (Amount(2, 0, 1.0, 1),), "MEMORY_MB": memory}, frozenset())
+    told = explain(api).json()["placement"]
+    assert (told["host"], told["why_not"]) == (None, "")
+    assert [(m["name"], m["from"], m["to"]) for m in told["moves"]] == [("neighbour", "host2", "host3")]
+
+
 @pytest.mark.parametrize(
     ("who", "status"),
     [("manager@mine", 200), ("admin@other", 200), ("member@mine", 403), ("reader@mine", 403), ("manager@other", 404)],
@@ -95,6 +116,8 @@ def test_a_job_keeps_how_it_was_placed(api: TestClient, sqlite: Engine) -> None:
         "job_id": job,
         "host": "host2",
         **judged,
+        "moves": [],
+        "why_not": "",
         "refused_by_nova": {"host2": "no valid host"},
     }
     assert api.get(f"{URL}/{job}", headers=as_("member@mine")).status_code == 403

@@ -77,6 +77,11 @@ def test_hosts_that_do_not_suit_are_neither_freed_nor_filled() -> None:
     assert none.why_not == "needed: MEMORY_MB 2048, VCPU 2; no host of the group suits it, however empty"
 
 
+def test_a_host_that_placement_does_not_offer_for_other_reasons_is_not_emptied() -> None:
+    hosts = [host("a", 9, 2, offered=False), host("b", 9, 8)]
+    assert plan(TWIN, hosts, GROUP, [neighbour("n", "a", 1)]).host == ""
+
+
 def test_what_other_jobs_hold_is_not_there_to_be_filled() -> None:
     hosts = [host("a", 2, 2), host("b", 3, 0, held={"VCPU": 2})]
     assert plan(TWIN, hosts, GROUP, [neighbour("n", "a")]).host == ""

@@ -7,10 +7,12 @@ from fastapi import APIRouter, Request
 
 from liveupdate.api.schemas.host_groups import ExplainPlacement
 from liveupdate.api.v1.asking import Asked, By, find, infrastructure
-from liveupdate.db import reservations, steps
+from liveupdate.db import reservations, resources, steps
 from liveupdate.db.session import read
 from liveupdate.errors import Forbidden, NotFound
+from liveupdate.states import ResourceState
 from liveupdate.steps.fleet_facts import Wish, look
+from liveupdate.steps.making_room import way_to_room
 
 router = APIRouter(prefix="/v1/placements", tags=["placements"])
 
@@ -30,26 +32,41 @@ def explain(body: ExplainPlacement, request: Request, asked: Asked, by: By) -> d
         raise NotFound(f"no server {server_id}", code="live-update.server.not-found", remedy="openstack server list")
     with read(asked.engine) as connection:
         held = reservations.held(connection)
-    choice = look(cloud, asked.metrics, held, server, Wish(group=body.placement.group or "")).choice
-    told = {"server_id": server.id, "job_id": None, "host": next(iter(choice.hosts), None)}
-    return {"placement": {**told, **choice.as_json(), "refused_by_nova": {}}}
+    outlook = look(cloud, asked.metrics, held, server, Wish(group=body.placement.group or ""))
+    choice, way = outlook.choice, way_to_room(cloud, outlook)
+    return {
+        "placement": {
+            "server_id": server.id,
+            "job_id": None,
+            "host": next(iter(choice.hosts), None),
+            **choice.as_json(),
+            "moves": [move.as_json() for move in way.moves],
+            "why_not": way.why_not,
+            "refused_by_nova": {},
+        }
+    }
 
 
 @router.get("/{job_id}")
 def show(job_id: UUID, asked: Asked, by: By) -> dict[str, Any]:
-    """As it was judged for this job; with what Nova would not have."""
+    """As it was judged for this job; with the neighbours that were moved, and what Nova would not have."""
     job = find(asked, by, "placement:get", job_id)
     with read(asked.engine) as connection:
         results = {row.spec.id: row.result for row in steps.of_job(connection, job.id)}
-        reservation = reservations.get(connection, job.id)
+        reservation, ledger = reservations.get(connection, job.id), resources.of_job(connection, job.id)
     placed, provisioned = results.get("place", {}), results.get("provision", {})
     if not placed:
         raise NotFound(f"job {job.id} has not been placed yet", code="live-update.placement.not-yet")
-    told = {"server_id": job.server_id, "job_id": job.id, "host": provisioned.get("host") or placed["host"]}
+    moved = [dict(line.details) for line in ledger if line.kind == "migration" and line.state == ResourceState.KEPT]
     return {
         "placement": {
-            **told,
+            "server_id": job.server_id,
+            "job_id": job.id,
+            "host": provisioned.get("host") or placed["host"],
+            # a job of an older release has not kept it
             **placed.get("placement", {"group": None, "policy": None, "note": "", "hosts": []}),
+            "moves": moved,
+            "why_not": "",
             "refused_by_nova": dict(reservation.refused) if reservation else {},
         }
     }

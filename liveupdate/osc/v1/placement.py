@@ -17,7 +17,9 @@ class _Explained(command.Lister):
         """The best host first; what holds for all hosts goes to stderr."""
         lines = [f"group {placement.group}, policy {placement.policy}", placement.note or ""]
         lines += [f"Nova refused {host}: {why}" for host, why in (placement.refused_by_nova or {}).items()]
-        lines.append(f"host: {placement.host or 'none can take it'}")
+        lines += [f"to make room: {move['name']} from {move['from']} to {move['to']}" for move in placement.moves or []]
+        lines.append(f"host: {placement.host or 'none can take it now'}")
+        lines.append(f"no room can be made: {placement.why_not}" if placement.why_not else "")
         self.app.stderr.write("\n".join(line for line in lines if line) + "\n")
         return _COLUMNS, [tuple(host[c] for c in _COLUMNS) for host in placement.hosts or []]
 
