@@ -13,15 +13,16 @@ from typing import Any
 from liveupdate.drivers.cloud import marks
 from liveupdate.drivers.cloud.aggregates import Aggregate
 from liveupdate.drivers.cloud.hosts import Host
-from liveupdate.drivers.cloud.placement import Amount, Stock
+from liveupdate.drivers.cloud.placement import Stock
 from liveupdate.drivers.cloud.ports import Link, Port
 from liveupdate.drivers.cloud.servers import HOST_FORBIDDEN, AttachedVolume, Flavor, Group, Server
 from liveupdate.drivers.cloud.snapshots import Snapshot
 from liveupdate.drivers.cloud.volumes import Volume
-from liveupdate.errors import Failed, Retry
+from liveupdate.errors import Failed
+from liveupdate.testing.hosts import Aggregates, Hosts, Placement
+from liveupdate.testing.verbs import Verbs
 
 FLAVOR = Flavor("guest", 2, 1024, 0, 0, {})
-PLENTY = Stock({name: (Amount(1 << 20, 0, 1.0, 0),) for name in ("VCPU", "MEMORY_MB")}, frozenset())
 
 
 @dataclass
@@ -165,23 +166,7 @@ class CloudDouble:
         self.quotas = Quotas()
 
 
-class _Verbs:
-    def __init__(self, world: World, admin: bool = False) -> None:
-        self.world = world
-        self.admin = admin
-
-    def _do(self, name: str, work: Callable[[], Any]) -> Any:
-        self.world.strike(f"before {name}")
-        result = work()
-        self.world.strike(f"after {name}")
-        return result
-
-    def _refuse(self, refused: bool, why: str) -> None:
-        if refused:
-            raise Failed(why, code="live-update.cloud.refused")
-
-
-class Servers(_Verbs):
+class Servers(Verbs):
     def get(self, server_id: str) -> Server | None:
         return self.world.servers.get(server_id)
 
@@ -340,7 +325,7 @@ class Servers(_Verbs):
         self._do("detach_port", work)
 
 
-class Volumes(_Verbs):
+class Volumes(Verbs):
     def get(self, volume_id: str) -> Volume | None:
         return self.world.volumes.get(volume_id)
 
@@ -377,7 +362,7 @@ class Volumes(_Verbs):
         self._do("delete_volume", work)
 
 
-class Snapshots(_Verbs):
+class Snapshots(Verbs):
     def get(self, snapshot_id: str) -> Snapshot | None:
         return self.world.snapshots.get(snapshot_id)
 
@@ -398,7 +383,7 @@ class Snapshots(_Verbs):
         self._do("delete_snapshot", lambda: self.world.snapshots.pop(snapshot_id, None))
 
 
-class Ports(_Verbs):
+class Ports(Verbs):
     def get(self, port_id: str) -> Port | None:
         return self.world.ports.get(port_id)
 
@@ -462,69 +447,6 @@ class Flavors:
 class Keypairs:
     def exists(self, name: str) -> bool:
         return False
-
-
-class Hosts(_Verbs):
-    def list(self) -> list[Host]:
-        servers = self.world.servers.values()
-        return [replace(h, servers=tuple(s.id for s in servers if s.host == h.name)) for h in self.world.hosts]
-
-
-class Aggregates(_Verbs):
-    def list(self) -> list[Aggregate]:
-        return list(self.world.aggregates.values())
-
-    def create(self, name: str) -> int:
-        def work() -> int:
-            if any(a.name == name for a in self.world.aggregates.values()):
-                raise Retry(3.0, f"aggregate {name} exists", code="live-update.cloud.conflict")
-            made = Aggregate(len(self.world.aggregates) + 1, name, (), {})
-            self.world.aggregates[made.id] = made
-            return made.id
-
-        return int(self._do("create_aggregate", work))
-
-    def set_metadata(self, aggregate_id: int, metadata: Mapping[str, str]) -> None:
-        def work() -> None:
-            found = self.world.aggregates[aggregate_id]
-            self.world.aggregates[aggregate_id] = replace(found, metadata={**found.metadata, **metadata})
-
-        self._do("set_aggregate_metadata", work)
-
-    def add_host(self, aggregate_id: int, host: str) -> None:
-        def work() -> None:
-            if host not in {h.name for h in self.world.hosts}:
-                raise Failed(f"no host {host}", code="live-update.cloud.not-found")
-            found = self.world.aggregates[aggregate_id]
-            self.world.aggregates[aggregate_id] = replace(found, hosts=(*found.hosts, host))
-
-        self._do("add_host", work)
-
-    def remove_host(self, aggregate_id: int, host: str) -> None:
-        def work() -> None:
-            found = self.world.aggregates[aggregate_id]
-            self.world.aggregates[aggregate_id] = replace(found, hosts=tuple(h for h in found.hosts if h != host))
-
-        self._do("remove_host", work)
-
-    def delete(self, aggregate_id: int) -> None:
-        self._do("delete_aggregate", lambda: self.world.aggregates.pop(aggregate_id, None))
-
-
-class Placement(_Verbs):
-    """Hosts that World.stocks does not name have plenty."""
-
-    def offers(self, query: Mapping[str, str]) -> dict[str, Stock]:
-        asked = {name: int(n) for name, _, n in (part.partition(":") for part in query["resources"].split(","))}
-        stocks = {host.provider_id: self.stock(host.provider_id) for host in self.world.hosts}
-        return {p: s for p, s in stocks.items() if all(_free(s, name) >= n for name, n in asked.items())}
-
-    def stock(self, provider_id: str) -> Stock:
-        return self.world.stocks.get(provider_id, PLENTY)
-
-
-def _free(stock: Stock, name: str) -> int:
-    return sum(int((a.total - a.reserved) * a.ratio) - a.used for a in stock.amounts.get(name, ()))
 
 
 class Quotas:
