@@ -16,7 +16,8 @@ PROVIDER_BRIDGE = "br-lab"
 
 #: A soft reboot gives the guest a new tap under the old name, and Nova does not plug it again. The kernel's datapath
 #: would notice; the one in userspace goes on listening to the old tap. What it has open is promiscuous, what is not so
-#: must be plugged again.
+#: must be plugged again. And libvirt and the switch change a new tap's flags at the same time, each after a look at
+#: them: now and then "promiscuous" wins over "up".
 REPLUG = """\
 #!/bin/sh
 # libvirt calls this with the guest's name, what happened to it, and its description on standard input
@@ -29,6 +30,7 @@ for tap in $(grep -o "<target dev='tap[^']*'" | cut -d "'" -f 2); do
         {vsctl} del-port {bridge} "$tap"
         {vsctl} add-port {bridge} "$tap" -- set Interface "$tap" "external_ids=$identity"
     fi
+    ip link set "$tap" up
 done
 """
 

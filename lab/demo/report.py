@@ -28,6 +28,7 @@ def assemble(told: dict[str, Any], clients: dict[str, Findings], change: Change,
         "blackout_clients_ms": {kind: f.longest_gap_ms for kind, f in clients.items()},
         "blackout_service_ms": report["blackout_ms"],
         "blackout_estimate_ms": report["blackout_estimate_ms"],
+        "timeline": report["timeline"],
         "bytes": report["bytes"],
         "steps": [{"name": s["id"], "seconds": s["seconds"]} for s in told["steps"]],
         "resources_created": len(report["resources"]["created"]),
@@ -71,6 +72,10 @@ def show(console: Console, proof: dict[str, Any]) -> None:
     for step in proof["steps"]:
         steps.add_row(step["name"], _seconds(step["seconds"] and step["seconds"] * 1000))
     console.print(steps)
+    blackout = Table(title="the blackout, since the freeze", show_header=False, title_justify="left")
+    for moment in proof["timeline"]:
+        blackout.add_row(escape(moment["name"]), _seconds(moment["ms"]))
+    console.print(blackout)
     if proof["errors"]:
         console.print("\n".join(proof["errors"]), markup=False)
     console.print("[bold green]proven[/]" if proven(proof) else "[bold red]NOT proven[/]")

@@ -64,6 +64,12 @@ def test_a_tap_the_switch_listens_to_is_left_alone(tap: str, tmp_path: Path) -> 
     assert run_hook(tmp_path) == []
 
 
+def test_a_tap_that_the_switch_has_taken_down_by_accident_is_up_again(tap: str, tmp_path: Path) -> None:
+    subprocess.run(["ip", "link", "set", tap, "promisc", "on", "down"], check=True)
+    run_hook(tmp_path)
+    assert int(Path(f"/sys/class/net/{tap}/flags").read_text(), 16) & 1
+
+
 @pytest.mark.parametrize("ofport", ["-1", "[]", ""])
 def test_a_port_the_switch_is_about_to_open_is_left_alone(tap: str, tmp_path: Path, ofport: str) -> None:
     assert run_hook(tmp_path, ofport=ofport) == []

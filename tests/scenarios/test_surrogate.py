@@ -6,8 +6,9 @@ One server and its clients go through all of it, in this order; every test leave
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from lab import processes
 from lab.demo import inventory, jobs, servers, service
 from lab.demo.clients import Running, run_client
+from liveupdate.guest import places
 
 pytestmark = [
     pytest.mark.lab,
@@ -27,6 +29,11 @@ NAME = "scenario-move"
 OLD, NEW = "6.1.0-50-cloud-amd64", "6.1.0-56-cloud-amd64"
 UNITS = [{"name": "kv.service"}, {"name": "tick.service"}]
 MEGABYTES = 60
+#: No word passes between the agents any more, neither way.
+CUT = """nft -f - <<< 'table inet scenario {
+  chain out { type filter hook output priority 0; tcp dport 7022 drop; }
+  chain in { type filter hook input priority 0; tcp sport 7022 drop; }
+}'"""
 PGBENCH = Path("/usr/lib/postgresql/15/bin/pgbench")
 
 
@@ -63,7 +70,9 @@ def server_id(user: Any) -> str:
 
 
 def update(api: Any, user: Any, **parameters: Any) -> str:
-    return jobs.create(api, server_id(user), units=parameters.pop("units", UNITS), keep_fallback_days=0, **parameters)
+    # how long a blackout is depends on the machine that the tests run on
+    common = {"units": UNITS, "keep_fallback_days": 0, "blackout_budget_seconds": 120}
+    return jobs.create(api, server_id(user), **(common | parameters))
 
 
 @contextmanager
@@ -99,7 +108,39 @@ def test_a_surrogate_that_dies_in_the_cut_over_is_given_up(
     with as_before(user, admin, guest):
         job = update(api, user)
         jobs.until_step(api, job, "cut_over")
-        kill_hypervisor_of(surrogate(api, job))
+        signal_hypervisor_of(surrogate(api, job), signal.SIGKILL)  # as if its host had lost power
+        ended = jobs.until_ended(api, job)
+        assert ended["state"] == "undone", ended["reason"]
+        assert guest.ssh("uname -r") == OLD
+
+
+@pytest.mark.long
+def test_guests_cut_from_each_other_in_the_cut_over_go_on_where_they_were(
+    api: Any, user: Any, admin: Any, guest: servers.Guest
+) -> None:
+    with as_before(user, admin, guest):
+        job = update(api, user)
+        jobs.until_step(api, job, "cut_over")
+        original = management(user, guest, job)
+        original(until("frozen") + CUT)
+        original(until("resumed") + "nft delete table inet scenario")
+        ended = jobs.until_ended(api, job)
+        assert ended["state"] == "undone", ended["reason"]
+        assert guest.ssh("uname -r") == OLD
+
+
+@pytest.mark.long
+def test_a_surrogate_that_freezes_in_the_cut_over_and_wakes_later_never_serves(
+    api: Any, user: Any, admin: Any, guest: servers.Guest
+) -> None:
+    with as_before(user, admin, guest):
+        job = update(api, user)
+        jobs.until_step(api, job, "cut_over")
+        original, asleep = management(user, guest, job), surrogate(api, job)
+        original(until("frozen"))
+        signal_hypervisor_of(asleep, signal.SIGSTOP)
+        original(until("resumed"))
+        signal_hypervisor_of(asleep, signal.SIGCONT)
         ended = jobs.until_ended(api, job)
         assert ended["state"] == "undone", ended["reason"]
         assert guest.ssh("uname -r") == OLD
@@ -111,8 +152,7 @@ def test_a_worker_killed_in_the_cut_over_loses_nothing_and_a_moved_workload_move
     with as_before(user, admin, guest):
         job = update(api, user, confirm=True)
         jobs.until_step(api, job, "cut_over")
-        os.killpg(processes.pid("liveupdate"), signal.SIGKILL)
-        service.start()
+        kill_worker()
         servers.wait_for(lambda: jobs.show(api, job)["step"] == "hold", 300, "the hold")
         assert guest.ssh("uname -r") == NEW, "the workload's address is the surrogate's now"
         jobs.act(api, job, "rollback")
@@ -161,6 +201,22 @@ def test_an_updated_server_is_updated_again_to_the_other_kernel(
     assert inventory.left_behind(admin, before, kept(api, job)) == []
 
 
+@pytest.mark.long
+def test_a_worker_killed_in_every_step_loses_and_leaves_nothing(
+    api: Any, user: Any, admin: Any, guest: servers.Guest
+) -> None:
+    before, first = inventory.take(admin), server_id(user)
+    job = update(api, user)
+    for step in jobs.steps(api, job):
+        jobs.until_step(api, job, step)
+        kill_worker()
+    ended = jobs.until_ended(api, job)
+    assert ended["state"] == "succeeded", ended["reason"]
+    assert server_id(user) != first
+    assert guest.ssh("uname -r") == NEW
+    assert inventory.left_behind(admin, before, kept(api, job)) == []
+
+
 def test_no_client_lost_its_connection_or_an_acknowledged_write(clients: list[Running], guest: servers.Guest) -> None:
     written = {}
     for client in clients:
@@ -173,6 +229,13 @@ def test_no_client_lost_its_connection_or_an_acknowledged_write(clients: list[Ru
     clients[:] = []
 
 
+def test_systemd_cares_for_a_moved_unit_as_for_one_it_started(guest: servers.Guest) -> None:
+    assert "lines of one client" in guest.ssh("journalctl -b -u tick -o cat"), "what it prints after the move"
+    moved = guest.ssh("systemctl show -P MainPID tick; kill -9 $(systemctl show -P MainPID tick)")
+    servers.wait_for(lambda: guest.ssh("systemctl show -P NRestarts tick") != "0", 30, "Restart=on-failure")
+    assert guest.ssh("systemctl show -P MainPID tick") != moved
+
+
 def kept(api: Any, job: str) -> set[str]:
     """Ids of what the job's report says it leaves: the updated server and its boot volume."""
     return {line["cloud_id"] for line in jobs.report(api, job)["resources"]["kept"]}
@@ -183,13 +246,29 @@ def surrogate(api: Any, job: str) -> str:
     return next(str(line["cloud_id"]) for line in created if line["kind"] == "server")
 
 
-def kill_hypervisor_of(server: str) -> None:
-    """As if its host had lost power."""
+def signal_hypervisor_of(server: str, number: signal.Signals) -> None:
     found = subprocess.run(["pgrep", "--full", f"qemu-system.*-uuid {server}"], capture_output=True, text=True)
     pids = [int(pid) for pid in found.stdout.split()]
     assert pids, f"no QEMU process of server {server}"
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
+
+
+def kill_worker() -> None:
+    """And have another one take over, once the lease has run out."""
+    os.killpg(processes.pid("liveupdate"), signal.SIGKILL)
+    service.start()
+
+
+def management(user: Any, guest: servers.Guest, job: str) -> Callable[[str], str]:
+    """A shell on the original by its second address, which no fence closes."""
+    [port] = user.network.ports(name=f"liveupdate-{job[:8]}-management")
+    return partial(servers.ssh, port.fixed_ips[0]["ip_address"], guest.host_key)
+
+
+def until(phase: str) -> str:
+    """Shell words that wait until the move has entered this phase there."""
+    return f'until grep -qs \'"name": "{phase}"\' {places.JOURNAL}; do sleep 0.02; done; '
 
 
 @contextmanager

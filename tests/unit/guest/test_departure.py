@@ -234,3 +234,13 @@ def test_after_a_death_beyond_the_grant_it_stays_down(source: Source) -> None:
     source.departure.recover()
     assert source.journal.phase == "granted"
     assert source.done == []
+
+
+@pytest.mark.parametrize(("round_seconds", "units", "measured"), [(1.08, 2, 4910), (5.5, 3, 11574)])
+def test_the_estimate_is_near_what_was_measured(round_seconds: float, units: int, measured: int) -> None:
+    """In the lab, on emulated guests that need 0.35 s to start a program: kv and tick; and PostgreSQL under pgbench."""
+    assert departure.blackout_ms(round_seconds, units, 0.35) == pytest.approx(measured, rel=0.1)
+
+
+def test_where_programs_start_at_once_and_little_changes_the_estimate_is_near_nothing() -> None:
+    assert departure.blackout_ms(0.05, 1, 0.01) < 200
