@@ -30,7 +30,9 @@ def probe(context: StepContext) -> Probe:
     mine = context.reservations.mine()
     # room that is still held is Nova's by now: apply gives it back
     held = mine is not None and mine.live
-    if server is None or server.status != "ACTIVE" or held or not context.guest(ROLE).reachable():
+    if server is None or server.status != "ACTIVE" or held or not _eligible(context, server):
+        return NOT_DONE
+    if not context.guest(ROLE).reachable():
         return NOT_DONE
     return Probe(True, _result(context, server))
 
@@ -48,7 +50,7 @@ def apply(context: StepContext) -> Json:
     if server.status != "ACTIVE":
         watch = watch_server(context.user_cloud(), server_id)
         raise Retry(2.0, f"waits for the surrogate to be ACTIVE: {server.state}", watch=watch, counts=False)
-    if server.host not in {host, *_fit(context)}:
+    if not _eligible(context, server):
         raise _next_best(context, host, f"Nova put it on {server.host}, which is not eligible")
     if not context.guest(ROLE).reachable():
         raise Retry(_GUEST_INTERVAL, "waits for the surrogate's ssh", counts=False)
@@ -135,10 +137,14 @@ def _hints(context: StepContext, host: str) -> dict[str, str]:
     return {near: original["id"], **group}
 
 
-def _fit(context: StepContext) -> set[str]:
-    """The hosts that were eligible when it was placed."""
+def _eligible(context: StepContext, server: "Server") -> bool:
+    """Whether it is where it was asked for, or at least on a host that was eligible when it was placed."""
+    line = context.ledger.find("server", ROLE)
+    asked = line.details.get("host") if line else None
     judged = context.result("place").get("placement", {}).get("hosts", ())
-    return {told["host"] for told in judged if told["verdict"] == "fit"}
+    fit = {told["host"] for told in judged if told["verdict"] == "fit"}
+    # an older release asked for none
+    return asked is None or server.host in {asked, *fit}
 
 
 def _next_best(context: StepContext, host: str, why: str) -> Failed | Retry:

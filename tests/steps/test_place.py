@@ -333,6 +333,30 @@ class Crash(BaseException):
     """kill -9."""
 
 
+def test_killed_at_any_moment_it_never_counts_as_done_where_it_may_not_be() -> None:
+    for moment in range(200):
+        world = with_hosts()
+        grouped(world, "gold", "host1", "host2")
+        context = context_of(world)
+        run_before(context, provision.STEP)
+        world.host_may_be_named = False
+        left = iter(range(moment))
+
+        def strike(_: str, left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                raise Crash
+
+        world.strike = context.ledger.before = context.reservations.before = strike
+        with pytest.raises((Crash, Failed)) as end:
+            until_it_rests(context)
+        world.strike = context.ledger.before = context.reservations.before = lambda _: None
+        assert not provision.STEP.probe(context).done
+        if end.type is Failed:
+            assert moment > 8
+            return
+    raise AssertionError("it never ended")
+
+
 def test_killed_at_any_moment_of_a_refusal_it_ends_on_the_next_best_host() -> None:
     for moment in range(200):
         world = with_hosts()
