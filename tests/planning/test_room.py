@@ -95,10 +95,21 @@ def test_the_groups_ceiling_holds_for_twin_and_neighbours() -> None:
 
 
 def test_members_of_one_anti_affinity_group_do_not_meet() -> None:
-    hosts = [host("a", 2, 2), host("b", 9, 8), host("c", 9, 8)]
+    large = Need("original", "elsewhere", {"VCPU": 2, "MEMORY_MB": 32768})
+    hosts = [host("a", 2, 2), host("b", 9, 7, memory=4096), host("c", 9, 7, memory=4096)]
     twins = [neighbour(n, "a", 1, apart_from=frozenset({"g"})) for n in ("one", "two")]
-    assert {m.target for m in plan(TWIN, hosts, GROUP, twins).moves} == {"b", "c"}
-    assert plan(TWIN, hosts[:2], GROUP, twins).host == ""
+    assert {m.target for m in plan(large, hosts, GROUP, twins).moves} == {"b", "c"}
+    assert plan(large, hosts[:2], GROUP, twins).host == ""
+    strangers = [neighbour(n, "a", 1) for n in ("one", "two")]
+    assert {m.target for m in plan(large, hosts[:2], GROUP, strangers).moves} == {"b"}
+
+
+@pytest.mark.parametrize("needed", [3, MOST, MOST + 1])
+def test_no_more_than_a_few_are_moved(needed: int) -> None:
+    large = Need("original", "elsewhere", {"VCPU": needed, "MEMORY_MB": 32768})
+    hosts = [host("a", 9, 9), host("b", 9, 0, memory=8192)]
+    found = plan(large, hosts, GROUP, [neighbour(f"n{n}", "a", 1) for n in range(9)])
+    assert len(found.moves) == (needed if needed <= MOST else 0)
 
 
 def test_a_large_host_is_planned_in_no_time() -> None:

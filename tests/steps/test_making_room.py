@@ -9,7 +9,7 @@ import pytest
 from liveupdate.drivers.cloud.aggregates import Aggregate
 from liveupdate.drivers.cloud.hosts import Host
 from liveupdate.drivers.cloud.placement import Amount, Stock
-from liveupdate.drivers.cloud.servers import Flavor
+from liveupdate.drivers.cloud.servers import Flavor, Group
 from liveupdate.errors import Failed, Retry
 from liveupdate.model import JobKind, Json
 from liveupdate.planning import groups
@@ -111,6 +111,21 @@ def test_what_may_not_be_moved_is_not_and_the_refusal_names_it(
     assert "needed: MEMORY_MB 1024, VCPU 2" in refused.value.detail
     assert "host2: " in refused.value.detail
     assert world.servers == before
+
+
+@pytest.mark.parametrize("policy", ["affinity", "anti-affinity", "soft-affinity"])
+def test_a_neighbours_own_place_does_not_hold_it_back(world: World, context: MemoryContext, policy: str) -> None:
+    world.groups["g"] = Group("g", "g", policy, ("n1",))
+    world.servers["n1"] = replace(world.servers["n1"], server_groups=("g",))
+    assert until_it_rests(context)["host"] == "host2"
+
+
+def test_a_neighbour_stays_with_its_hard_affinity_group(world: World, context: MemoryContext) -> None:
+    world.servers["n3"] = server("n3", host="host2", flavor=ONE, tags=(), locked=True)
+    world.groups["g"] = Group("g", "g", "affinity", ("n1", "n3"))
+    world.servers["n1"] = replace(world.servers["n1"], server_groups=("g",))
+    with pytest.raises(Failed, match="no room can be made"):
+        until_it_rests(context)
 
 
 def test_one_that_fails_is_planned_around(world: World, context: MemoryContext) -> None:

@@ -13,6 +13,7 @@ from liveupdate.errors import Failed, Retry
 from liveupdate.model import Held, Json, NoData, Utilization
 from liveupdate.planning import groups
 from liveupdate.planning.groups import Rules
+from liveupdate.states import ResourceState
 from liveupdate.steps import place, provision
 from liveupdate.testing.cloud import World, server, with_server
 from liveupdate.testing.context import MemoryContext, job
@@ -311,6 +312,15 @@ def test_room_that_ran_out_is_reserved_anew_perhaps_elsewhere(world: World, plac
     assert chosen["hosts"][0]["host"] == "host3"
 
 
+def test_a_server_that_was_intended_elsewhere_and_never_made_is_forgotten(world: World, placed: MemoryContext) -> None:
+    placed.ledger.intend("server", provision.ROLE, {"host": "host2"})
+    placed.reservations.end()
+    world.stocks = {"host2": FULL}
+    assert until_it_rests(placed)["host"] == "host3"
+    lines = [(r.details["host"], r.state) for r in placed.ledger.lines if r.kind == "server"]
+    assert lines == [("host2", ResourceState.DELETED), ("host3", ResourceState.CREATED)]
+
+
 def test_where_no_host_may_be_named_hints_must_do_and_it_is_said(world: World, placed: MemoryContext) -> None:
     world.host_may_be_named = False
     result = until_it_rests(placed)
@@ -377,8 +387,13 @@ def test_killed_at_any_moment_of_a_refusal_it_ends_on_the_next_best_host() -> No
         else:
             assert moment > 10
             return
-        result = until_it_rests(context)
+        # as the engine goes on after a crash
+        seen = provision.STEP.probe(context)
+        result = seen.result if seen.done else until_it_rests(context)
         assert (result["host"], result["refused"]) == ("host3", {"host2": "No valid host was found."})
+        mine = context.reservations.mine()
+        assert mine is not None
+        assert not mine.live
         assert {s.host for s in world.servers.values()} == {"host1", "host3"}
         assert provision.STEP.probe(context).done
     raise AssertionError("it never ended")
