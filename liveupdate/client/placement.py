@@ -19,6 +19,8 @@ class Placement(resource.Resource):
     note = resource.Body("note")
     #: Of every host: host, verdict, reason, score.
     hosts = resource.Body("hosts", type=list)
+    #: Reason → how many hosts more than ``hosts`` names.
+    left_out = resource.Body("left_out", type=dict)
     #: Neighbours that would be moved, or were, to make room: name, from, to.
     moves = resource.Body("moves", type=list)
     #: Why no host can take it; "" if one can.

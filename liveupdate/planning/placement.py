@@ -25,6 +25,8 @@ _HELD = "reserved by other jobs"
 _ELSEWHERE = "in another host group"
 #: Hosts that a refusal in one sentence names.
 _NAMED = 20
+#: Hosts that a job keeps the verdicts of.
+_KEPT = 100
 
 
 @dataclass(frozen=True)
@@ -113,12 +115,23 @@ class Choice:
         return "; ".join(told) or "no host at all"
 
     def as_json(self) -> dict[str, Any]:
-        """What explains the choice; stored with the job and shown to operators."""
+        """What explains the choice, host by host."""
+        return self._told(self.judged)
+
+    def summary(self) -> dict[str, Any]:
+        """The same, small enough for a journal: the group's own hosts, the best first, and the others counted."""
+        own = [judged for judged in self.judged if judged.kind != _ELSEWHERE]
+        return self._told(own[:_KEPT])
+
+    def _told(self, some: Sequence[Judged]) -> dict[str, Any]:
+        left_out = Counter(judged.kind or "fit" for judged in self.judged)
+        left_out.subtract(judged.kind or "fit" for judged in some)
         return {
             "group": self.group,
             "policy": self.policy,
             "note": self.note,
-            "hosts": [judged.as_json() for judged in self.judged],
+            "hosts": [judged.as_json() for judged in some],
+            "left_out": {kind: count for kind, count in sorted(left_out.items()) if count},
         }
 
 

@@ -57,7 +57,7 @@ def reserve(context: StepContext) -> dict[str, Any]:
                 "host": best,
                 "other_host": choice.other_host,
                 "hints": dict(choice.hints),
-                "placement": choice.as_json(),
+                "placement": choice.summary(),
             }
         context.checkpoint()
     raise Retry(0.5, "other jobs take room at the same time", counts=False)

@@ -60,7 +60,7 @@ def _facts(context: StepContext, result: dict[str, Any]) -> CloudFacts:
     # what other jobs hold for minutes is no reason to refuse: place waits for it
     outlook = outlook_of(context, {})
     choice, way = outlook.choice, way_to_room(cloud, outlook)
-    result["placement"] = choice.as_json() | {"moves": [move.as_json() for move in way.moves]}
+    result["placement"] = choice.summary() | {"moves": [move.as_json() for move in way.moves]}
     return CloudFacts(
         server=result["server"],
         quota_left=cloud.quotas.left(context.job.project_id),

@@ -50,6 +50,7 @@ def test_every_host_has_a_verdict_a_reason_and_a_score(api: TestClient, world: W
                 "score": 1.0,
             },
         ],
+        "left_out": {},
     }
     assert repr(world) == before
 
@@ -104,7 +105,7 @@ def test_a_job_keeps_how_it_was_placed(api: TestClient, sqlite: Engine) -> None:
     job = api.post("/v1/jobs", json=new()).json()["job"]["id"]
     assert code(api.get(f"{URL}/{job}", headers=as_("manager@mine"))) == (404, "live-update.placement.not-yet")
     hosts = [{"host": "host2", "verdict": "fit", "reason": "0 servers", "score": 0.0}]
-    judged = {"group": "default", "policy": "striping", "note": "", "hosts": hosts}
+    judged = {"group": "default", "policy": "striping", "note": "", "hosts": hosts, "left_out": {"down": 3}}
     result = {"host": "host2", "other_host": True, "hints": {}, "placement": judged}
     # as the step place leaves it; this method has other steps
     first = update(steps).where(steps.c.job_id == job, steps.c.position == 0)

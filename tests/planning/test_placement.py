@@ -1,5 +1,6 @@
 """Where a surrogate may go: eligibility before policy, and a reason for every host."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -145,4 +146,14 @@ def test_a_choice_explains_itself_as_json() -> None:
             {"host": "away", "verdict": "fit", "reason": "7 servers", "score": 7.0},
             {"host": "home", "verdict": "refused", "reason": "down", "score": None},
         ],
+        "left_out": {},
     }
+
+
+def test_what_a_job_keeps_is_small_however_many_hosts_there_are() -> None:
+    of_group = [host(f"host{n:04d}", up=n % 2 == 0) for n in range(400)]
+    others = [host(f"other{n:04d}", groups=("gold",)) for n in range(1600)]
+    kept = place(Need("o", "host0000", RESOURCES), *of_group, *others).summary()
+    assert [told["verdict"] for told in kept["hosts"]] == ["fit"] * 100
+    assert kept["left_out"] == {"down": 200, "fit": 100, "in another host group": 1600}
+    assert len(json.dumps(kept)) < 20_000

@@ -64,7 +64,7 @@ def show(job_id: UUID, asked: Asked, by: By) -> dict[str, Any]:
             "job_id": job.id,
             "host": provisioned.get("host") or placed["host"],
             # a job of an older release has not kept it
-            **placed.get("placement", {"group": None, "policy": None, "note": "", "hosts": []}),
+            **placed.get("placement", {"group": None, "policy": None, "note": "", "hosts": [], "left_out": {}}),
             "moves": moved,
             "why_not": "",
             "refused_by_nova": dict(reservation.refused) if reservation else {},

@@ -17,6 +17,7 @@ class _Explained(command.Lister):
         """The best host first; what holds for all hosts goes to stderr."""
         lines = [f"group {placement.group}, policy {placement.policy}", placement.note or ""]
         lines += [f"Nova refused {host}: {why}" for host, why in (placement.refused_by_nova or {}).items()]
+        lines += [f"not listed: {n} × {kind}" for kind, n in (placement.left_out or {}).items()]
         lines += [f"to make room: {move['name']} from {move['from']} to {move['to']}" for move in placement.moves or []]
         lines.append(f"host: {placement.host or 'none can take it now'}")
         lines.append(f"no room can be made: {placement.why_not}" if placement.why_not else "")
