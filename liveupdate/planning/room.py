@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from liveupdate.planning.eligibility import Need, room, suits
 from liveupdate.planning.fleet import MEMORY, HostFacts
 from liveupdate.planning.groups import HostGroup
-from liveupdate.planning.placement import Need, room, suits
 
 #: More moves than these are not made for one update.
 MOST = 4

@@ -12,9 +12,10 @@ from liveupdate.errors import NotFound
 from liveupdate.model import Held, NoData, Utilization
 from liveupdate.planning import demand, groups
 from liveupdate.planning.demand import Demand
+from liveupdate.planning.eligibility import Need, room, suits
 from liveupdate.planning.fleet import NO_SOURCE, HostFacts, Inventory
 from liveupdate.planning.groups import HostGroup
-from liveupdate.planning.placement import Choice, Need, choose, room, suits
+from liveupdate.planning.placement import Choice, choose
 from liveupdate.planning.policies import POLICIES
 from liveupdate.planning.room import Neighbour, why_fixed
 

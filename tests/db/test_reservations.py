@@ -13,9 +13,10 @@ from liveupdate.db.session import read, write
 from liveupdate.db.tables import jobs, reserved_hosts
 from liveupdate.db.tables import reservations as table
 from liveupdate.model import Held, Reservation
+from liveupdate.planning.eligibility import Need, room
 from liveupdate.planning.fleet import HostFacts, Inventory
 from liveupdate.planning.groups import DEFAULT, HostGroup, Rules
-from liveupdate.planning.placement import Need, choose, room
+from liveupdate.planning.placement import choose
 from liveupdate.states import JobState
 from liveupdate.testing.jobs import accept
 

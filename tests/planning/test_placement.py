@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from liveupdate.planning.eligibility import Need
 from liveupdate.planning.fleet import HostFacts, Inventory
 from liveupdate.planning.groups import DEFAULT, HostGroup, Rules
-from liveupdate.planning.placement import Choice, Need, choose
+from liveupdate.planning.placement import Choice, choose
 from tests.planning.fleets import RESOURCES, host
 
 QEMU = {"hypervisor": frozenset({"qemu"})}

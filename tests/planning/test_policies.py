@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liveupdate.model import NoData, Utilization
+from liveupdate.planning.eligibility import Need
 from liveupdate.planning.fleet import HostFacts, Inventory
 from liveupdate.planning.groups import DEFAULT, REFUSE, HostGroup, Rules
-from liveupdate.planning.placement import Choice, Need, choose
+from liveupdate.planning.placement import Choice, choose
 from liveupdate.planning.policies import POLICIES
 from tests.planning.fleets import NO_DATA, RESOURCES, fleets, host, utilizations
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from liveupdate.planning.eligibility import Need
 from liveupdate.planning.fleet import HostFacts, Inventory
 from liveupdate.planning.groups import DEFAULT, HostGroup, Rules
-from liveupdate.planning.placement import Need
 from liveupdate.planning.room import MOST, Move, Neighbour, plan
 
 GROUP = HostGroup(DEFAULT, Rules(make_room=True))
