@@ -109,7 +109,7 @@ def choose(need: Need, hosts: Sequence[HostFacts], group: HostGroup) -> Choice:
     policy, note = POLICIES[group.rules.policy], ""
     scores, blind = _scores(policy, need, fit)
     if blind and group.rules.without_metrics != REFUSE:
-        names = ", ".join(f"{name} ({why})" for name, why in sorted(blind.items()))
+        names = ", ".join(f"{name} ({why})" for name, why in sorted(blind.items())[:_NAMED])
         note = f"{policy.name} cannot judge {names}: chosen by {group.rules.without_metrics}"
         policy = POLICIES[group.rules.without_metrics]
         scores, blind = _scores(policy, need, fit)
