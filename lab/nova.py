@@ -23,6 +23,8 @@ MIGRATIONS = [
     [*MANAGE, "cell_v2", "create_cell", *CELL1],
 ]
 DISCOVER_HOSTS = [*MANAGE, "cell_v2", "discover_hosts"]
+#: A request that our service vouches for may name a host; Nova's scheduler judges it like any other.
+POLICY = '"compute:servers:create:requested_destination": "rule:context_is_admin or service_roles:service"\n'
 FILTERS = (
     *("ComputeFilter", "ComputeCapabilitiesFilter", "ImagePropertiesFilter", "AggregateInstanceExtraSpecsFilter"),
     *("ServerGroupAntiAffinityFilter", "ServerGroupAffinityFilter", "SameHostFilter", "DifferentHostFilter"),
@@ -33,6 +35,7 @@ def configure() -> None:
     (HOME / "locks").mkdir(parents=True, exist_ok=True)
     ETC.mkdir(parents=True, exist_ok=True)
     shutil.copy(settings.VENV / "etc/nova/api-paste.ini", ETC)
+    (ETC / "policy.yaml").write_text(POLICY)
     ini.write(
         CONF,
         {
@@ -76,6 +79,7 @@ def configure() -> None:
             "serial_console": {"enabled": False},
             "compute": {"live_migration_wait_for_vif_plug": False},
             **oslo.shared("nova", "compute"),
+            "oslo_policy": {**oslo.POLICY, "policy_file": ETC / "policy.yaml"},
         },
     )
 

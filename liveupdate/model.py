@@ -140,7 +140,8 @@ class Resource:
     """One line of the ledger: a cloud object made by a job.
 
     ``name`` is deterministic for (job, role); the object carries the tag or metadata ``liveupdate:<job>:<role>``.
-    ``kind``: server, volume, snapshot, backup, port, attachment, interface, trust, lock, metadata, address_pair.
+    ``kind``: server, volume, snapshot, backup, port, attachment, interface, trust, lock, metadata, address_pair,
+    migration (of a neighbour that makes room).
     ``details`` of volumes and the like: "size" in GiB, "type", and "seconds" that its making took.
     """
 
@@ -187,3 +188,43 @@ class Event:
     step: str
     detail: Json
     at: datetime
+
+
+@dataclass(frozen=True)
+class Utilization:
+    """Of a host: shares 0 to 1 of its processors and its memory in use, the mean of the last 15 minutes."""
+
+    cpu: float
+    memory: float
+
+
+@dataclass(frozen=True)
+class NoData:
+    """Nothing fresh is known of a host's utilization; ``why`` for a person."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """Room that a job has asked for on a host until Nova has taken it; no resources once it has, or gave it back.
+
+    ``refused``: host → why Nova would not have the surrogate there; kept as long as the job.
+    """
+
+    job_id: str
+    host: str
+    resources: Mapping[str, int]
+    refused: Mapping[str, str]
+    #: It has resources, and its time is not over.
+    live: bool
+
+
+@dataclass(frozen=True)
+class Held:
+    """What jobs hold on one host. ``mark`` grows with each reservation that ends there: what Placement said before is
+    out of date then."""
+
+    mark: int = 0
+    resources: Mapping[str, int] = field(default_factory=dict)
+    jobs: int = 0

@@ -13,6 +13,7 @@ _CLOUD = cfg.OptGroup("cloud", "The cloud to work on")
 _WORKER = cfg.OptGroup("worker", "The worker processes")
 _GUEST = cfg.OptGroup("guest", "Access to the servers that are updated")
 _SURROGATE = cfg.OptGroup("surrogate", "The method surrogate")
+_METRICS = cfg.OptGroup("metrics", "How busy hosts are: for the placement policies of utilization")
 
 _OPTIONS: tuple[tuple[cfg.OptGroup, tuple[cfg.Opt, ...]], ...] = (
     (
@@ -86,6 +87,20 @@ _OPTIONS: tuple[tuple[cfg.OptGroup, tuple[cfg.Opt, ...]], ...] = (
             cfg.IntOpt("fallback_days", default=7, min=0, help="Days that the fallback snapshots are kept."),
         ),
     ),
+    (
+        _METRICS,
+        (
+            cfg.StrOpt("source", default="none", help="Where hosts are measured: none or prometheus."),
+            cfg.StrOpt("url", default="", secret=True, help="Root of the source: http://prometheus.example:9090"),
+            cfg.StrOpt(
+                "host_label",
+                default="instance",
+                regex="^[a-zA-Z_][a-zA-Z0-9_]*$",
+                help="Prometheus: label that holds the host's name as Nova knows it; a port at its end is cut off.",
+            ),
+            cfg.FloatOpt("max_age", default=120.0, min=1.0, help="Seconds after which a host's last sample is stale."),
+        ),
+    ),
 )
 
 
@@ -124,6 +139,16 @@ class Surrogate:
 
 
 @dataclass(frozen=True)
+class Metrics:
+    """``url`` may hold a password: never log it."""
+
+    source: str
+    url: str
+    host_label: str
+    max_age: float
+
+
+@dataclass(frozen=True)
 class Settings:
     """All options, each group a value; ``database`` and ``transport_url`` hold passwords: never log them."""
 
@@ -134,6 +159,7 @@ class Settings:
     worker: Worker
     guest: Guest
     surrogate: Surrogate
+    metrics: Metrics
 
 
 def load(arguments: Sequence[str] = (), config_files: Sequence[Path] | None = None) -> Settings:
@@ -157,6 +183,7 @@ def load(arguments: Sequence[str] = (), config_files: Sequence[Path] | None = No
         surrogate=Surrogate(
             conf.surrogate.dead_man, conf.surrogate.open_within, conf.surrogate.budget, conf.surrogate.fallback_days
         ),
+        metrics=Metrics(conf.metrics.source, conf.metrics.url, conf.metrics.host_label, conf.metrics.max_age),
     )
 
 

@@ -11,7 +11,7 @@ HEADER = "OpenStack-API-Version"
 
 VERSIONS = (
     "1.0",  # jobs (create, list, show, steps, events, resources, report, actions), previews, methods;
-    #         fallbacks
+    #         fallbacks, host groups, placements
 )
 MINIMUM, MAXIMUM = VERSIONS[0], VERSIONS[-1]
 

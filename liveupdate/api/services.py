@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from sqlalchemy import Engine
 
 from liveupdate.context import RequestContext
+from liveupdate.drivers.cloud import Cloud as ServiceCloud
+from liveupdate.drivers.metrics import Source
 from liveupdate.methods import Method
 
 
@@ -42,3 +44,6 @@ class Services:
     methods: Mapping[str, Method]
     trust_roles: tuple[str, ...]
     nudge: Callable[[], None]
+    #: Request id → the cloud as the service user: for hosts, which are nobody's own.
+    infrastructure: Callable[[str], ServiceCloud]
+    metrics: Source

@@ -6,7 +6,9 @@ from typing import Any
 from openstack import proxy
 
 from liveupdate.client.fallback import Fallback
+from liveupdate.client.host_group import HostGroup
 from liveupdate.client.job import Job
+from liveupdate.client.placement import Placement
 from liveupdate.client.preview import Preview
 
 
@@ -64,6 +66,45 @@ class Proxy(proxy.Proxy):
 
     def preview_restore(self, fallback_id: str, **parameters: Any) -> Preview:
         return Fallback.new(id=fallback_id).preview(self, **parameters)
+
+    # -- hosts -----------------------------------------------------------------------------------------------------
+
+    def host_groups(self) -> Iterator[HostGroup]:
+        found: Iterator[HostGroup] = self._list(HostGroup)
+        return found
+
+    def get_host_group(self, name: str) -> HostGroup:
+        found: HostGroup = self._get(HostGroup, name)
+        return found
+
+    def create_host_group(self, **attributes: Any) -> HostGroup:
+        """``name``, ``policy``, ``fill_ceiling``, ``minimum_paths``, ``make_room``, ``without_metrics``."""
+        made: HostGroup = self._create(HostGroup, **attributes)
+        return made
+
+    def update_host_group(self, name: str, **attributes: Any) -> HostGroup:
+        """What is not named stays."""
+        changed: HostGroup = self._update(HostGroup, name, **attributes)
+        return changed
+
+    def delete_host_group(self, name: str) -> None:
+        self._delete(HostGroup, name, ignore_missing=False)
+
+    def add_host_to_group(self, name: str, host: str) -> HostGroup:
+        return HostGroup.new(id=name).add_host(self, host)
+
+    def remove_host_from_group(self, name: str, host: str) -> HostGroup:
+        return HostGroup.new(id=name).remove_host(self, host)
+
+    def explain_placement(self, server_id: str, group: str | None = None) -> Placement:
+        """Judge every host for a twin of the server; changes nothing."""
+        told: Placement = self._create(Placement, server_id=server_id, **({"group": group} if group else {}))
+        return told
+
+    def get_placement(self, job_id: str) -> Placement:
+        """How the job's surrogate was placed."""
+        found: Placement = self._get(Placement, job_id)
+        return found
 
 
 def _open(kind: type) -> type:

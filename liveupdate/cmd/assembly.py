@@ -8,6 +8,7 @@ from liveupdate import methods
 from liveupdate.api.auth import authenticator, authorizer
 from liveupdate.api.cloud import CallersCloud
 from liveupdate.api.services import Services
+from liveupdate.drivers import metrics
 from liveupdate.drivers.cloud import Clouds, trusts
 from liveupdate.engine.context import Surroundings
 from liveupdate.errors import LiveUpdateError
@@ -17,20 +18,23 @@ from liveupdate.worker.main import Worker
 
 
 def services(settings: Settings, engine: Engine, nudge: Callable[[], None]) -> Services:
+    clouds = Clouds(settings.cloud.name)
     return Services(
         engine=engine,
         authenticate=authenticator(settings.cloud.name),
         authorize=authorizer(),
-        cloud=CallersCloud(Clouds(settings.cloud.name)),
+        cloud=CallersCloud(clouds),
         methods=methods.load(),
         trust_roles=settings.cloud.trust_roles,
         nudge=nudge,
+        infrastructure=clouds.infrastructure,
+        metrics=metrics.make(settings.metrics),
     )
 
 
 def worker(settings: Settings, engine: Engine) -> Worker:
     clouds, guests = Clouds(settings.cloud.name), Guests(settings.guest)
-    surroundings = Surroundings(settings, clouds.user, clouds.service, guests.of)
+    surroundings = Surroundings(settings, clouds.user, clouds.service, guests.of, metrics.make(settings.metrics))
 
     def look(kind: str) -> Mapping[str, str]:
         if kind != "server":

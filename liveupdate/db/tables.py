@@ -130,3 +130,22 @@ events = Table(
     Column("at", BigInteger, nullable=False),
     Index(None, "job_id", "id"),
 )
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("job_id", String(36), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("resources", JSON, nullable=False),
+    Column("refused", JSON, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index(None, "expires_at"),
+)
+
+reserved_hosts = Table(
+    "reserved_hosts",
+    metadata,
+    Column("host", String(255), primary_key=True),
+    #: Counts the reservations that have ended; its row is also what takers of one host queue up at.
+    Column("mark", BigInteger, nullable=False),
+)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from liveupdate.engine.course import pivot_begun
 from liveupdate.engine.journal import Journal
+from liveupdate.engine.reservations import Reservations
 from liveupdate.errors import Cancelled, LeaseLost
 from liveupdate.model import Job, Json, Resource, StepRow, StepSpec
 from liveupdate.settings import Settings
@@ -14,6 +15,7 @@ from liveupdate.states import JobState, ResourceState
 if TYPE_CHECKING:
     from liveupdate.drivers.cloud import Cloud
     from liveupdate.drivers.guest import Guest
+    from liveupdate.drivers.metrics import Source as Metrics
 
 #: A line that may still have something behind it in the cloud.
 _OPEN = (ResourceState.INTENDED, ResourceState.CREATED)
@@ -28,6 +30,7 @@ class Surroundings:
     service_cloud: "Callable[[Job], Cloud]"
     #: (context, side) → the guest's driver; kept until the job is given back.
     guest: "Callable[[Context, str], Guest]"
+    metrics: "Metrics"
 
 
 class Ledger:
@@ -59,6 +62,9 @@ class Ledger:
     def open(self) -> list[Resource]:
         return [r for r in self._journal.resources() if r.state in _OPEN]
 
+    def past(self, kind: str) -> list[Resource]:
+        return [r for r in self._journal.resources() if r.kind == kind and r.state not in _OPEN]
+
 
 class Context:
     """See steps/protocol.py: StepContext. One for each call of a step."""
@@ -72,6 +78,7 @@ class Context:
         self._row = row
         self.job = job
         self.ledger = Ledger(journal)
+        self.reservations = Reservations(journal)
 
     @property
     def spec(self) -> StepSpec:
@@ -97,6 +104,9 @@ class Context:
 
     def guest(self, side: str) -> "Guest":
         return self._surroundings.guest(self, side)
+
+    def metrics(self) -> "Metrics":
+        return self._surroundings.metrics
 
     def event(self, type: str, **detail: Any) -> None:
         self._journal.event(type, self.spec.id, detail)

@@ -240,6 +240,10 @@ class Journal:
     def event(self, type: str, step: str, detail: Json) -> None:
         self._write(lambda connection: events.add(connection, self.claim.job_id, type, step, detail))
 
+    def fenced(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work``, which writes what else belongs to the job, in a transaction that only its owner can make."""
+        return self._write(work)
+
     # -- how it is written -----------------------------------------------------------------------------------------
 
     def _write(self, work: Callable[[Connection], T]) -> T:

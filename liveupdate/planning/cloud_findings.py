@@ -42,6 +42,8 @@ class CloudFacts:
     hosts: Sequence[str]
     why_not: str
     host_key: str
+    #: Neighbours that are moved away first, in words.
+    moves: Sequence[str] = ()
     fallback_data_volumes: bool = False
     #: None: the fallback is to be of snapshots; else whether there is a service for backups.
     backup_offered: bool | None = None
@@ -233,6 +235,9 @@ def _storage(facts: CloudFacts) -> Counter[str]:
 
 
 def _room(facts: CloudFacts) -> Finding:
+    if facts.moves:
+        told = f"room is made on {facts.hosts[0]} by live migration of {'; '.join(facts.moves)}"
+        return check("placement.room", False, told, "none is needed; free a host beforehand to avoid it", warn=True)
     return check(
         "placement.room",
         bool(facts.hosts),

@@ -25,13 +25,16 @@ class RestoreFacts:
     parts: Sequence[Part]
     statuses: Mapping[str, str]
     stands_for: Mapping[str, str]
+    #: Hosts that can take the new server beside the one it replaces, and why the others cannot.
+    hosts: Sequence[str]
+    why_not: str
     quota_left: Mapping[str, int]
     made_at: str
     data_volumes: bool = False
 
 
 def judge(facts: RestoreFacts) -> list[Finding]:
-    return [*_server(facts.server), *_fallback(facts), _quota(facts), *_consequences(facts)]
+    return [*_server(facts.server), *_fallback(facts), _quota(facts), _room(facts), *_consequences(facts)]
 
 
 def sources(facts: RestoreFacts) -> list[Part]:
@@ -128,6 +131,15 @@ def _quota(facts: RestoreFacts) -> Finding:
         if name in needed and left < needed[name]
     ]
     return check("project.quota", not short, "; ".join(short), "raise the project's quota, or free some")
+
+
+def _room(facts: RestoreFacts) -> Finding:
+    return check(
+        "placement.room",
+        bool(facts.hosts),
+        f"no host can take the new server: {facts.why_not}",
+        "free or add a host of the flavor's kind",
+    )
 
 
 def _consequences(facts: RestoreFacts) -> Iterator[Finding]:

@@ -4,8 +4,9 @@ from itertools import chain
 
 from oslo_policy import policy
 
-from liveupdate.policies import fallbacks, jobs, methods, previews
+from liveupdate.policies import fallbacks, host_groups, jobs, methods, placements, previews
 
 
 def list_rules() -> list[policy.DocumentedRuleDefault]:
-    return list(chain(fallbacks.RULES, jobs.RULES, methods.RULES, previews.RULES))
+    every = (fallbacks, host_groups, jobs, methods, placements, previews)
+    return list(chain.from_iterable(module.RULES for module in every))

@@ -1,6 +1,6 @@
 from oslo_policy import policy
 
-from liveupdate.policies.roles import ADMIN, MEMBER, READER
+from liveupdate.policies.roles import ADMIN, MANAGER, MEMBER, READER
 
 
 def _rule(name: str, check: str, description: str, *routes: tuple[str, str]) -> policy.DocumentedRuleDefault:
@@ -24,6 +24,13 @@ RULES = (
         ("GET", f"{_JOB}/report"),
     ),
     _rule("create", MEMBER, "Create a job.", ("POST", "/v1/jobs")),
+    _rule(
+        "choose_host_group",
+        MANAGER,
+        "Have a surrogate placed in a host group that is not its original's.",
+        ("POST", "/v1/jobs"),
+        ("POST", "/v1/previews"),
+    ),
     _rule("cancel", MEMBER, "Cancel a job: undo it.", ("POST", f"{_JOB}/actions")),
     _rule("confirm", MEMBER, "Confirm a job in hold.", ("POST", f"{_JOB}/actions")),
     _rule("rollback", MEMBER, "Move the workload back to the original.", ("POST", f"{_JOB}/actions")),

@@ -4,4 +4,5 @@ _HERE = "project_id:%(project_id)s"
 
 READER = f"role:admin or (role:reader and {_HERE})"
 MEMBER = f"role:admin or (role:member and {_HERE})"
+MANAGER = f"role:admin or (role:manager and {_HERE})"
 ADMIN = "role:admin"

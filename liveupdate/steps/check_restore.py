@@ -11,6 +11,8 @@ from liveupdate.planning.checks import refusal, worst
 from liveupdate.planning.parts import Part
 from liveupdate.planning.restore_findings import RestoreFacts, judge
 from liveupdate.steps.inspect_fallback import look, parts
+from liveupdate.steps.making_room import way_to_room
+from liveupdate.steps.place import outlook_of
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.replacement import REPLACED_BY
 from liveupdate.steps.server_facts import describe
@@ -36,12 +38,15 @@ def apply(context: StepContext) -> Json:
             remedy="boot a server from a volume of the fallback's snapshot by hand",
         )
     found = {part.cloud_id: look(cloud, part) for part in parts(context)}
-    described = describe(cloud, server)
+    described, outlook = describe(cloud, server), outlook_of(context, {})
+    way = way_to_room(cloud, outlook)
     facts = RestoreFacts(
         server=described,
         stands_for={p.cloud_id: _stands_for(cloud, p, described["volumes"]) for p in parts(context)},
         parts=parts(context),
         statuses={identifier: part.status if part else "" for identifier, part in found.items()},
+        hosts=outlook.choice.hosts or ((way.host,) if way.moves else ()),
+        why_not=way.why_not,
         quota_left=cloud.quotas.left(context.job.project_id),
         made_at=parameters["made_at"],
         data_volumes=parameters["data_volumes"],

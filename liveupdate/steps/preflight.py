@@ -4,7 +4,7 @@ The cloud is asked first; the guest only if the server is running and its ssh ho
 finding of verdict block is a failure; a preview just tells it.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from liveupdate.drivers.cloud import host_keys
 from liveupdate.errors import Failed, GuestError
@@ -12,12 +12,10 @@ from liveupdate.model import Finding, JobKind, Json, Verdict
 from liveupdate.planning import estimate, guest_findings, package_findings, units
 from liveupdate.planning.checks import refusal, worst
 from liveupdate.planning.cloud_findings import CloudFacts, judge
-from liveupdate.steps.place import find_room
+from liveupdate.steps.making_room import way_to_room
+from liveupdate.steps.place import outlook_of
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.server_facts import describe
-
-if TYPE_CHECKING:
-    from liveupdate.drivers.cloud.servers import Server
 
 #: Server metadata in which an owner names the units of the workload: "kv.service,web.service".
 UNITS = "liveupdate:units"
@@ -41,7 +39,7 @@ def apply(context: StepContext) -> Json:
         )
     host_key = host_keys.pinned(cloud, server)
     result: dict[str, Any] = {"server": describe(cloud, server), "host_key": host_key, "guest": {}, "units": []}
-    findings = judge(_facts(context, server, result))
+    findings = judge(_facts(context, result))
     if worst(findings) != Verdict.BLOCK:
         findings += _look_into_guest(context, result)
     verdict = worst(findings)
@@ -56,14 +54,19 @@ def undo(context: StepContext) -> None:
     """Nothing was changed."""
 
 
-def _facts(context: StepContext, server: "Server", result: dict[str, Any]) -> CloudFacts:
+def _facts(context: StepContext, result: dict[str, Any]) -> CloudFacts:
+    """Fills in placement."""
     cloud, parameters = context.service_cloud(), context.job.parameters
-    room = find_room(cloud, server, avoid_same_host=parameters.get("same_host") == "avoid")
+    # what other jobs hold for minutes is no reason to refuse: place waits for it
+    outlook = outlook_of(context, {})
+    choice, way = outlook.choice, way_to_room(cloud, outlook)
+    result["placement"] = choice.summary() | {"moves": [move.as_json() for move in way.moves]}
     return CloudFacts(
         server=result["server"],
         quota_left=cloud.quotas.left(context.job.project_id),
-        hosts=room.hosts,
-        why_not=room.why_not(),
+        hosts=choice.hosts or ((way.host,) if way.moves else ()),
+        why_not=way.why_not,
+        moves=[f"{move.name} from {move.origin} to {move.target}" for move in way.moves],
         host_key=result["host_key"],
         fallback_data_volumes=parameters.get("fallback_data_volumes", False),
         **_storage(context, result["server"]),

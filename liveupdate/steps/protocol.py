@@ -10,15 +10,16 @@ apply may raise Retry, Failed, Unknown; any other exception counts as Unknown on
 Results are small JSON without secrets; later steps read them through ``context.result(id)``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from liveupdate.model import Job, Json, Resource, StepSpec
+from liveupdate.model import Held, Job, Json, Reservation, Resource, StepSpec
 
 if TYPE_CHECKING:
     from liveupdate.drivers.cloud import Cloud
     from liveupdate.drivers.guest import Guest
+    from liveupdate.drivers.metrics import Source as Metrics
     from liveupdate.settings import Settings
 
 
@@ -58,6 +59,32 @@ class Ledger(Protocol):
     def open(self) -> list[Resource]:
         """Every line that is intended or created."""
 
+    def past(self, kind: str) -> list[Resource]:
+        """Every line of this kind that is closed: deleted, or kept on purpose."""
+
+
+class Reservations(Protocol):
+    """Room on hosts that this job and others have asked for until Nova has taken it. Each write is fenced."""
+
+    def held(self) -> Mapping[str, Held]:
+        """host → what all other jobs hold there; hosts where nothing ever was are left out. Look before Placement."""
+
+    def mine(self) -> Reservation | None: ...
+
+    def take(self, host: str, resources: Mapping[str, int], room: Mapping[str, int], mark: int, seconds: float) -> bool:
+        """Hold ``resources`` instead of what was held; False if others were quicker: look again.
+
+        ``room``: what is free by Placement, whatever is held; ``mark``: the host's in ``held()``, 0 if left out.
+        """
+
+    def renew(self, seconds: float) -> bool:
+        """Hold it so much longer; False if its time was over."""
+
+    def release(self) -> None: ...
+
+    def refuse(self, host: str, why: str) -> None:
+        """Remember that Nova would not have it there, and give back what was held there."""
+
 
 class StepContext(Protocol):
     """What the engine hands to a step."""
@@ -75,6 +102,9 @@ class StepContext(Protocol):
     def ledger(self) -> Ledger: ...
 
     @property
+    def reservations(self) -> Reservations: ...
+
+    @property
     def attempt(self) -> int:
         """1 for the first call of apply in this job."""
 
@@ -89,6 +119,9 @@ class StepContext(Protocol):
 
     def guest(self, side: str) -> "Guest":
         """The guest's driver: side is "original" or "surrogate". Cached for the job while this worker owns it."""
+
+    def metrics(self) -> "Metrics":
+        """How busy hosts are."""
 
     def event(self, type: str, **detail: Any) -> None:
         """Tell whoever watches."""

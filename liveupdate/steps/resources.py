@@ -197,6 +197,12 @@ def _address_pair(context: StepContext, line: Resource) -> str | None:
     return port.id if port and line.details["address"] in port.allowed else None
 
 
+def _migration(context: StepContext, line: Resource) -> str | None:
+    """A line's ``details``: {"server_id", "name", "from", "to"}. It is there as long as Nova is at it."""
+    server = context.service_cloud().servers.get(line.details["server_id"])
+    return server.id if server and server.status == "MIGRATING" else None
+
+
 KINDS: Mapping[str, Kind] = {
     "server": Kind(_server, lambda c, line, found: c.user_cloud().servers.delete(found)),
     "volume": Kind(_volume, lambda c, line, found: c.user_cloud().volumes.delete(found)),
@@ -205,6 +211,7 @@ KINDS: Mapping[str, Kind] = {
     "port": Kind(_port, lambda c, line, found: c.user_cloud().ports.delete(found)),
     # the service user locks, so that an owner cannot unlock in mid-flight
     "lock": Kind(_lock, lambda c, line, found: c.service_cloud().servers.unlock(found)),
+    "migration": Kind(_migration, lambda c, line, found: c.service_cloud().servers.stop_migration(found)),
     "attachment": Kind(_attachment, _detach),
     "address_pair": Kind(
         _address_pair, lambda c, line, found: c.service_cloud().ports.disallow(found, line.details["address"])

@@ -10,15 +10,19 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
-from liveupdate.drivers.cloud import marks
+from liveupdate.drivers.cloud.aggregates import Aggregate
 from liveupdate.drivers.cloud.backups import Backup
 from liveupdate.drivers.cloud.hosts import Host
+from liveupdate.drivers.cloud.placement import Stock
 from liveupdate.drivers.cloud.ports import Link, Port
-from liveupdate.drivers.cloud.servers import AttachedVolume, Flavor, Group, Server
+from liveupdate.drivers.cloud.servers import HOST_FORBIDDEN, AttachedVolume, Flavor, Group, Server
 from liveupdate.drivers.cloud.snapshots import Snapshot
 from liveupdate.drivers.cloud.volume_types import VolumeType
 from liveupdate.drivers.cloud.volumes import Volume
 from liveupdate.errors import Failed
+from liveupdate.testing.hosts import Aggregates, Hosts, Placement
+from liveupdate.testing.storage import Backups, Snapshots, Volumes, VolumeTypes, volume
+from liveupdate.testing.verbs import Verbs
 
 FLAVOR = Flavor("guest", 2, 1024, 0, 0, {})
 
@@ -39,6 +43,16 @@ class World:
     stuck: dict[str, str] = field(default_factory=dict)
     ports: dict[str, Port] = field(default_factory=dict)
     hosts: list[Host] = field(default_factory=list)
+    aggregates: dict[int, Aggregate] = field(default_factory=dict)
+    #: Host → what Placement says of it.
+    stocks: dict[str, Stock] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
+    #: Host → the fault of every server that is asked for there.
+    faults: dict[str, str] = field(default_factory=dict)
+    slow: set[str] = field(default_factory=set)
+    unmovable: set[str] = field(default_factory=set)
+    #: Nova's policy lets the service name a host.
+    host_may_be_named: bool = True
     strike: Callable[[str], None] = lambda moment: None
     _ids: Any = field(default_factory=lambda: count(1))
 
@@ -90,24 +104,6 @@ def server(identifier: str, **changes: Any) -> Server:
     return replace(made, **changes)
 
 
-def volume(identifier: str, **changes: Any) -> Volume:
-    made = Volume(
-        id=identifier,
-        name=identifier,
-        description="",
-        status="available",
-        size=3,
-        type="ceph",
-        bootable=False,
-        multiattach=False,
-        encrypted=False,
-        metadata={},
-        image_properties={},
-        servers=frozenset(),
-    )
-    return replace(made, **changes)
-
-
 def port(identifier: str, address: str, **changes: Any) -> Port:
     made = Port(
         id=identifier,
@@ -129,7 +125,7 @@ def port(identifier: str, address: str, **changes: Any) -> Port:
 
 def with_server() -> World:
     """A world with one server, "original": boot volume, one multiattach data volume, one port, a second host."""
-    world = World(hosts=[Host("host1", "nova", True, {}), Host("host2", "nova", True, {})])
+    world = World(hosts=[Host(name, provider_id=name) for name in ("host1", "host2")])
     world.servers["original"] = server("original")
     world.volumes["root-volume"] = volume("root-volume", bootable=True)
     world.volumes["data-volume"] = volume("data-volume", multiattach=True)
@@ -153,6 +149,7 @@ class CloudDouble:
         self.flavors = Flavors()
         self.keypairs = Keypairs()
         self.hosts = Hosts(world)
+        self.aggregates = Aggregates(world)
         self.placement = Placement(world)
         self.volumes = Volumes(world)
         self.volume_types = VolumeTypes(world)
@@ -162,31 +159,7 @@ class CloudDouble:
         self.quotas = Quotas()
 
 
-class _Verbs:
-    def __init__(self, world: World, admin: bool = False) -> None:
-        self.world = world
-        self.admin = admin
-
-    def _do(self, name: str, work: Callable[[], Any]) -> Any:
-        self.world.strike(f"before {name}")
-        result = work()
-        self.world.strike(f"after {name}")
-        return result
-
-    def _drop(self, where: dict[str, Any], identifier: str, force: bool) -> None:
-        """Delete it, or leave it as Cinder does: in error_deleting until it is forced, or as if nothing was asked."""
-        left_in = self.world.stuck.get(identifier)
-        if identifier in where and left_in and not (force and left_in == "error_deleting"):
-            where[identifier] = replace(where[identifier], status=left_in)
-        else:
-            where.pop(identifier, None)
-
-    def _refuse(self, refused: bool, why: str) -> None:
-        if refused:
-            raise Failed(why, code="live-update.cloud.refused")
-
-
-class Servers(_Verbs):
+class Servers(Verbs):
     def get(self, server_id: str) -> Server | None:
         return self.world.servers.get(server_id)
 
@@ -197,19 +170,26 @@ class Servers(_Verbs):
         return ""
 
     def groups(self, ids: Sequence[str]) -> list[Group]:
-        return []
+        return [self.world.groups[i] for i in ids]
 
     def volumes(self, server_id: str) -> list[AttachedVolume]:
         return list(self.world.attached.get(server_id, {}).values())
 
-    def create(self, body: Mapping[str, Any], hints: Mapping[str, str]) -> str:
+    def create(self, body: Mapping[str, Any], hints: Mapping[str, str], host: str = "") -> str:
         def work() -> str:
+            if host and not self.world.host_may_be_named:
+                raise Failed("no host may be named", code=HOST_FORBIDDEN)
             identifier = self.world.new_id("server")
+            # without a name, Nova's choice
+            at = host or self.world.hosts[-1].name
+            fault = self.world.faults.get(at, "")
             self.world.servers[identifier] = server(
                 identifier,
                 name=body["name"],
                 hostname=body["hostname"],
-                host="host2",
+                host="" if fault else at,
+                status="ERROR" if fault else "ACTIVE",
+                fault=fault,
                 metadata=dict(body["metadata"]),
                 tags=tuple(body["tags"]),
             )
@@ -263,6 +243,34 @@ class Servers(_Verbs):
 
     def reboot(self, server_id: str) -> None:
         self._do("reboot_server", lambda: self._set(server_id, task_state="reboot_started"))
+
+    def on_host(self, host: str) -> list[Server]:
+        return [s for s in self.world.servers.values() if s.host == host]
+
+    def live_migrate(self, server_id: str, host: str) -> None:
+        """At once, but for those in World.slow (which go on until they are stopped) and World.unmovable."""
+
+        def work() -> None:
+            if server_id in self.world.slow:
+                self._set(server_id, status="MIGRATING")
+            elif server_id not in self.world.unmovable:
+                self._move(server_id, host)
+
+        self._do("live_migrate", work)
+
+    def _move(self, server_id: str, host: str) -> None:
+        """With what it has allocated."""
+        found = self.world.servers[server_id]
+        asked = {"VCPU": found.flavor.vcpus, "MEMORY_MB": found.flavor.memory}
+        for name, sign in ((found.host, -1), (host, 1)):
+            if name in self.world.stocks:
+                amounts = self.world.stocks[name].amounts
+                changed = {k: (replace(a[0], used=a[0].used + sign * asked.get(k, 0)),) for k, a in amounts.items()}
+                self.world.stocks[name] = replace(self.world.stocks[name], amounts=changed)
+        self._set(server_id, host=host)
+
+    def stop_migration(self, server_id: str) -> None:
+        self._do("stop_migration", lambda: self._set(server_id, status="ACTIVE"))
 
     def lock(self, server_id: str, reason: str) -> None:
         self._do("lock_server", lambda: self._set(server_id, locked=True, locked_reason=reason))
@@ -320,112 +328,7 @@ class Servers(_Verbs):
         self._do("detach_port", work)
 
 
-class Volumes(_Verbs):
-    def get(self, volume_id: str) -> Volume | None:
-        return self.world.volumes.get(volume_id)
-
-    def find(self, name: str, job_id: str, role: str) -> Volume | None:
-        named = (v for v in self.world.volumes.values() if v.name == name)
-        return next((v for v in named if marks.carries(v.metadata, job_id, role)), None)
-
-    def from_snapshot(self, name: str, snapshot_id: str, size: int, type: str, metadata: Mapping[str, str]) -> Volume:
-        return self._make(snapshot_id, self.world.snapshots, name, size, type, metadata)
-
-    def from_backup(self, name: str, backup_id: str, size: int, type: str, metadata: Mapping[str, str]) -> Volume:
-        return self._make(backup_id, self.world.backups or {}, name, size, type, metadata)
-
-    def _make(
-        self, source: str, there: Mapping[str, Any], name: str, size: int, type: str, metadata: Mapping[str, str]
-    ) -> Volume:
-        def work() -> Volume:
-            self._refuse(source not in there, f"no {source}")
-            told = {"name": name, "size": size, "type": type, "metadata": dict(metadata)}
-            made = volume(self.world.new_id("volume"), bootable=True, **told)
-            self.world.volumes[made.id] = made
-            return made
-
-        made: Volume = self._do("create_volume", work)
-        return made
-
-    def update(self, volume_id: str, name: str, description: str, metadata: Mapping[str, str]) -> None:
-        def work() -> None:
-            found = self.world.volumes[volume_id]
-            told = replace(found, name=name, description=description, metadata=dict(metadata))
-            self.world.volumes[volume_id] = told
-
-        self._do("update_volume", work)
-
-    def delete(self, volume_id: str, *, force: bool = False) -> None:
-        def work() -> None:
-            found = self.world.volumes.get(volume_id)
-            self._refuse(bool(found and found.servers), f"volume {volume_id} is in use")
-            used = any(s.volume_id == volume_id for s in self.world.snapshots.values())
-            self._refuse(used, f"volume {volume_id} has snapshots")
-            self._drop(self.world.volumes, volume_id, force)
-
-        self._do("delete_volume", work)
-
-
-class Snapshots(_Verbs):
-    def get(self, snapshot_id: str) -> Snapshot | None:
-        return self.world.snapshots.get(snapshot_id)
-
-    def find(self, name: str, job_id: str, role: str) -> Snapshot | None:
-        named = (s for s in self.world.snapshots.values() if s.name == name)
-        return next((s for s in named if marks.carries(s.metadata, job_id, role)), None)
-
-    def of_volume(self, volume_id: str) -> list[Snapshot]:
-        return [s for s in self.world.snapshots.values() if s.volume_id == volume_id]
-
-    def create(self, name: str, volume_id: str, metadata: Mapping[str, str]) -> Snapshot:
-        def work() -> Snapshot:
-            made = Snapshot(self.world.new_id("snapshot"), name, "available", volume_id, dict(metadata))
-            self.world.snapshots[made.id] = made
-            return made
-
-        made: Snapshot = self._do("create_snapshot", work)
-        return made
-
-    def delete(self, snapshot_id: str, *, force: bool = False) -> None:
-        self._do("delete_snapshot", lambda: self._drop(self.world.snapshots, snapshot_id, force))
-
-
-class Backups(_Verbs):
-    def offered(self) -> bool:
-        return self.world.backups is not None
-
-    def _there(self) -> dict[str, Backup]:
-        self._refuse(self.world.backups is None, "there is no backup service")
-        assert self.world.backups is not None
-        return self.world.backups
-
-    def get(self, backup_id: str) -> Backup | None:
-        return (self.world.backups or {}).get(backup_id)
-
-    def find(self, name: str, job_id: str, role: str) -> Backup | None:
-        named = (b for b in (self.world.backups or {}).values() if b.name == name)
-        return next((b for b in named if marks.carries(b.metadata, job_id, role)), None)
-
-    def create(self, name: str, volume_id: str, metadata: Mapping[str, str]) -> Backup:
-        def work() -> Backup:
-            there, size = self._there(), self.world.volumes[volume_id].size
-            made = Backup(self.world.new_id("backup"), name, "available", volume_id, size, dict(metadata))
-            there[made.id] = made
-            return made
-
-        made: Backup = self._do("create_backup", work)
-        return made
-
-    def delete(self, backup_id: str, *, force: bool = False) -> None:
-        self._do("delete_backup", lambda: self._drop(self._there(), backup_id, force))
-
-
-class VolumeTypes(_Verbs):
-    def find(self, name_or_id: str) -> VolumeType | None:
-        return self.world.volume_types.get(name_or_id)
-
-
-class Ports(_Verbs):
+class Ports(Verbs):
     def get(self, port_id: str) -> Port | None:
         return self.world.ports.get(port_id)
 
@@ -489,16 +392,6 @@ class Flavors:
 class Keypairs:
     def exists(self, name: str) -> bool:
         return False
-
-
-class Hosts(_Verbs):
-    def list(self) -> list[Host]:
-        return self.world.hosts
-
-
-class Placement(_Verbs):
-    def candidates(self, resources: Mapping[str, int], required: Sequence[str] = ()) -> list[str]:
-        return [h.name for h in self.world.hosts]
 
 
 class Quotas:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from liveupdate.model import Job, JobKind, Json, Plan, Resource, StepSpec
+from liveupdate.drivers.metrics import Nothing, Source
+from liveupdate.model import Held, Job, JobKind, Json, Plan, Reservation, Resource, StepSpec
 from liveupdate.settings import Settings, load
 from liveupdate.states import JobState, ResourceState
 from liveupdate.steps.protocol import Step
@@ -78,9 +79,55 @@ class MemoryLedger:
     def open(self) -> list[Resource]:
         return [r for r in self.lines if r.state in _OPEN]
 
+    def past(self, kind: str) -> list[Resource]:
+        return [r for r in self.lines if r.kind == kind and r.state not in _OPEN]
+
     def _put(self, line: Resource) -> Resource:
         self.lines[line.id - 1] = line
         return line
+
+
+@dataclass
+class MemoryReservations:
+    """See steps/protocol.py: Reservations. ``others`` is what other jobs hold; time does not pass, but see ``end``."""
+
+    job_id: str
+    others: dict[str, Held] = field(default_factory=dict)
+    own: Reservation | None = None
+    before: Callable[[str], None] = lambda write: None
+
+    def held(self) -> Mapping[str, Held]:
+        return dict(self.others)
+
+    def mine(self) -> Reservation | None:
+        return self.own
+
+    def take(self, host: str, resources: Mapping[str, int], room: Mapping[str, int], mark: int, seconds: float) -> bool:
+        self.before("take")
+        held = self.others.get(host, Held())
+        if held.mark != mark or any(n > room.get(k, 0) - held.resources.get(k, 0) for k, n in resources.items()):
+            return False
+        self.own = Reservation(self.job_id, host, dict(resources), self.own.refused if self.own else {}, True)
+        return True
+
+    def renew(self, seconds: float) -> bool:
+        self.before("renew")
+        return bool(self.own and self.own.live)
+
+    def release(self) -> None:
+        self.before("release")
+        self.end()
+
+    def refuse(self, host: str, why: str) -> None:
+        self.before("refuse")
+        if self.own is None or self.own.host == host:
+            self.own = Reservation(self.job_id, host, {}, self.own.refused if self.own else {}, False)
+        self.own = replace(self.own, refused={**self.own.refused, host: why})
+
+    def end(self) -> None:
+        """Its time is over, or it was given back."""
+        if self.own:
+            self.own = replace(self.own, resources={}, live=False)
 
 
 def job(**changes: Any) -> Job:
@@ -129,9 +176,11 @@ class MemoryContext:
     spec: StepSpec = field(default_factory=lambda: StepSpec("step", "step"))
     attempt: int = 1
     events: list[tuple[str, Json]] = field(default_factory=list)
+    source: Source = field(default_factory=Nothing)
 
     def __post_init__(self) -> None:
         self.ledger = MemoryLedger(self.job.id)
+        self.reservations = MemoryReservations(self.job.id)
 
     def result(self, step_id: str) -> dict[str, Any]:
         return dict(self.results.get(step_id, {}))
@@ -147,6 +196,9 @@ class MemoryContext:
     def guest(self, side: str) -> "Guest":
         guest: Guest = self.guests[side]
         return guest
+
+    def metrics(self) -> Source:
+        return self.source
 
     def event(self, type: str, **detail: Any) -> None:
         self.events.append((type, detail))

@@ -14,8 +14,9 @@ from liveupdate.drivers.cloud.servers import AttachedVolume
 from liveupdate.drivers.cloud.snapshots import Snapshot
 from liveupdate.model import Fallback
 from liveupdate.states import JobState, ResourceState
-from liveupdate.testing.cloud import World, volume, with_server
+from liveupdate.testing.cloud import World, with_server
 from liveupdate.testing.jobs import accept
+from liveupdate.testing.storage import volume
 
 DETAILS = {"size": 3, "type": "ceph", "boot": True}
 

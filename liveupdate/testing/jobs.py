@@ -9,6 +9,7 @@ from sqlalchemy import Engine, update
 from liveupdate.db import jobs, steps
 from liveupdate.db.session import read, write
 from liveupdate.db.tables import jobs as jobs_table
+from liveupdate.drivers.metrics import Nothing
 from liveupdate.engine.context import Surroundings
 from liveupdate.engine.journal import Journal, claim_next
 from liveupdate.engine.runner import Runner
@@ -64,7 +65,7 @@ def unreachable(*_: object) -> NoReturn:
 
 
 def surroundings() -> Surroundings:
-    return Surroundings(load(config_files=[]), unreachable, unreachable, unreachable)
+    return Surroundings(load(config_files=[]), unreachable, unreachable, unreachable, Nothing())
 
 
 def work_once(engine: Engine, world: World, owner: str = "worker", steps: tuple[str, ...] = STEPS) -> str | None:

@@ -15,13 +15,22 @@ from liveupdate.api.auth import authorizer
 from liveupdate.api.problems import Unauthorized
 from liveupdate.api.services import Caller, Services
 from liveupdate.context import RequestContext
+from liveupdate.drivers.cloud.hosts import Host
+from liveupdate.drivers.metrics import Nothing
 from liveupdate.errors import NotFound
 from liveupdate.methods import Method
+from liveupdate.testing.cloud import CloudDouble, server, with_server
+from liveupdate.testing.cloud import World as CloudWorld
 from liveupdate.testing.jobs import STEPS
 from liveupdate.testing.steps import World
 
 SERVER = "11111111-1111-4111-8111-111111111111"
-_IMPLIED = {"reader": ("reader",), "member": ("member", "reader"), "admin": ("admin", "member", "reader")}
+_IMPLIED = {
+    "reader": ("reader",),
+    "member": ("member", "reader"),
+    "manager": ("manager", "member", "reader"),
+    "admin": ("admin", "manager", "member", "reader"),
+}
 
 
 def authenticate(headers: Mapping[str, str]) -> Caller:
@@ -56,12 +65,31 @@ def cloud() -> Cloud:
 
 
 @pytest.fixture
-def api(sqlite: Engine, cloud: Cloud) -> Iterator[TestClient]:
+def world() -> CloudWorld:
+    """The cloud's hosts, as the service user sees them; with a server of project "mine" on host1."""
+    made = with_server()
+    made.hosts = [Host(f"host{n}", provider_id=f"host{n}") for n in range(1, 4)]
+    made.servers = {SERVER: server(SERVER, project_id="mine")}
+    return made
+
+
+@pytest.fixture
+def api(sqlite: Engine, cloud: Cloud, world: CloudWorld) -> Iterator[TestClient]:
     steps = World().steps(*STEPS)
     back = tuple(steps[name] for name in ("copy", "switch", "open"))
     look, switch, release = steps["prepare"], steps["open"], steps["tidy"]
     method = Method("surrogate", "Test", tuple(steps.values()), (look,), switch, back, switch, release)
-    services = Services(sqlite, authenticate, authorizer(), cloud, {"surrogate": method}, ("member",), lambda: None)
+    services = Services(
+        engine=sqlite,
+        authenticate=authenticate,
+        authorize=authorizer(),
+        cloud=cloud,
+        methods={"surrogate": method},
+        trust_roles=("member",),
+        nudge=lambda: None,
+        infrastructure=lambda request_id: CloudDouble(world, admin=True),  # type: ignore[arg-type,return-value]
+        metrics=Nothing(),
+    )
     with TestClient(build_app(services), headers={"X-Auth-Token": "member@mine"}) as client:
         yield client
 

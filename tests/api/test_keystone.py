@@ -23,6 +23,7 @@ from liveupdate.client import add_service
 from liveupdate.db.schema import upgrade
 from liveupdate.db.session import open_engine
 from liveupdate.drivers.cloud import Clouds, trusts
+from liveupdate.drivers.metrics import Nothing
 from liveupdate.methods import Method
 from liveupdate.testing.jobs import STEPS, work_once
 from liveupdate.testing.steps import World
@@ -62,7 +63,17 @@ def api(clouds: None, engine: Any) -> Iterator[str]:
     look, switch, release = steps["prepare"], steps["open"], steps["tidy"]
     method = Method("surrogate", "Test", tuple(steps.values()), (look,), switch, (switch,), switch, release)
     cloud, methods = CallersCloud(Clouds("liveupdate")), {"surrogate": method}
-    services = Services(engine, authenticator("liveupdate"), authorizer(), cloud, methods, ("member",), lambda: None)
+    services = Services(
+        engine=engine,
+        authenticate=authenticator("liveupdate"),
+        authorize=authorizer(),
+        cloud=cloud,
+        methods=methods,
+        trust_roles=("member",),
+        nudge=lambda: None,
+        infrastructure=Clouds("liveupdate").infrastructure,
+        metrics=Nothing(),
+    )
     server = uvicorn.Server(uvicorn.Config(build_app(services), port=9323, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()

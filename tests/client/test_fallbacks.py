@@ -16,7 +16,9 @@ from sqlalchemy import Engine
 from liveupdate.api.app import build_app
 from liveupdate.api.auth import authorizer
 from liveupdate.api.services import Services
+from liveupdate.drivers.metrics import Nothing
 from liveupdate.testing.fallbacks import updated
+from liveupdate.testing.jobs import unreachable
 from tests.api.conftest import SERVER, Cloud, authenticate
 
 with warnings.catch_warnings():
@@ -33,7 +35,17 @@ pytestmark = pytest.mark.filterwarnings("ignore::Warning")
 
 @pytest.fixture
 def service(sqlite: Engine) -> Iterator[Proxy]:
-    services = Services(sqlite, authenticate, authorizer(), Cloud(), {}, ("member",), lambda: None)
+    services = Services(
+        engine=sqlite,
+        authenticate=authenticate,
+        authorize=authorizer(),
+        cloud=Cloud(),
+        methods={},
+        trust_roles=("member",),
+        nudge=lambda: None,
+        infrastructure=unreachable,
+        metrics=Nothing(),
+    )
     serving = uvicorn.Server(uvicorn.Config(build_app(services), port=0, log_config=None))
     thread = threading.Thread(target=serving.run)
     thread.start()

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from liveupdate.cmd.manage import main
+from liveupdate.db import schema
 from liveupdate.db.session import open_engine, read, write
 from liveupdate.db.tables import jobs
 from liveupdate.testing.jobs import accept, work_once
@@ -21,7 +22,7 @@ def config(tmp_path: Path) -> list[str]:
 
 def test_check_fails_until_the_schema_is_upgraded(config: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*config, "db", "check"]) == 1
-    assert "schema empty, wanted 0001" in capsys.readouterr().out
+    assert f"schema empty, wanted {schema.wanted()}" in capsys.readouterr().out
     assert main([*config, "db", "upgrade"]) == 0
     assert main([*config, "db", "check"]) == 0
 

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from liveupdate import methods
 from liveupdate.db import fallbacks, jobs, resources
 from liveupdate.db.session import open_engine, read, write
+from liveupdate.drivers.metrics import Nothing
 from liveupdate.engine.context import Surroundings
 from liveupdate.engine.journal import Journal, claim_next
 from liveupdate.engine.runner import Runner
@@ -47,6 +48,7 @@ class Site:
             lambda job: CloudDouble(self.world, admin=False),  # type: ignore[arg-type,return-value]
             lambda job: CloudDouble(self.world, admin=True),  # type: ignore[arg-type,return-value]
             unreachable,
+            Nothing(),
         )
 
     def _strike(self, _: str) -> None:

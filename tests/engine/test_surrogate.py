@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from liveupdate import methods
 from liveupdate.db import jobs, resources
 from liveupdate.db.session import open_engine, read, write
+from liveupdate.drivers.metrics import Nothing
 from liveupdate.engine.context import Surroundings
 from liveupdate.engine.journal import Journal, claim_next
 from liveupdate.engine.runner import Runner
@@ -66,6 +67,7 @@ class Site:
             lambda job: CloudDouble(world, admin=False),  # type: ignore[arg-type,return-value]
             lambda job: CloudDouble(world, admin=True),  # type: ignore[arg-type,return-value]
             self._guest,  # type: ignore[arg-type]
+            Nothing(),
         )
 
     def _strike(self, _: str) -> None:

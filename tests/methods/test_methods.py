@@ -10,7 +10,16 @@ from liveupdate.errors import Invalid
 from liveupdate.methods import fallback_expire, restore, surrogate
 
 #: Modules of liveupdate.steps that are no steps.
-_OTHERS = {"__init__", "protocol", "resources", "replacement", "server_facts", "server_request"}
+_OTHERS = {
+    "__init__",
+    "fleet_facts",
+    "making_room",
+    "protocol",
+    "replacement",
+    "resources",
+    "server_facts",
+    "server_request",
+}
 METHODS = (fallback_expire.METHOD, restore.METHOD, surrogate.METHOD)
 
 
@@ -39,6 +48,7 @@ def test_a_restore_deletes_the_old_server_last_of_what_can_be_undone() -> None:
         "preflight",
         "lock",
         "mirror",
+        "place",
         "take_down",
         "fallback",
         "unplug",

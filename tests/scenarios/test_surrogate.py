@@ -95,6 +95,11 @@ def test_a_workload_that_is_not_well_on_the_surrogate_goes_back(
     with as_before(user, admin, guest):
         sick = [{"name": "kv.service", "health": [{"kind": "tcp", "port": 1}]}, {"name": "tick.service"}]
         job = update(api, user, units=sick)
+        jobs.until_step(api, job, "pre_copy")
+        copy = shell(user, guest, job, "surrogate")
+        assert copy("hostname; cat /etc/machine-id") == guest.ssh("hostname; cat /etc/machine-id")
+        assert copy("systemctl is-active kv tick data.mount; true") == "inactive\ninactive\ninactive"
+        assert f" {guest.address}/" not in copy("ip -4 -o address show")
         ended = jobs.until_ended(api, job)
         assert (ended["state"], ended["code"]) == ("undone", "live-update.probe.not-well"), ended["reason"]
         assert jobs.steps(api, job)["cut_over"]["state"] == "undone"
@@ -121,7 +126,7 @@ def test_guests_cut_from_each_other_in_the_cut_over_go_on_where_they_were(
     with as_before(user, admin, guest):
         job = update(api, user)
         jobs.until_step(api, job, "cut_over")
-        original = management(user, guest, job)
+        original = shell(user, guest, job, "management")
         original(until("frozen") + CUT)
         original(until("resumed") + "nft delete table inet scenario")
         ended = jobs.until_ended(api, job)
@@ -136,7 +141,7 @@ def test_a_surrogate_that_freezes_in_the_cut_over_and_wakes_later_never_serves(
     with as_before(user, admin, guest):
         job = update(api, user)
         jobs.until_step(api, job, "cut_over")
-        original, asleep = management(user, guest, job), surrogate(api, job)
+        original, asleep = shell(user, guest, job, "management"), surrogate(api, job)
         original(until("frozen"))
         signal_hypervisor_of(asleep, signal.SIGSTOP)
         original(until("resumed"))
@@ -260,9 +265,9 @@ def kill_worker() -> None:
     service.start()
 
 
-def management(user: Any, guest: servers.Guest, job: str) -> Callable[[str], str]:
-    """A shell on the original by its second address, which no fence closes."""
-    [port] = user.network.ports(name=f"liveupdate-{job[:8]}-management")
+def shell(user: Any, guest: servers.Guest, job: str, role: str) -> Callable[[str], str]:
+    """On the surrogate, or by ``management`` on the original: by their own addresses, which no fence closes."""
+    [port] = user.network.ports(name=f"liveupdate-{job[:8]}-{role}")
     return partial(servers.ssh, port.fixed_ips[0]["ip_address"], guest.host_key)
 
 

@@ -175,6 +175,7 @@ class TestOpenInDoubt:
     @pytest.fixture(autouse=True)
     def hurry(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(open, "_HANDED_BACK", 0.0)
+        monkeypatch.setattr(open, "_WORD", 0.1)
 
     def doubted(self, *, target: str, source: str, silent: bool = True) -> MemoryContext:
         context, pair = made()

@@ -10,7 +10,7 @@ from liveupdate.errors import Failed, Retry
 from liveupdate.methods.restore import METHOD
 from liveupdate.model import JobKind
 from liveupdate.states import ResourceState
-from liveupdate.steps import boot_restored, check_restore, retire, settle
+from liveupdate.steps import boot_restored, check_restore, place, retire, settle
 from liveupdate.steps.protocol import Step
 from liveupdate.testing.cloud import CloudDouble, World
 from liveupdate.testing.context import MemoryContext, job
@@ -19,7 +19,7 @@ from tests.steps.test_conformance import Crash, alive, crash_at, shape
 from tests.steps.test_end_fallback import KEEPER, SNAPSHOT, VOLUME, part
 
 DATA = part(3, "snapshot", "fallback-data-vol", "data-snapshot", boot=False, volume_id="data-volume")
-CHANGING = [s for s in METHOD.steps if s not in (check_restore.STEP, retire.STEP, settle.STEP)]
+CHANGING = [s for s in METHOD.steps if s not in (check_restore.STEP, place.STEP, retire.STEP, settle.STEP)]
 BEFORE_PIVOT = METHOD.steps[: METHOD.steps.index(retire.STEP)]
 
 
@@ -161,18 +161,13 @@ def test_while_nova_deletes_the_old_server_nobody_decides() -> None:
         retire.STEP.probe(context)
 
 
-def test_a_server_that_does_not_come_up_fails_the_step() -> None:
+def test_a_server_that_does_not_come_up_anywhere_fails_the_step_and_leaves_nothing() -> None:
     world, context = prepared(boot_restored.STEP)
-    create = context.user.servers.create
-
-    def broken(*given: Any) -> str:
-        made = str(create(*given))
-        world.servers[made] = replace(world.servers[made], status="ERROR", fault="no room")
-        return made
-
-    context.user.servers.create = broken
-    with pytest.raises(Failed, match="no room"):
-        boot_restored.STEP.apply(context)
+    world.faults = {host.name: "no tap" for host in world.hosts}
+    with pytest.raises(Failed, match=r"no tap|no host"):
+        drive(context, boot_restored.STEP)
+    boot_restored.STEP.undo(context)
+    assert list(world.servers) == ["updated"]
 
 
 # -- the checks --------------------------------------------------------------------------------------------------------

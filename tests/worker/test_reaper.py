@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from liveupdate import methods
 from liveupdate.db import fallbacks, jobs, resources
 from liveupdate.db.session import read, write
+from liveupdate.drivers.metrics import Nothing
 from liveupdate.engine.context import Surroundings
 from liveupdate.engine.journal import Journal, claim_next
 from liveupdate.engine.runner import Runner
@@ -41,7 +42,7 @@ class Site:
             assert claimed is not None
             # as the service user: the job has no trust
             service = lambda job: CloudDouble(self.world, admin=True)  # noqa: E731
-            around = Surroundings(load(config_files=[]), unreachable, service, unreachable)  # type: ignore[arg-type]
+            around = Surroundings(load(config_files=[]), unreachable, service, unreachable, Nothing())  # type: ignore[arg-type]
             try:
                 Runner(around, methods.steps()).run(Journal(self.engine, claimed.claim, 60), claimed)
             except Killed:

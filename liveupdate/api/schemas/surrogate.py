@@ -20,6 +20,7 @@ Package = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.+-]{1,100}
 UnitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:_.@-]{1,200}\.service$")]
 AbsolutePath = Annotated[str, Field(max_length=4096), AfterValidator(_absolute)]
 VolumeTypeName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f/]{1,255}$")]
+HostGroupName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -70,3 +71,5 @@ class Parameters(Strict):
     fallback_data_volumes: bool = False
     fallback: Literal["snapshot", "backup"] = "snapshot"
     mirror_volume_type: VolumeTypeName | None = None
+    #: None: the one of the server's host.
+    host_group: HostGroupName | None = None

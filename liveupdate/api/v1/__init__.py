@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from liveupdate.api.v1 import actions, fallbacks, jobs, methods, parts, previews
+from liveupdate.api.v1 import actions, fallbacks, host_groups, jobs, methods, parts, placements, previews
 
 ROUTERS: tuple[APIRouter, ...] = (
     jobs.router,
@@ -11,4 +11,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     previews.router,
     methods.router,
     fallbacks.router,
+    host_groups.router,
+    placements.router,
 )

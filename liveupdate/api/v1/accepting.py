@@ -19,6 +19,8 @@ from liveupdate.model import Job, JobKind
 
 def accept(request: Request, asked: Services, by: Caller, body: NewPreview, kind: JobKind) -> tuple[Job, bool]:
     """(the job, True), or (the earlier one, False) for a repeated Idempotency-Key."""
+    if body.host_group is not None:
+        asked.authorize("job:choose_host_group", by.context, by.context.project_id)
     deadline = deadline_of(body.deadline)
     server_id = str(body.server_id)
     server_name = asked.cloud.server_name(by, server_id)

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from liveupdate.api.services import Caller, Services
 from liveupdate.db import jobs
 from liveupdate.db.session import read
+from liveupdate.drivers.cloud import Cloud
 from liveupdate.errors import Forbidden, NotFound
 from liveupdate.model import Job, JobKind
 
@@ -24,6 +25,11 @@ def caller(request: Request) -> Caller:
 
 Asked = Annotated[Services, Depends(services)]
 By = Annotated[Caller, Depends(caller)]
+
+
+def infrastructure(request: Request, asked: Services) -> Cloud:
+    """The cloud as the service user; its calls carry the request's id."""
+    return asked.infrastructure(request.state.global_request_id or request.state.request_id)
 
 
 def sees_all(asked: Services, by: Caller) -> bool:

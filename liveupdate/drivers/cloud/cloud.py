@@ -1,7 +1,9 @@
 """One identity's view of the cloud: thin verbs, one attribute per kind of resource."""
 
+from collections.abc import Callable
 from typing import Any
 
+from liveupdate.drivers.cloud.aggregates import Aggregates
 from liveupdate.drivers.cloud.backups import Backups
 from liveupdate.drivers.cloud.consoles import Consoles
 from liveupdate.drivers.cloud.flavors import Flavors
@@ -17,14 +19,16 @@ from liveupdate.drivers.cloud.volumes import Volumes
 
 
 class Cloud:
-    """``connection``: openstacksdk's, authenticated, with the microversions of connection.py."""
+    """``connection``: openstacksdk's, authenticated, with the microversions of connection.py; ``service_token``: gives
+    one of the service user's."""
 
-    def __init__(self, connection: Any) -> None:
-        self.servers = Servers(connection.compute)
+    def __init__(self, connection: Any, service_token: Callable[[], str]) -> None:
+        self.servers = Servers(connection.compute, service_token)
         self.consoles = Consoles(connection.compute)
         self.flavors = Flavors(connection.compute)
         self.keypairs = Keypairs(connection.compute)
         self.hosts = Hosts(connection.compute)
+        self.aggregates = Aggregates(connection.compute)
         self.placement = Placement(connection.placement)
         self.volumes = Volumes(connection.block_storage)
         self.volume_types = VolumeTypes(connection.block_storage)

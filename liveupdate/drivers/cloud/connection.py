@@ -46,7 +46,11 @@ class Clouds:
 
     def watcher(self) -> Cloud:
         """The cloud as the service user, in no job's name."""
-        return Cloud(self.service_connection())
+        return self.infrastructure("")
+
+    def infrastructure(self, request_id: str) -> Cloud:
+        """The cloud as the service user, for a request to the API."""
+        return Cloud(self.service_connection(request_id), self._service_token)
 
     def service_connection(self, request_id: str = "") -> Any:
         """The bare openstacksdk connection of the service user, for what no job stands behind."""
@@ -61,8 +65,11 @@ class Clouds:
         with self._lock:
             made = self._made.setdefault(job.id, {})
             if identity not in made:
-                made[identity] = Cloud(self._connection(auth(), job.request_id))
+                made[identity] = Cloud(self._connection(auth(), job.request_id), self._service_token)
             return made[identity]
+
+    def _service_token(self) -> str:
+        return str(self.service_connection().session.get_token())
 
     def _connection(self, auth: Any, request_id: str) -> Any:
         verify, cert = self._region.get_requests_verify_args()

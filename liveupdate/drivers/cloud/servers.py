@@ -1,12 +1,20 @@
 """Servers: read, lock, boot, stop, delete, and the volumes and NICs on them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from openstack.exceptions import raise_from_response
 
 from liveupdate.drivers.cloud.errors import calling, missing
+from liveupdate.errors import Failed
+
+#: Of Failed: see Servers.create.
+HOST_FORBIDDEN = "live-update.cloud.host-forbidden"
+#: Nova's rule for naming a host that its scheduler judges, and what tells that our service stands behind a request.
+_DESTINATION = "compute:servers:create:requested_destination"
+_VOUCHED = "service_roles:service"
 
 
 @dataclass(frozen=True)
@@ -71,11 +79,16 @@ class Group:
     name: str
     policy: str
     members: tuple[str, ...]
+    #: Members that hard anti-affinity allows on one host.
+    per_host: int = 1
 
 
 class Servers:
-    def __init__(self, compute: Any) -> None:
+    """``service_token`` gives a token of the service user's."""
+
+    def __init__(self, compute: Any, service_token: Callable[[], str] = str) -> None:
         self._compute = compute
+        self._service_token = service_token
 
     def get(self, server_id: str) -> Server | None:
         """None if there is no such server (any more)."""
@@ -92,17 +105,34 @@ class Servers:
             found = [_server(s) for s in self._compute.servers(details=True, tags=tag)]
         return found[0] if found else None
 
+    def on_host(self, host: str) -> list[Server]:
+        """Of every project. Administrators only."""
+        with calling(f"list the servers of host {host}"):
+            # under the name "host" openstacksdk filters by another field, and finds nothing
+            return [_server(s) for s in self._compute.servers(details=True, all_projects=True, compute_host=host)]
+
     def states(self) -> dict[str, str]:
         """Server id → "STATUS/task_state" of every server of every project: the shared look of all waiting jobs."""
         with calling("list the servers"):
             listed = self._compute.servers(details=True, all_projects=True)
             return {s.id: f"{s.status}/{s.task_state or ''}" for s in listed}
 
-    def create(self, body: Mapping[str, Any], hints: Mapping[str, str]) -> str:
-        """POST /servers with ``body`` in Nova's own names; return the id, long before the server is ACTIVE."""
-        request = {"server": dict(body), "os:scheduler_hints": dict(hints)}
+    def create(self, body: Mapping[str, Any], hints: Mapping[str, str], host: str = "") -> str:
+        """POST /servers with ``body`` in Nova's own names; return the id, long before the server is ACTIVE.
+
+        ``host`` is asked for explicitly, and judged by Nova's scheduler; the service's own token vouches for that.
+        Raises Failed with code HOST_FORBIDDEN if Nova's policy does not let the service name a host.
+        """
+        request = {"server": dict(body) | ({"host": host} if host else {}), "os:scheduler_hints": dict(hints)}
+        headers = {"X-Service-Token": self._service_token()} if host else {}
         with calling("create the server", creates=True):
-            answer = self._compute.post("/servers", json=request, microversion="2.96")
+            answer = self._compute.post("/servers", json=request, headers=headers, microversion="2.96")
+            if answer.status_code == HTTPStatus.FORBIDDEN and _DESTINATION in answer.text:
+                raise Failed(
+                    "Nova's policy does not let the service name a host",
+                    code=HOST_FORBIDDEN,
+                    remedy=f'let it in Nova\'s policy.yaml: "{_DESTINATION}": "rule:context_is_admin or {_VOUCHED}"',
+                )
             raise_from_response(answer)
             return str(answer.json()["server"]["id"])
 
@@ -128,6 +158,24 @@ class Servers:
         """Ask the guest to shut down and start it anew; pull the plug if it does not."""
         with calling(f"reboot server {server_id}"):
             self._compute.reboot_server(server_id, "SOFT")
+
+    def live_migrate(self, server_id: str, host: str) -> None:
+        """Answers long before it has moved; Nova's scheduler judges the host."""
+        body = {"os-migrateLive": {"host": host, "block_migration": "auto"}}
+        with calling(f"move server {server_id} to host {host}"):
+            raise_from_response(self._compute.post(f"/servers/{server_id}/action", json=body, microversion="2.96"))
+
+    def stop_migration(self, server_id: str) -> None:
+        """It stays where it is; nothing happens if it does not move."""
+        path = f"/servers/{server_id}/migrations"
+        with calling(f"stop the migration of server {server_id}"):
+            answer = self._compute.get(path, microversion="2.96")
+            raise_from_response(answer)
+            for migration in answer.json()["migrations"]:
+                stopped = self._compute.delete(f"{path}/{migration['id']}", microversion="2.96")
+                # 400: it has ended meanwhile, or is at its very end
+                if stopped.status_code not in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND):
+                    raise_from_response(stopped)
 
     def lock(self, server_id: str, reason: str) -> None:
         with calling(f"lock server {server_id}"):
@@ -156,7 +204,7 @@ class Servers:
     def groups(self, ids: Sequence[str]) -> list[Group]:
         with calling("read the server's groups"):
             found = [self._compute.get_server_group(i) for i in ids]
-        return [Group(g.id, g.name, g.policy or "", tuple(g.member_ids or ())) for g in found]
+        return [_group(g) for g in found]
 
     # -- volumes on servers ----------------------------------------------------------------------------------------
 
@@ -194,6 +242,11 @@ class Servers:
     def detach_port(self, server_id: str, port_id: str) -> None:
         with calling(f"detach port {port_id} from server {server_id}"):
             self._compute.delete_server_interface(port_id, server=server_id, ignore_missing=True)
+
+
+def _group(g: Any) -> Group:
+    per_host = int((g.rules or {}).get("max_server_per_host") or 1)
+    return Group(g.id, g.name, g.policy or "", tuple(g.member_ids or ()), per_host)
 
 
 def _server(s: Any) -> Server:

@@ -29,6 +29,9 @@ def add_update(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="Unit of the workload, and how it is handed over: move, restart, start, leave (repeat for more)",
     )
+    parser.add_argument(
+        "--host-group", metavar="<group>", help="Place it in this host group (managers; default: its host's)"
+    )
 
 
 def update(connection: Any, parsed_args: argparse.Namespace) -> dict[str, Any]:
@@ -45,6 +48,8 @@ def update(connection: Any, parsed_args: argparse.Namespace) -> dict[str, Any]:
     asked |= {name: value for name, value in chosen.items() if value is not None}
     if parsed_args.unit:
         asked["units"] = [_unit(given) for given in parsed_args.unit]
+    if parsed_args.host_group:
+        asked["host_group"] = parsed_args.host_group
     return asked
 
 

@@ -1,0 +1,56 @@
+"""/v1/host-groups: the hosts that belong together, and how surrogates are placed among them."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from liveupdate.api.host_groups import HostGroups, view
+from liveupdate.api.schemas.host_groups import AddHost, CreateHostGroup, UpdateHostGroup
+from liveupdate.api.v1.asking import Asked, By, infrastructure
+
+router = APIRouter(prefix="/v1/host-groups", tags=["host-groups"])
+
+
+def _groups(request: Request, asked: Asked, by: By, action: str) -> HostGroups:
+    asked.authorize(f"host_group:{action}", by.context, by.context.project_id)
+    return HostGroups(infrastructure(request, asked))
+
+
+@router.get("")
+def index(request: Request, asked: Asked, by: By) -> dict[str, Any]:
+    """The default group first."""
+    return {"host_groups": [view(group) for group in _groups(request, asked, by, "list").list()]}
+
+
+@router.post("", status_code=201)
+def create(body: CreateHostGroup, request: Request, response: Response, asked: Asked, by: By) -> dict[str, Any]:
+    group = _groups(request, asked, by, "create").create(body.host_group.name, body.host_group.rules())
+    response.headers["Location"] = f"/v1/host-groups/{group.name}"
+    return {"host_group": view(group)}
+
+
+@router.get("/{name}")
+def show(name: str, request: Request, asked: Asked, by: By) -> dict[str, Any]:
+    return {"host_group": view(_groups(request, asked, by, "get").get(name))}
+
+
+@router.patch("/{name}")
+def update(name: str, body: UpdateHostGroup, request: Request, asked: Asked, by: By) -> dict[str, Any]:
+    """What is not named stays."""
+    changes = body.host_group.model_dump(exclude_none=True)
+    return {"host_group": view(_groups(request, asked, by, "update").update(name, changes))}
+
+
+@router.delete("/{name}", status_code=204)
+def delete(name: str, request: Request, asked: Asked, by: By) -> None:
+    _groups(request, asked, by, "delete").delete(name)
+
+
+@router.post("/{name}/hosts")
+def add_host(name: str, body: AddHost, request: Request, asked: Asked, by: By) -> dict[str, Any]:
+    return {"host_group": view(_groups(request, asked, by, "add_host").add_host(name, body.host))}
+
+
+@router.delete("/{name}/hosts/{host}")
+def remove_host(name: str, host: str, request: Request, asked: Asked, by: By) -> dict[str, Any]:
+    return {"host_group": view(_groups(request, asked, by, "remove_host").remove_host(name, host))}

@@ -1,0 +1,202 @@
+"""Looks at the cloud's hosts and asks the planning where a server's twin may go. Changes nothing; as the service user.
+
+Serves the step place, the preflight and the API alike: what is explained is what is done.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from liveupdate.errors import NotFound
+from liveupdate.model import Held, NoData, Utilization
+from liveupdate.planning import demand, groups
+from liveupdate.planning.demand import Demand
+from liveupdate.planning.eligibility import Need, room, suits
+from liveupdate.planning.fleet import NO_SOURCE, HostFacts, Inventory
+from liveupdate.planning.groups import HostGroup
+from liveupdate.planning.placement import Choice, choose
+from liveupdate.planning.policies import POLICIES
+from liveupdate.planning.room import Neighbour, why_fixed
+
+if TYPE_CHECKING:
+    from liveupdate.drivers.cloud import Cloud
+    from liveupdate.drivers.cloud.hosts import Host
+    from liveupdate.drivers.cloud.placement import Amount, Stock
+    from liveupdate.drivers.cloud.servers import Group, Server
+    from liveupdate.drivers.metrics import Source
+
+
+@dataclass(frozen=True)
+class Wish:
+    """``group`` is "" for the one of the original's host; ``refused``: host → why Nova would not have it there."""
+
+    group: str = ""
+    avoid_same_host: bool = False
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """``room``: host → what one more and all that is held may take of it, within the group's ceiling."""
+
+    choice: Choice
+    need: Need
+    group: HostGroup
+    facts: tuple[HostFacts, ...]
+    room: Mapping[str, Mapping[str, int]]
+
+
+def look(cloud: "Cloud", metrics: "Source", held: Mapping[str, Held], server: "Server", wish: Wish) -> Outlook:
+    """Judge every host. ``held`` must have been read before. Raises NotFound for a group that does not exist."""
+    hosts = cloud.hosts.list()
+    all_groups = groups.read(cloud.aggregates.list(), [host.name for host in hosts])
+    group = _group(all_groups, wish.group or next(iter(groups.of_host(all_groups, server.host)), groups.DEFAULT))
+    asked = _demand(cloud, server)
+    stocks = _stocks(cloud, asked, hosts, {server.host, *group.hosts})
+    busy = _utilization(metrics, group)
+    facts = tuple(_facts(host, all_groups, stocks, held.get(host.name, Held()), busy) for host in hosts)
+    need = _need(cloud, server, asked, wish, next((f.traits for f in facts if f.name == server.host), frozenset()))
+    free = {fact.name: room(fact, group, need.resources) for fact in facts}
+    return Outlook(choose(need, facts, group), need, group, facts, free)
+
+
+def neighbours(cloud: "Cloud", outlook: Outlook, stuck: Mapping[str, str]) -> list[Neighbour]:
+    """The servers on the hosts that would suit; ``stuck``: server id → why it is not to be moved, besides its own."""
+    found = []
+    for host in outlook.facts:
+        if not suits(outlook.need, host, outlook.group):
+            continue
+        for server in cloud.servers.on_host(host.name):
+            need = _need(cloud, server, _demand(cloud, server), Wish(), host.traits, alone=True)
+            ours = "it is the one to be updated" if server.id == outlook.need.server_id else ""
+            apart = {g.id for g in cloud.servers.groups(server.server_groups) if g.policy == "anti-affinity"}
+            fixed = why_fixed(
+                server.status,
+                server.task_state,
+                server.locked,
+                server.metadata,
+                server.tags,
+                server.flavor.extra_specs,
+            )
+            why_not = ours or stuck.get(server.id, "") or fixed
+            found.append(Neighbour(server.id, server.name, host.name, need, why_not, frozenset(apart)))
+    return found
+
+
+def _group(all_groups: Sequence[HostGroup], name: str) -> HostGroup:
+    found = next((group for group in all_groups if group.name == name), None)
+    if found is None:
+        raise NotFound(
+            f"there is no host group {name!r}",
+            code="live-update.host-group.not-found",
+            remedy=f"one of: {', '.join(group.name for group in all_groups)}",
+        )
+    return found
+
+
+def _demand(cloud: "Cloud", server: "Server") -> Demand:
+    # a server that boots from a volume takes no root disk of its host
+    disk = server.flavor.disk if server.image_id else 0
+    flavor = server.flavor
+    return demand.read(flavor.vcpus, flavor.memory, disk, flavor.extra_specs, _image_properties(cloud, server))
+
+
+def _image_properties(cloud: "Cloud", server: "Server") -> Mapping[str, str]:
+    attached = cloud.servers.volumes(server.id)
+    boot = next((a.volume_id for a in attached if not server.image_id and a.device == server.root_device), "")
+    volume = cloud.volumes.get(boot) if boot else None
+    return volume.image_properties if volume else {}
+
+
+def _stocks(
+    cloud: "Cloud", asked: Demand, hosts: Sequence["Host"], wanted: set[str]
+) -> dict[str, tuple["Stock", bool]]:
+    """host → its stock, and whether Placement offers what is asked for; only those ``wanted`` if it does not."""
+    offers = cloud.placement.offers(asked.query())
+    found = {host.name: (offers[host.provider_id], True) for host in hosts if host.provider_id in offers}
+    for host in hosts:
+        if host.name in wanted and host.name not in found:
+            found[host.name] = (cloud.placement.stock(host.provider_id), False)
+    return found
+
+
+def _utilization(metrics: "Source", group: HostGroup) -> Mapping[str, Utilization | NoData]:
+    return metrics.utilization(group.hosts) if POLICIES[group.rules.policy].measured else {}
+
+
+def _facts(
+    host: "Host",
+    all_groups: Sequence[HostGroup],
+    stocks: Mapping[str, tuple["Stock", bool]],
+    held: Held,
+    busy: Mapping[str, Utilization | NoData],
+) -> HostFacts:
+    stock, offered = stocks.get(host.name, (None, False))
+    return HostFacts(
+        name=host.name,
+        zone=host.zone,
+        up=host.up,
+        enabled=host.enabled,
+        why_disabled=host.why_disabled,
+        aggregates=host.aggregates,
+        groups=groups.of_host(all_groups, host.name),
+        servers=len(host.servers) + held.jobs,
+        inventories={name: _inventory(amounts) for name, amounts in stock.amounts.items()} if stock else {},
+        traits=stock.traits if stock else frozenset(),
+        offered=offered,
+        held=held.resources,
+        utilization=busy.get(host.name, NO_SOURCE),
+    )
+
+
+def _inventory(amounts: Sequence["Amount"]) -> Inventory:
+    """Of a host, or of all the providers below it together."""
+    parts = [Inventory(a.total, a.reserved, a.ratio, a.used) for a in amounts]
+    if len(parts) == 1:
+        return parts[0]
+    return Inventory(sum(part.capacity for part in parts), used=sum(part.used for part in parts))
+
+
+# -- what the server asks for ------------------------------------------------------------------------------------------
+
+
+def _need(
+    cloud: "Cloud", server: "Server", asked: Demand, wish: Wish, instructions: frozenset[str], *, alone: bool = False
+) -> Need:
+    """``alone``: the server itself moves, rather than a twin of it being made."""
+    its_groups = cloud.servers.groups(server.server_groups)
+    near = [(group, _hosts_of(cloud, group, server.id if alone else "")) for group in its_groups]
+    soft: Counter[str] = Counter()
+    for group, hosts in near:
+        if group.policy.startswith("soft-"):
+            sign = -1 if group.policy == "soft-affinity" else 1
+            soft.update({host: sign * members for host, members in hosts.items()})
+    return Need(
+        server_id=server.id,
+        host=server.host,
+        resources=asked.resources,
+        required=asked.required,
+        forbidden=asked.forbidden,
+        instructions=instructions,
+        zone=server.pinned_zone,
+        extra_specs=server.flavor.extra_specs,
+        group_id=its_groups[0].id if its_groups else "",
+        together=frozenset(host for group, hosts in near if group.policy == "affinity" for host in hosts),
+        apart=frozenset(
+            host
+            for group, hosts in near
+            if group.policy == "anti-affinity"
+            for host, members in hosts.items()
+            if members >= group.per_host
+        ),
+        soft=dict(soft),
+        avoid_same_host=wish.avoid_same_host,
+        refused_by_nova=wish.refused,
+    )
+
+
+def _hosts_of(cloud: "Cloud", group: "Group", but: str) -> Counter[str]:
+    """host → members of the server group there, also the original: to Nova its twin is one more member."""
+    found = [cloud.servers.get(member) for member in group.members if member != but]
+    return Counter(server.host for server in found if server and server.host)

@@ -1,0 +1,148 @@
+"""Volumes, their types, snapshots and backups of a cloud in memory; see cloud.py.
+
+``World.stuck`` names those whose deletion Cinder does not bring to an end.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from liveupdate.drivers.cloud import marks
+from liveupdate.drivers.cloud.backups import Backup
+from liveupdate.drivers.cloud.snapshots import Snapshot
+from liveupdate.drivers.cloud.volume_types import VolumeType
+from liveupdate.drivers.cloud.volumes import Volume
+from liveupdate.testing.verbs import Verbs
+
+
+def volume(identifier: str, **changes: Any) -> Volume:
+    made = Volume(
+        id=identifier,
+        name=identifier,
+        description="",
+        status="available",
+        size=3,
+        type="ceph",
+        bootable=False,
+        multiattach=False,
+        encrypted=False,
+        metadata={},
+        image_properties={},
+        servers=frozenset(),
+    )
+    return replace(made, **changes)
+
+
+class _Stored(Verbs):
+    def _drop(self, where: dict[str, Any], identifier: str, force: bool) -> None:
+        """Delete it, or leave it as Cinder does: in error_deleting until it is forced, or as if nothing was asked."""
+        left_in = self.world.stuck.get(identifier)
+        if identifier in where and left_in and not (force and left_in == "error_deleting"):
+            where[identifier] = replace(where[identifier], status=left_in)
+        else:
+            where.pop(identifier, None)
+
+
+class Volumes(_Stored):
+    def get(self, volume_id: str) -> Volume | None:
+        return self.world.volumes.get(volume_id)
+
+    def find(self, name: str, job_id: str, role: str) -> Volume | None:
+        named = (v for v in self.world.volumes.values() if v.name == name)
+        return next((v for v in named if marks.carries(v.metadata, job_id, role)), None)
+
+    def from_snapshot(self, name: str, snapshot_id: str, size: int, type: str, metadata: Mapping[str, str]) -> Volume:
+        return self._make(snapshot_id, self.world.snapshots, name, size, type, metadata)
+
+    def from_backup(self, name: str, backup_id: str, size: int, type: str, metadata: Mapping[str, str]) -> Volume:
+        return self._make(backup_id, self.world.backups or {}, name, size, type, metadata)
+
+    def _make(
+        self, source: str, there: Mapping[str, Any], name: str, size: int, type: str, metadata: Mapping[str, str]
+    ) -> Volume:
+        def work() -> Volume:
+            self._refuse(source not in there, f"no {source}")
+            told = {"name": name, "size": size, "type": type, "metadata": dict(metadata)}
+            made = volume(self.world.new_id("volume"), bootable=True, **told)
+            self.world.volumes[made.id] = made
+            return made
+
+        made: Volume = self._do("create_volume", work)
+        return made
+
+    def update(self, volume_id: str, name: str, description: str, metadata: Mapping[str, str]) -> None:
+        def work() -> None:
+            found = self.world.volumes[volume_id]
+            told = replace(found, name=name, description=description, metadata=dict(metadata))
+            self.world.volumes[volume_id] = told
+
+        self._do("update_volume", work)
+
+    def delete(self, volume_id: str, *, force: bool = False) -> None:
+        def work() -> None:
+            found = self.world.volumes.get(volume_id)
+            self._refuse(bool(found and found.servers), f"volume {volume_id} is in use")
+            used = any(s.volume_id == volume_id for s in self.world.snapshots.values())
+            self._refuse(used, f"volume {volume_id} has snapshots")
+            self._drop(self.world.volumes, volume_id, force)
+
+        self._do("delete_volume", work)
+
+
+class Snapshots(_Stored):
+    def get(self, snapshot_id: str) -> Snapshot | None:
+        return self.world.snapshots.get(snapshot_id)
+
+    def find(self, name: str, job_id: str, role: str) -> Snapshot | None:
+        named = (s for s in self.world.snapshots.values() if s.name == name)
+        return next((s for s in named if marks.carries(s.metadata, job_id, role)), None)
+
+    def of_volume(self, volume_id: str) -> list[Snapshot]:
+        return [s for s in self.world.snapshots.values() if s.volume_id == volume_id]
+
+    def create(self, name: str, volume_id: str, metadata: Mapping[str, str]) -> Snapshot:
+        def work() -> Snapshot:
+            made = Snapshot(self.world.new_id("snapshot"), name, "available", volume_id, dict(metadata))
+            self.world.snapshots[made.id] = made
+            return made
+
+        made: Snapshot = self._do("create_snapshot", work)
+        return made
+
+    def delete(self, snapshot_id: str, *, force: bool = False) -> None:
+        self._do("delete_snapshot", lambda: self._drop(self.world.snapshots, snapshot_id, force))
+
+
+class Backups(_Stored):
+    def offered(self) -> bool:
+        return self.world.backups is not None
+
+    def _there(self) -> dict[str, Backup]:
+        self._refuse(self.world.backups is None, "there is no backup service")
+        assert self.world.backups is not None
+        return self.world.backups
+
+    def get(self, backup_id: str) -> Backup | None:
+        return (self.world.backups or {}).get(backup_id)
+
+    def find(self, name: str, job_id: str, role: str) -> Backup | None:
+        named = (b for b in (self.world.backups or {}).values() if b.name == name)
+        return next((b for b in named if marks.carries(b.metadata, job_id, role)), None)
+
+    def create(self, name: str, volume_id: str, metadata: Mapping[str, str]) -> Backup:
+        def work() -> Backup:
+            there, size = self._there(), self.world.volumes[volume_id].size
+            made = Backup(self.world.new_id("backup"), name, "available", volume_id, size, dict(metadata))
+            there[made.id] = made
+            return made
+
+        made: Backup = self._do("create_backup", work)
+        return made
+
+    def delete(self, backup_id: str, *, force: bool = False) -> None:
+        self._do("delete_backup", lambda: self._drop(self._there(), backup_id, force))
+
+
+class VolumeTypes(Verbs):
+    def find(self, name_or_id: str) -> VolumeType | None:
+        return self.world.volume_types.get(name_or_id)
