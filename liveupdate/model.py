@@ -173,6 +173,8 @@ class Fallback:
     kept_until: datetime
     #: Lines of kind snapshot, backup or volume.
     parts: tuple[Resource, ...]
+    #: The port that the server serves on, attached by its id.
+    port_id: str
     #: The open job that restores or ends it, if any, and that job's method.
     job_id: str | None = None
     method: str | None = None

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, exists, select
 from liveupdate.db import clock, jobs, resources
 from liveupdate.db.tables import jobs as jobs_table
 from liveupdate.db.tables import resources as lines
+from liveupdate.db.tables import steps
 from liveupdate.errors import Conflict, NotFound
 from liveupdate.model import Fallback, Job, Resource
 from liveupdate.states import FINAL, JobState, ResourceState
@@ -140,6 +141,13 @@ def _made_by(connection: Connection, job_id: str) -> str | None:
     return connection.scalar(select(lines.c.cloud_id).where(lines.c.job_id == job_id, *_SERVER).limit(1))
 
 
+def _port(connection: Connection, job_id: str) -> str:
+    """As the step told that has moved it: Nova deletes a port that it made itself, this one it only lets go."""
+    moved = (steps.c.job_id == job_id, steps.c.step.in_(("release_original", "unplug")))
+    found = connection.scalar(select(steps.c.result).where(*moved).limit(1))
+    return str((found or {}).get("port_id", ""))
+
+
 def _parts(connection: Connection, job_ids: Sequence[str]) -> dict[str, list[Resource]]:
     query = (
         select(lines)
@@ -166,6 +174,7 @@ def _value(connection: Connection, job: Job, parts: Sequence[Resource]) -> Fallb
         made_at=min(part.created_at for part in parts),
         kept_until=min(part.keep_until for part in parts if part.keep_until),
         parts=tuple(parts),
+        port_id=_port(connection, job.id),
         job_id=busy.id if busy else None,
         method=busy.method if busy else None,
     )

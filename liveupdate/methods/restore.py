@@ -44,6 +44,7 @@ def parameters(source: Fallback, data_volumes: bool, keep_days: int | None) -> J
     return {
         "fallback_id": source.id,
         "parts": parts.of(source),
+        "port_id": source.port_id,
         "made_at": source.made_at.isoformat(timespec="seconds"),
         "data_volumes": data_volumes,
         # what is replaced is kept in its turn

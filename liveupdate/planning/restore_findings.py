@@ -30,11 +30,13 @@ class RestoreFacts:
     why_not: str
     quota_left: Mapping[str, int]
     made_at: str
+    #: The port that the update has attached by its id.
+    port_id: str
     data_volumes: bool = False
 
 
 def judge(facts: RestoreFacts) -> list[Finding]:
-    return [*_server(facts.server), *_fallback(facts), _quota(facts), _room(facts), *_consequences(facts)]
+    return [*_server(facts.server), _port(facts), *_fallback(facts), _quota(facts), _room(facts), *_consequences(facts)]
 
 
 def sources(facts: RestoreFacts) -> list[Part]:
@@ -71,6 +73,16 @@ def _server(server: Json) -> Iterator[Finding]:
         len(server["ports"]) == 1,
         f"it has {len(server['ports'])} ports; exactly one is supported yet",
         "take the others off for the restore",
+    )
+
+
+def _port(facts: RestoreFacts) -> Finding:
+    others = [port["id"] for port in facts.server["ports"] if port["id"] != facts.port_id]
+    return check(
+        "port.attached-by-id",
+        not others,
+        f"port {', '.join(others)} is not the one of the update: taken off, Nova might delete it, with its address",
+        "give the server its port back, or boot a server from a volume of the fallback's snapshot by hand",
     )
 
 

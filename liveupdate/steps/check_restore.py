@@ -49,6 +49,7 @@ def apply(context: StepContext) -> Json:
         why_not=way.why_not,
         quota_left=cloud.quotas.left(context.job.project_id),
         made_at=parameters["made_at"],
+        port_id=parameters["port_id"],
         data_volumes=parameters["data_volumes"],
     )
     findings = judge(facts)

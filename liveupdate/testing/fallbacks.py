@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, update
 from liveupdate.db import clock, fallbacks, resources
 from liveupdate.db.session import read, write
 from liveupdate.db.tables import jobs as jobs_table
+from liveupdate.db.tables import steps as steps_table
 from liveupdate.drivers.cloud import marks
 from liveupdate.drivers.cloud.backups import Backup
 from liveupdate.drivers.cloud.servers import AttachedVolume
@@ -37,6 +38,8 @@ def updated(
             told = {**DETAILS, "boot": False, "volume_id": "data-volume"}
             keep(connection, job_id, "snapshot", "fallback-data-vol", "data-snapshot", days, told)
         keep(connection, job_id, "volume", "fallback", "old-volume", days, {**DETAILS, "dies": dies})
+        moved = update(steps_table).where(steps_table.c.job_id == job_id, steps_table.c.position == 0)
+        connection.execute(moved.values(step="release_original", result={"port_id": "own-port"}))
         ended = {"state": JobState.SUCCEEDED, "finished_at": clock.now(), "open_server_id": None}
         connection.execute(update(jobs_table).where(jobs_table.c.id == job_id).values(**ended))
 

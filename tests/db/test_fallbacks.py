@@ -41,6 +41,7 @@ def test_a_fallback_is_what_an_ended_update_has_kept_and_its_server_the_one_that
     fallback = get(database, job_id)
     assert (fallback.id, fallback.project_id) == (job_id, "mine")
     assert (fallback.original_server_id, fallback.server_id) == ("original", "updated")
+    assert fallback.port_id == "own-port"
     assert [(p.kind, p.cloud_id, p.details["size"]) for p in fallback.parts] == [
         ("snapshot", "snapshot", 3),
         ("volume", "old-volume", 3),

@@ -25,7 +25,8 @@ BEFORE_PIVOT = METHOD.steps[: METHOD.steps.index(retire.STEP)]
 
 def asked(data: bool = False, parts: Any = (SNAPSHOT, DATA, VOLUME), **changes: Any) -> tuple[World, MemoryContext]:
     world = with_fallback(KEEPER)
-    told = {"made_at": "2026-01-01", "data_volumes": data, "fallback_data_volumes": data, "keep_fallback_days": 7}
+    told: dict[str, Any] = {"port_id": "own-port"}
+    told |= {"made_at": "2026-01-01", "data_volumes": data, "fallback_data_volumes": data, "keep_fallback_days": 7}
     parameters = {"fallback_id": KEEPER, "parts": list(parts), **told, **changes}
     made = job(server_id="updated", parameters=parameters)
     return world, MemoryContext(made, CloudDouble(world, admin=False), CloudDouble(world, admin=True))
@@ -190,6 +191,7 @@ def test_the_checks_change_nothing_and_tell_what_a_restore_means() -> None:
         ("server.idle", lambda w: w.servers.update(updated=replace(w.servers["updated"], task_state="migrating"))),
         ("server.unlocked", lambda w: w.servers.update(updated=replace(w.servers["updated"], locked=True))),
         ("port.one", lambda w: w.ports.clear()),
+        ("port.attached-by-id", lambda w: w.ports.update(x=replace(w.ports.pop("own-port"), id="x"))),
         ("fallback.available", lambda w: w.snapshots.pop("snapshot")),
         ("fallback.available", lambda w: w.snapshots.update(snapshot=replace(w.snapshots["snapshot"], status="error"))),
     ],
