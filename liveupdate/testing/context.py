@@ -207,6 +207,7 @@ class MemoryContext:
         """Nobody interrupts."""
 
     def run(self, step: Step) -> Json:
-        """Apply, as the engine would, and keep the result."""
-        self.results[step.name] = step.apply(self)
-        return self.results[step.name]
+        """Apply, as the engine would, and keep the result under the part that the step plays."""
+        result = step.apply(self)
+        self.results[step.part or step.name] = result
+        return result

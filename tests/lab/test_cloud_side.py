@@ -6,6 +6,8 @@ The guests are doubles (a simulated host runs none); everything else is real: tr
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import openstack
@@ -15,6 +17,8 @@ from lab import settings as lab
 from lab.demo import inventory
 from liveupdate.drivers.cloud import Clouds
 from liveupdate.errors import Retry
+from liveupdate.methods import fallback_expire, restore
+from liveupdate.model import Fallback
 from liveupdate.states import ResourceState
 from liveupdate.steps import (
     attach,
@@ -26,6 +30,7 @@ from liveupdate.steps import (
     provision,
     release_original,
     reserve_port,
+    retire,
 )
 from liveupdate.steps.protocol import Step
 from liveupdate.steps.server_facts import describe
@@ -185,3 +190,69 @@ def test_the_released_server_is_the_old_one_but_for_its_id(admin: Any, server: A
     change = inventory.compare(before, inventory.take(admin))
     assert inventory.leftovers(change, kept) == []
     assert change.vanished["servers"] == {server.id: server.name}
+
+
+# -- back from the fallback --------------------------------------------------------------------------------------------
+
+
+def afterwards(context: MemoryContext, server_id: str, **parameters: Any) -> MemoryContext:
+    """A later job, of the same requester, for what the job of ``context`` has kept."""
+    kept = [line for line in context.ledger.lines if line.keep_until]
+    now = datetime.now(UTC)
+    source = Fallback(
+        context.job.id, context.job.project_id, server_id, "", "", now, now, tuple(kept), port_of(context)
+    )
+    told = {**restore.parameters(source, data_volumes=False, keep_days=7), **parameters}
+    made = replace(context.job, id=str(uuid.uuid4()), server_id=server_id, parameters=told)
+    clouds = Clouds("liveupdate")
+    return MemoryContext(made, clouds.user(made), clouds.service(made))
+
+
+def port_of(context: MemoryContext) -> str:
+    return str(context.results["preflight"]["server"]["ports"][0]["id"])
+
+
+def test_an_updated_server_comes_back_on_its_own_port_and_every_fallback_ends_without_a_trace(
+    admin: Any, server: Any, context: MemoryContext
+) -> None:
+    before = inventory.take(admin)
+    drive(context, *FORWARD, release_original.STEP, clean_up.STEP)
+    restoring = afterwards(context, context.results["provision"]["server_id"])
+    drive(restoring, *restore.METHOD.steps)
+    assert restoring.ledger.open() == []
+    now = admin.compute.get_server(restoring.results["provision"]["server_id"])
+    assert (now.name, now.status, now.tags, now.is_locked) == (server.name, "ACTIVE", ["mine"], False)
+    assert admin.network.get_port(port_of(context)).device_id == now.id
+    [boot] = [a for a in admin.compute.volume_attachments(now.id) if a.delete_on_termination]
+    assert admin.block_storage.get_volume(boot.volume_id).snapshot_id == context.results["fallback"]["taken"][0]["id"]
+    for keeper in (restoring, context):
+        ending = afterwards(keeper, now.id)
+        drive(ending, *fallback_expire.METHOD.steps)
+        assert ending.results["end_fallback"]["left"] == []
+        assert all(ending.ledger.ended.values())
+    change = inventory.compare(before, inventory.take(admin))
+    assert inventory.leftovers(change, {now.id, boot.volume_id}) == []
+
+
+def test_a_restore_undone_before_its_pivot_leaves_the_server_as_it_was(
+    admin: Any, server: Any, context: MemoryContext
+) -> None:
+    drive(context, *FORWARD, release_original.STEP, clean_up.STEP)
+    updated = context.results["provision"]["server_id"]
+    before, plugged = inventory.take(admin), volumes_of(admin, updated)
+    restoring = afterwards(context, updated)
+    steps = restore.METHOD.steps[: restore.METHOD.steps.index(retire.STEP)]
+    drive(restoring, *steps)
+    assert admin.compute.get_server(updated).status == "SHUTOFF"
+    drive(restoring, *reversed(steps), undo=True)
+    assert admin.compute.get_server(updated).status == "ACTIVE"
+    assert admin.network.get_port(port_of(context)).device_id == updated
+    assert volumes_of(admin, updated) == plugged
+    change = inventory.compare(before, inventory.take(admin))
+    assert inventory.leftovers(change, {updated}) == []
+    assert change.vanished.keys() <= {"attachments"}
+    assert restoring.ledger.open() == []
+
+
+def volumes_of(admin: Any, server_id: str) -> dict[str, bool]:
+    return {a.volume_id: a.delete_on_termination for a in admin.compute.volume_attachments(server_id)}

@@ -33,11 +33,11 @@ def asked(data: bool = False, parts: Any = (SNAPSHOT, DATA, VOLUME), **changes: 
 
 
 def drive(context: MemoryContext, *steps: Step) -> None:
-    """Apply as the engine does: plain waiting is waited for, results are kept under the part that a step plays."""
+    """Apply as the engine does: plain waiting is waited for."""
     for step in steps:
         for _ in range(20):
             try:
-                context.results[step.part or step.name] = step.apply(context)
+                context.run(step)
             except Retry as retry:
                 if retry.counts:
                     raise
