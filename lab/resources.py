@@ -45,7 +45,8 @@ def main() -> None:
     _flavors(admin.compute)
     _aggregates(admin.compute)
     _volume_types(admin.block_storage)
-    _quotas(admin, project)
+    for owner in (project, admin.current_project_id):
+        _quotas(admin, owner)
     _network(admin.network, project)
     _open_security_group(demo.network, project)
     if not demo.compute.find_keypair("demo"):
