@@ -196,7 +196,7 @@ def request_cancel(connection: Connection, job: Job) -> Job:
         raise _wrong_state(job, "cancelled")
     if pivot_begun(connection, job):
         raise Conflict(
-            f"job {job.id} is {job.state} and past its pivot: the workload is open on the surrogate",
+            f"job {job.id} is {job.state} and past its pivot, {job.plan.pivot}: it only goes forward",
             code="live-update.job.pivot-passed",
             remedy="let it finish, or ask for rollback while it is in hold",
         )
@@ -207,13 +207,13 @@ def request_cancel(connection: Connection, job: Job) -> Job:
 def decide(connection: Connection, job: Job, decision: str) -> Job:
     """The operator's word, "confirm" or "rollback", for a job between its pivot and the release of the original.
 
-    Raises Conflict in every other state.
+    Raises Conflict in every other state, and for a method that has no way back.
     """
     job = locked(connection, job.id)
     rows = steps.of_job(connection, job.id)
     released = any(r.spec.id == job.plan.back_until and r.state != StepState.PENDING for r in rows)
     opened = any(r.spec.id == job.plan.pivot and r.state == StepState.DONE for r in rows)
-    if job.state in FINAL or job.outcome or not opened or released:
+    if job.state in FINAL or job.outcome or not opened or released or not job.plan.back:
         raise _wrong_state(job, f"asked for {decision}")
     forward = {"state": JobState.RUNNING, **_NO_TROUBLE} if job.state in STUCK else {}
     return _say(connection, job, f"job.{decision}_requested", decision=decision, **forward)

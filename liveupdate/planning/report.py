@@ -20,6 +20,8 @@ def assemble(job: Job, rows: Sequence[StepRow], ledger: Sequence[Resource]) -> d
     return {
         "job_id": job.id,
         "state": job.state,
+        "server_id": job.server_id,
+        "new_server_id": told("provision", "server_id"),
         "kernel_before": told("update", "kernel_before"),
         "kernel_after": told("update", "kernel_after"),
         "units": [

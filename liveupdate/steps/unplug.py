@@ -6,7 +6,7 @@ Undo: plug everything in again, as it was.
 
 from typing import Any
 
-from liveupdate.errors import Failed
+from liveupdate.errors import Failed, Retry
 from liveupdate.model import Json
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import wait
@@ -28,6 +28,7 @@ def apply(context: StepContext) -> Json:
     attached = {v.volume_id for v in servers.volumes(server_id)}
     for data in _data_volumes(context):
         if data["id"] in attached:
+            _rests(context, data["id"])
             servers.detach_volume(server_id, data["id"])
     if _on_server(context):
         servers.detach_port(server_id, _port(context)["id"])
@@ -42,6 +43,7 @@ def undo(context: StepContext) -> None:
     if not _on_server(context):
         servers.attach_port(server_id, _port(context)["id"])
     for data in _data_volumes(context):
+        _rests(context, data["id"])
         if data["id"] not in {v.volume_id for v in servers.volumes(server_id)}:
             servers.attach_volume(server_id, data["id"])
     for data in _data_volumes(context):
@@ -71,6 +73,13 @@ def _on_server(context: StepContext) -> bool:
             remedy="see who removed it; its address may be given to a new port of the server by hand",
         )
     return port.device_id == context.job.server_id
+
+
+def _rests(context: StepContext, volume_id: str) -> None:
+    """Raises Retry while Nova is at it: asked twice, Cinder would refuse."""
+    volume = context.service_cloud().volumes.get(volume_id)
+    if volume and volume.status in ("reserved", "attaching", "detaching"):
+        raise Retry(1.0, f"volume {volume_id} is {volume.status}", counts=False)
 
 
 def _off(context: StepContext, volume_id: str) -> bool | None:

@@ -167,3 +167,18 @@ def test_what_a_restore_replaced_can_be_restored_in_its_turn(site: Callable[...,
     again = here.accept()
     assert here.finish(again).state == JobState.SUCCEEDED
     here.assert_restored(again)
+
+
+def test_there_is_no_word_for_a_restore_but_cancel_and_retry(site: Callable[..., Site]) -> None:
+    here = site()
+    job_id = here.accept()
+
+    def strike(moment: str) -> None:
+        if moment == "before set_tags":
+            raise Killed
+
+    here.world.strike = strike
+    assert here.work(job_id, lambda job: job.step == "settle").state == JobState.RUNNING
+    for decision in ("confirm", "rollback"):
+        with pytest.raises(Conflict):
+            write(here.engine, lambda c, d=decision: jobs.decide(c, jobs.get(c, job_id), d))  # type: ignore[misc]

@@ -10,7 +10,7 @@ from liveupdate.errors import Failed, Retry
 from liveupdate.methods.restore import METHOD
 from liveupdate.model import JobKind
 from liveupdate.states import ResourceState
-from liveupdate.steps import boot_restored, check_restore, place, retire, settle
+from liveupdate.steps import boot_restored, check_restore, place, retire, settle, unplug
 from liveupdate.steps.protocol import Step
 from liveupdate.testing.cloud import CloudDouble, World
 from liveupdate.testing.context import MemoryContext, job
@@ -145,6 +145,17 @@ def test_the_port_is_never_taken_before_the_server_has_stopped() -> None:
     assert states["before create_volume"] == "ACTIVE"
     assert states["before detach_port"] == "SHUTOFF"
     assert states["before detach_volume"] == "SHUTOFF"
+
+
+@pytest.mark.parametrize("work", [unplug.STEP.apply, unplug.STEP.undo])
+def test_a_volume_that_nova_is_at_is_waited_for_and_not_asked_for_twice(work: Any) -> None:
+    world, context = prepared(unplug.STEP)
+    world.volumes["data-volume"] = replace(world.volumes["data-volume"], status="detaching")
+    before = world.seen()["attached"]
+    with pytest.raises(Retry) as told:
+        work(context)
+    assert not told.value.counts
+    assert world.seen()["attached"]["updated"].keys() == before["updated"].keys()
 
 
 def test_the_old_server_is_not_deleted_unless_the_new_one_runs() -> None:

@@ -1,0 +1,78 @@
+"""A real guest is updated and comes back from its fallback by one command: at its old kernel, on its own address."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lab.demo import inventory, jobs, servers
+
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.long,
+    # openstacksdk and its libraries warn about each other
+    pytest.mark.filterwarnings("ignore::Warning"),
+]
+
+NAME = "scenario-restore"
+OLD, NEW = "6.1.0-50-cloud-amd64", "6.1.0-56-cloud-amd64"
+
+
+@pytest.fixture
+def guest(user: Any, api: Any) -> Iterator[servers.Guest]:
+    servers.clean(user, NAME)
+    try:
+        guest = servers.boot(user, NAME, image="debian-12-pending")
+        servers.start(guest, "kv")
+        yield guest
+    finally:
+        servers.clean_fallbacks(user)
+        servers.clean(user, NAME)
+
+
+def server_id(user: Any) -> str:
+    return str(user.compute.find_server(NAME, ignore_missing=False).id)
+
+
+def fallbacks(api: Any, server: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = api.get(f"/v1/fallbacks?server_id={server}").json()["fallbacks"]
+    return found
+
+
+def ended(api: Any, answer: Any) -> None:
+    """The job that was accepted, at its end."""
+    assert answer.status_code == 202, answer.text
+    job = jobs.until_ended(api, answer.json()["job"]["id"])
+    assert job["state"] == "succeeded", job["reason"]
+
+
+def kernel(user: Any, guest: servers.Guest) -> str:
+    """Read from the server that has the guest's address now: cloud-init may have given it another host key."""
+    server = server_id(user)
+    key = servers.wait_for(lambda: servers.host_key_of(user, server), 300, f"the host key of {server}")
+    servers.wait_for(lambda: servers.answers(guest.address, key), 300, f"ssh of {server}")
+    return servers.ssh(guest.address, key, "uname -r")
+
+
+def test_an_updated_server_comes_back_at_its_old_kernel_and_its_data_stays(
+    api: Any, user: Any, admin: Any, guest: servers.Guest
+) -> None:
+    before = inventory.take(admin)
+    assert guest.ssh("uname -r") == OLD
+    job = jobs.create(api, guest.id, units=[{"name": "kv.service"}], keep_fallback_days=1, blackout_budget_seconds=120)
+    assert jobs.until_ended(api, job)["state"] == "succeeded"
+    assert guest.ssh("uname -r") == NEW
+    [fallback] = fallbacks(api, server_id(user))
+    assert (fallback["id"], fallback["kind"]) == (job, "snapshot")
+    ended(api, api.post(f"/v1/fallbacks/{job}/actions", json={"action": "restore"}, raise_exc=False))
+    assert kernel(user, guest) == OLD
+    restored = user.compute.get_server(server_id(user))
+    assert user.network.get_port(guest.port_id).device_id == restored.id
+    attached = [a.volume_id for a in user.compute.volume_attachments(restored.id)]
+    assert guest.data_volume_id in attached
+    every = fallbacks(api, restored.id)
+    assert len(every) == 2
+    for one in every:
+        ended(api, api.delete(f"/v1/fallbacks/{one['id']}", raise_exc=False))
+    assert fallbacks(api, restored.id) == []
+    assert inventory.left_behind(admin, before, {restored.id, *attached}) == []
