@@ -25,6 +25,8 @@ class Part:
     boot: bool
     volume_id: str
     dies: bool
+    #: A cloud-init on it takes another server for the same machine.
+    noted: bool = False
 
 
 def of(fallback: Fallback) -> list[dict[str, Any]]:
@@ -51,4 +53,5 @@ def _part(line: Resource) -> Part:
         boot=bool(told.get("boot", line.role == "fallback")),
         volume_id=told.get("volume_id") or "",
         dies=bool(told.get("dies")),
+        noted=bool(told.get("noted")),
     )

@@ -173,9 +173,9 @@ def _consequences(facts: RestoreFacts) -> Iterator[Finding]:
     )
     yield check(
         "guest.first-boot",
-        False,
+        any(p.boot and p.noted for p in sources(facts)),
         "a cloud-init in the guest takes the new server id for a new machine: it may make new ssh host keys and run "
         "user data again",
-        "set manual_cache_clean: true in the guest's cloud-init before an update",
+        "see in the server's user data what would run again",
         warn=True,
     )

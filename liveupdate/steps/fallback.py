@@ -1,8 +1,9 @@
 """Take what one returns to after the commit: snapshots, or backups where the job asks for them. Without it, no update.
 
 The boot volume's, and the data volumes' if the job asks for them: what a power cut would leave, as journalling file
-systems and databases recover from. What becomes of them at the job's end is ``finish`` (docs/decisions/0001). Undo:
-delete them.
+systems and databases recover from. While they are taken, a note for cloud-init is in the guest, so that a server that
+is booted from them one day goes on as the machine it was (docs/decisions/0009). What becomes of them at the job's end
+is ``finish`` (docs/decisions/0001). Undo: delete them, and the note.
 """
 
 from collections.abc import Mapping
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 #: The boot volume's role; a data volume's has the beginning of its id after it.
 BOOT_ROLE = "fallback"
+_CLOUD_INIT = "/etc/cloud/cloud.cfg.d"
+_NOTE = f"{_CLOUD_INIT}/98-liveupdate-fallback.cfg"
+_TAKE_NOTE = f"[ -d {_CLOUD_INIT} ] && echo 'manual_cache_clean: true' > {_NOTE} && sync {_NOTE} {_CLOUD_INIT}"
 
 
 def kind(context: StepContext) -> str:
@@ -50,6 +54,7 @@ def probe(context: StepContext) -> Probe:
 
 def apply(context: StepContext) -> Json:
     copies, what = _copies(context, kind(context)), kind(context)
+    noted = _take_note(context)
     taken = []
     for role, volume in roles(context).items():
 
@@ -57,17 +62,37 @@ def apply(context: StepContext) -> Json:
             return copies.create(line.name, volume_id, marks.metadata(line.job_id, line.role)).id
 
         details = {"volume_id": volume["id"], "size": volume["size"], "type": volume["type"], "boot": volume["boot"]}
+        if volume["boot"]:
+            details["noted"] = noted
         found = make(context, what, role, create, details)
         wait(context, lambda found=found: available(context, found, what), f"{what} {found}")  # type: ignore[misc]
         if line := context.ledger.find(what, role):
             context.ledger.ready(line)
         taken.append({"volume_id": volume["id"], "id": found})
+    # not before: until it is available, nobody knows whether a snapshot has been taken or only been asked for
+    _remove_note(context)
     return {"kind": what, "taken": taken}
 
 
 def undo(context: StepContext) -> None:
+    _remove_note(context)
     for role in roles(context):
         unmake(context, kind(context), role)
+
+
+def _take_note(context: StepContext) -> bool:
+    """Whether cloud-init in the guest will go on with what it knows; False where there is none."""
+    return _running(context) and context.guest("original").run(["sh", "-c", _TAKE_NOTE], check=False).code == 0
+
+
+def _remove_note(context: StepContext) -> None:
+    if _running(context):
+        context.guest("original").run(["rm", "-f", _NOTE])
+
+
+def _running(context: StepContext) -> bool:
+    """Whether the preflight has looked into the guest; the server of a restore has been stopped by now."""
+    return bool(context.result("preflight").get("guest"))
 
 
 def available(context: StepContext, copy_id: str, what: str = "snapshot") -> bool | None:

@@ -195,6 +195,12 @@ def test_the_checks_change_nothing_and_tell_what_a_restore_means() -> None:
     assert warned == ["restore.loses", "restore.new-server-id", "guest.first-boot"]
 
 
+def test_a_guest_with_the_note_for_cloud_init_does_not_boot_as_a_new_machine() -> None:
+    _, context = asked(parts=({**SNAPSHOT, "noted": True}, VOLUME))
+    warned = [f["code"] for f in check_restore.STEP.apply(context)["findings"] if f["verdict"] == "warn"]
+    assert warned == ["restore.loses", "restore.new-server-id"]
+
+
 @pytest.mark.parametrize(
     ("code", "change"),
     [
