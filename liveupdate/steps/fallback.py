@@ -45,8 +45,9 @@ def role_of(volume: Mapping[str, Any]) -> str:
 def probe(context: StepContext) -> Probe:
     taken = []
     for role, volume in roles(context).items():
-        found = there(context, kind(context), role)
-        if found is None or not available(context, found, kind(context)):
+        found, line = there(context, kind(context), role), context.ledger.find(kind(context), role)
+        # its time is told last, when the note has gone from the guest
+        if found is None or line is None or "seconds" not in line.details:
             return NOT_DONE
         taken.append({"volume_id": volume["id"], "id": found})
     return Probe(True, {"kind": kind(context), "taken": taken})
@@ -66,11 +67,12 @@ def apply(context: StepContext) -> Json:
             details["noted"] = noted
         found = make(context, what, role, create, details)
         wait(context, lambda found=found: available(context, found, what), f"{what} {found}")  # type: ignore[misc]
-        if line := context.ledger.find(what, role):
-            context.ledger.ready(line)
         taken.append({"volume_id": volume["id"], "id": found})
     # not before: until it is available, nobody knows whether a snapshot has been taken or only been asked for
     _remove_note(context)
+    for role in roles(context):
+        if line := context.ledger.find(what, role):
+            context.ledger.ready(line)
     return {"kind": what, "taken": taken}
 
 

@@ -50,6 +50,23 @@ def test_the_note_is_in_the_guest_while_the_snapshot_is_taken_and_only_then(
     assert line.details["noted"] is True
 
 
+def test_a_worker_that_dies_before_the_note_has_gone_is_followed_by_one_that_removes_it(
+    context: MemoryContext, told: list[str]
+) -> None:
+    def die(write: str) -> None:
+        if write == "ready":
+            raise KeyboardInterrupt
+
+    context.ledger.before = die
+    with pytest.raises(KeyboardInterrupt):
+        fallback.STEP.apply(context)
+    assert not fallback.STEP.probe(context).done
+    context.ledger.before = lambda write: None
+    fallback.STEP.apply(context)
+    assert told[-1] == f"rm -f {NOTE}"
+    assert fallback.STEP.probe(context).done
+
+
 def test_a_guest_without_cloud_init_is_no_trouble(context: MemoryContext, told: list[str]) -> None:
     context.guests["original"].code = 1
     fallback.STEP.apply(context)
@@ -82,4 +99,5 @@ def test_a_copy_that_cinder_gave_up_fails_the_step(world: World, context: Memory
     world.backups[made.id] = type(made)(made.id, made.name, "error", made.volume_id, made.size, made.metadata)
     with pytest.raises(Failed) as told:
         fallback.STEP.apply(context)
+    assert not world.snapshots
     assert (told.value.code, told.value.remedy) == ("live-update.backup.failed", "see the log of cinder-backup")
