@@ -16,8 +16,7 @@ PROVIDER_BRIDGE = "br-lab"
 
 #: A soft reboot gives the guest a new tap under the old name, and Nova does not plug it again. The kernel's datapath
 #: would notice; the one in userspace goes on listening to the old tap. What it has open is promiscuous, what is not so
-#: must be plugged again. And libvirt and the switch change a new tap's flags at the same time, each after a look at
-#: them: now and then "promiscuous" wins over "up".
+#: must be plugged again.
 REPLUG = """\
 #!/bin/sh
 # libvirt calls this with the guest's name, what happened to it, and its description on standard input
@@ -30,7 +29,17 @@ for tap in $(grep -o "<target dev='tap[^']*'" | cut -d "'" -f 2); do
         {vsctl} del-port {bridge} "$tap"
         {vsctl} add-port {bridge} "$tap" -- set Interface "$tap" "external_ids=$identity"
     fi
-    ip link set "$tap" up
+done
+"""
+
+#: libvirt and the switch change a new tap's flags at the same time, each after a look at them: now and then
+#: "promiscuous" wins over "up", and the guest is deaf for good. No tap of this host is ever meant to be down.
+KEEP_UP = """\
+{ ip -o link show; ip -o monitor link; } | while read -r _ name flags _; do
+    case "$name $flags" in
+        tap*UP*) ;;
+        tap*) ip link set "${name%%[:@]*}" up 2> /dev/null ;;
+    esac
 done
 """
 
@@ -49,6 +58,7 @@ def up(host: Host) -> None:
     identity = (f"external_ids:system-id={host.name}", f"external_ids:hostname={host.name}")
     _vsctl(host, "--no-wait", "set", "Open_vSwitch", ".", "other_config:userspace-tso-enable=true", *identity)
     processes.start(switch)
+    processes.start(keep_taps_up(host))
     processes.wait_ready(switch)
     for bridge in (INTEGRATION_BRIDGE, PROVIDER_BRIDGE):
         _vsctl(host, "--may-exist", "add-br", bridge, "--", "set", "bridge", bridge, "datapath_type=netdev")
@@ -78,6 +88,10 @@ def daemons(host: Host) -> list[Process]:
             ready=lambda: _answers(host, "vswitchd"),
         ),
     ]
+
+
+def keep_taps_up(host: Host) -> Process:
+    return Process(name=f"{host.name}-taps", argv=host.enter("sh", "-c", KEEP_UP))
 
 
 def environment(host: Host) -> dict[str, str]:

@@ -19,8 +19,13 @@ class Running:
     out: Path
 
     def stop(self) -> Findings:
+        """One that cannot even end, as when its server is silent, has that for its error."""
         self.process.terminate()
-        self.process.wait(120)
+        try:
+            self.process.wait(120)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return Findings(errors=["no answer any more; what it had written was not checked"])
         return Findings(**json.loads(self.out.read_text()))
 
 

@@ -45,6 +45,7 @@ def proven(proof: dict[str, Any]) -> bool:
         and proof["writes_acknowledged"] > 0
         and not proof["writes_lost"]
         and not proof["connection_errors"]
+        and not proof["errors"]
         and not proof["leftovers"]
     )
 

@@ -1,7 +1,8 @@
 """An address moves to another interface of this machine, its connections with it.
 
 Switches drop what leaves by an interface whose port does not own the address. So each interface answers for its own
-only, and what other addresses the old interface has keep it as their way out until it is unplugged.
+only, and what other addresses the old interface has keep it as their way out until it is unplugged. An interface whose
+port is not wired (yet) is deaf: the address goes back to the old one, and who asked may ask again.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import json
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import nics
+from . import arp, nics
+from .errors import GuestError
 from .external import run
 
 #: Seconds for the interface to appear and to have its link.
@@ -21,11 +23,14 @@ _PATIENCE = 60
 #: Of the old interface's own routes, and of the rule that leads there; both are gone with the next boot.
 _TABLE = 7022
 
+if TYPE_CHECKING:
+    _Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+
 
 def adopt_nic(mac: str, address: str, prefix: int, gateway: str | None = None, mtu: int = 1500) -> dict[str, Any]:
     """Move an address to the interface that has just been attached with ``mac``: {"interface", "from"}.
 
-    Idempotent. Raises GuestError(guest.no-interface).
+    Idempotent. Raises GuestError(guest.no-interface); GuestError(guest.deaf-interface): the address is where it was.
     """
     end = time.monotonic() + _PATIENCE
     while mac not in nics.names() and time.monotonic() < end:
@@ -34,28 +39,44 @@ def adopt_nic(mac: str, address: str, prefix: int, gateway: str | None = None, m
     run(["ip", "link", "set", name, "mtu", str(int(mtu)), "up"])
     _wait_carrier(name, end)
     own = ipaddress.ip_interface(f"{address}/{int(prefix)}")
-    links = _ip("address", "show")
-    before = sorted(link["ifname"] for link in links if link["ifname"] != name and str(own.ip) in _addresses(link))
+    before = [link["ifname"] for link in _ip("address", "show") if str(own.ip) in _addresses(link)]
+    before = sorted(each for each in before if each != name)
+    macs = {each: mac for mac, each in nics.names().items()}
+    heard = bool(before) and before[0] in macs and _gateway_answers(before[0], macs, own, gateway)
+    _take(name, mac, own, before, gateway)
+    if heard and not _gateway_answers(name, macs, own, gateway):
+        _take(before[0], macs[before[0]], own, [name], gateway)
+        raise GuestError(
+            "guest.deaf-interface",
+            f"the gateway {gateway} answers on {before[0]}, but not on {name}, the interface that was attached",
+            "see that the port is bound and the network agent of its host is up; the job tries again",
+        )
+    nics.announce(address, mac).join()
+    return {"interface": name, "from": before}
+
+
+def _take(name: str, mac: str, own: _Interface, before: list[str], gateway: str | None) -> None:
+    """The address to the interface ``name``, away from those where it was before."""
     for each in (name, *before):
         _answer_for_own(each)
-    old = [link for link in links if link["ifname"] in before]
+    old = [link for link in _ip("address", "show") if link["ifname"] in before]
     _batch(line for link in old for line in stay(link["ifname"], _addresses(link), own, gateway))
     # two interfaces with one address for a moment: what comes in on either is answered
-    nics.add(address, prefix, mac)
-    nics.announce(address, mac)
+    nics.add(str(own.ip), own.network.prefixlen, mac)
+    nics.announce(str(own.ip), mac)
     _batch([
         *(moved(route, name) for route in _ip("route", "show") if route.get("dev") in before and "gateway" in route),
         *([f"route replace default via {ipaddress.ip_address(gateway)} dev {name}"] if gateway else []),
         f"route replace {own.network} dev {name} src {own.ip}",
         *(f"address del {own} dev {each}" for each in before),
     ])  # fmt: skip
-    nics.announce(address, mac).join()
-    return {"interface": name, "from": before}
 
 
-def stay(
-    name: str, addresses: Iterable[str], moving: ipaddress.IPv4Interface | ipaddress.IPv6Interface, gateway: str | None
-) -> list[str]:
+def _gateway_answers(name: str, macs: dict[str, str], own: _Interface, gateway: str | None) -> bool:
+    return bool(gateway) and own.version == 4 and arp.answers(name, macs[name], str(own.ip), str(gateway))
+
+
+def stay(name: str, addresses: Iterable[str], moving: _Interface, gateway: str | None) -> list[str]:
     """For ``ip -batch``: what the interface's other ``addresses`` in the same network send goes on leaving by it."""
     others = [each for each in addresses if each != str(moving.ip) and ipaddress.ip_address(each) in moving.network]
     if not others:

@@ -60,6 +60,7 @@ def test_what_appeared_in_the_cloud_and_is_not_kept_on_purpose_is_left_over() ->
         {"writes_acknowledged": 0},
         {"writes_lost": 1},
         {"connection_errors": 1},
+        {"errors": ["the server does not answer ssh"]},
         {"leftovers": ["ports: stray (p1)"]},
     ],
 )
