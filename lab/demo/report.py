@@ -73,7 +73,7 @@ def show(console: Console, proof: dict[str, Any]) -> None:
     for step in proof["steps"]:
         steps.add_row(step["name"], _seconds(step["seconds"] and step["seconds"] * 1000))
     console.print(steps)
-    blackout = Table(title="the blackout, since the freeze", show_header=False, title_justify="left")
+    blackout = Table(title="the blackout", show_header=False, title_justify="left")
     for moment in proof["timeline"]:
         blackout.add_row(escape(moment["name"]), _seconds(moment["ms"]))
     console.print(blackout)

@@ -21,14 +21,7 @@ class HostGroups:
 
     def get(self, name: str) -> HostGroup:
         """Raises NotFound."""
-        found = next((group for group in self.list() if group.name == name), None)
-        if found is None:
-            raise NotFound(
-                f"there is no host group {name!r}",
-                code="live-update.host-group.not-found",
-                remedy="openstack live update host group list",
-            )
-        return found
+        return groups.find(self.list(), name)
 
     def create(self, name: str, rules: Rules) -> HostGroup:
         """Raises Conflict for a name that is taken, be it by an aggregate that is no group."""
@@ -68,35 +61,29 @@ class HostGroups:
 
     def add_host(self, name: str, host: str) -> HostGroup:
         """Nothing happens if it is in it already. Raises Conflict naming the other group, if it is in one."""
-        group, every = self._own(name), self.list()
+        every = self.list()
+        group = _own(every, name)
         if not any(host in each.hosts for each in every):
             raise NotFound(f"there is no host {host!r}", code="live-update.host.not-found")
-        if host not in group.hosts:
+        if host in group.hosts:
+            return group
+        _in_no_other(every, name, host)
+        self._cloud.aggregates.add_host(_id(group), host)
+        every = self.list()
+        try:
+            # somebody may have put it into another one at the same time
             _in_no_other(every, name, host)
-            self._cloud.aggregates.add_host(_id(group), host)
-            try:
-                # somebody may have put it into another one at the same time
-                _in_no_other(self.list(), name, host)
-            except Conflict:
-                self._cloud.aggregates.remove_host(_id(group), host)
-                raise
-        return self.get(name)
+        except Conflict:
+            self._cloud.aggregates.remove_host(_id(group), host)
+            raise
+        return groups.find(every, name)
 
     def remove_host(self, name: str, host: str) -> HostGroup:
         """It falls back to the default group. Raises NotFound if it is not in this one."""
-        group = self._own(name)
+        group = _own(self.list(), name)
         if host not in group.hosts:
             raise NotFound(f"host {host!r} is not in host group {name}", code="live-update.host.not-found")
         self._cloud.aggregates.remove_host(_id(group), host)
-        return self.get(name)
-
-    def _own(self, name: str) -> HostGroup:
-        if name == DEFAULT:
-            raise Conflict(
-                "the default host group holds the hosts that are in no other",
-                code="live-update.host-group.is-default",
-                remedy="add the host to another group, or remove it from that",
-            )
         return self.get(name)
 
     def _make(self, name: str) -> int:
@@ -120,6 +107,17 @@ def view(group: HostGroup) -> dict[str, Any]:
         "faults": list(group.faults),
         "links": [{"rel": "self", "href": f"/v1/host-groups/{group.name}"}],
     }
+
+
+def _own(every: tuple[HostGroup, ...], name: str) -> HostGroup:
+    """One that hosts can be put into, and taken out of."""
+    if name == DEFAULT:
+        raise Conflict(
+            "the default host group holds the hosts that are in no other",
+            code="live-update.host-group.is-default",
+            remedy="add the host to another group, or remove it from that",
+        )
+    return groups.find(every, name)
 
 
 def _abandoned(aggregate: Aggregate) -> bool:

@@ -39,13 +39,14 @@ def adopt_nic(mac: str, address: str, prefix: int, gateway: str | None = None, m
     run(["ip", "link", "set", name, "mtu", str(int(mtu)), "up"])
     _wait_carrier(name, end)
     own = ipaddress.ip_interface(f"{address}/{int(prefix)}")
-    before = [link["ifname"] for link in _ip("address", "show") if str(own.ip) in _addresses(link)]
-    before = sorted(each for each in before if each != name)
+    links = _ip("address", "show")
+    before = sorted(link["ifname"] for link in links if link["ifname"] != name and str(own.ip) in _addresses(link))
     macs = {each: mac for mac, each in nics.names().items()}
     heard = bool(before) and before[0] in macs and _gateway_answers(before[0], macs, own, gateway)
-    _take(name, mac, own, before, gateway)
+    _take(name, mac, own, [link for link in links if link["ifname"] in before], gateway)
     if heard and not _gateway_answers(name, macs, own, gateway):
-        _take(before[0], macs[before[0]], own, [name], gateway)
+        back = [link for link in _ip("address", "show") if link["ifname"] == name]
+        _take(before[0], macs[before[0]], own, back, gateway)
         raise GuestError(
             "guest.deaf-interface",
             f"the gateway {gateway} answers on {before[0]}, but not on {name}, the interface that was attached",
@@ -55,11 +56,11 @@ def adopt_nic(mac: str, address: str, prefix: int, gateway: str | None = None, m
     return {"interface": name, "from": before}
 
 
-def _take(name: str, mac: str, own: _Interface, before: list[str], gateway: str | None) -> None:
-    """The address to the interface ``name``, away from those where it was before."""
+def _take(name: str, mac: str, own: _Interface, old: list[dict[str, Any]], gateway: str | None) -> None:
+    """The address to the interface ``name``, away from those where it was before, as ``ip`` shows them."""
+    before = [link["ifname"] for link in old]
     for each in (name, *before):
         _answer_for_own(each)
-    old = [link for link in _ip("address", "show") if link["ifname"] in before]
     _batch(line for link in old for line in stay(link["ifname"], _addresses(link), own, gateway))
     # two interfaces with one address for a moment: what comes in on either is answered
     nics.add(str(own.ip), own.network.prefixlen, mac)

@@ -1,4 +1,4 @@
-"""Ask a neighbour on one interface, and hear its answer: whether the wire behind the interface really leads there."""
+"""Frames of ARP; and whether a neighbour answers on one interface: if the wire behind it really leads there."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ import struct
 import time
 from contextlib import suppress
 
-_ARP = 0x0806
-_REPLY = b"\0\2"
+ETHERTYPE = 0x0806
+REQUEST, REPLY = 1, 2
 #: Seconds between two questions.
 _AGAIN = 0.3
 
 
-def request(hardware: bytes, own: bytes, asked: bytes) -> bytes:
-    """The frame of "who has ``asked``, tell ``own``", to everybody."""
-    body = struct.pack("!HHBBH6s4s6s4s", 1, 0x0800, 6, 4, 1, hardware, own, b"\0" * 6, asked)
-    return b"\xff" * 6 + hardware + struct.pack("!H", _ARP) + body
+def frame(operation: int, mac: str, own: str, asked: str, target: bytes = b"\0" * 6) -> bytes:
+    """To everybody, from ``mac``: who has ``asked``, tell ``own`` (both IPv4). ``target``: hardware, if it is known."""
+    hardware, sender, wanted = bytes.fromhex(mac.replace(":", "")), socket.inet_aton(own), socket.inet_aton(asked)
+    body = struct.pack("!HHBBH6s4s6s4s", 1, 0x0800, 6, 4, operation, hardware, sender, target, wanted)
+    return b"\xff" * 6 + hardware + struct.pack("!H", ETHERTYPE) + body
 
 
-def is_answer(frame: bytes, asked: bytes) -> bool:
-    return frame[20:22] == _REPLY and frame[28:32] == asked
+def is_answer(heard: bytes, asked: str) -> bool:
+    return heard[20:22] == struct.pack("!H", REPLY) and heard[28:32] == socket.inet_aton(asked)
 
 
 def answers(name: str, mac: str, address: str, neighbour: str, patience: float = 3.0) -> bool:
     """Whether ``neighbour`` answers ``address`` (both IPv4) on the interface within so many seconds."""
-    asked = socket.inet_aton(neighbour)
-    question = request(bytes.fromhex(mac.replace(":", "")), socket.inet_aton(address), asked)
+    question = frame(REQUEST, mac, address, neighbour)
     end = time.monotonic() + patience
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as line:
-        line.bind((name, _ARP))
+        line.bind((name, ETHERTYPE))
         while time.monotonic() < end:
             line.send(question)
             again = time.monotonic() + _AGAIN
             while (left := again - time.monotonic()) > 0:
                 line.settimeout(left)
                 with suppress(OSError):  # nothing came in time
-                    if is_answer(line.recv(128), asked):
+                    if is_answer(line.recv(128), neighbour):
                         return True
     return False

@@ -5,16 +5,14 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-import struct
 import subprocess
 import threading
 import time
 from typing import Any
 
+from . import arp
 from .errors import GuestError
 from .external import ENVIRONMENT, run
-
-_ARP = 0x0806
 
 
 def names() -> dict[str, str]:
@@ -100,9 +98,7 @@ def _gratuitous(name: str, address: str, mac: str) -> None:
     """One ARP request and one ARP reply for our own address: some switches learn from the one, some from the other."""
     if ipaddress.ip_address(address).version != 4:
         return
-    hardware, ip = bytes.fromhex(mac.replace(":", "")), socket.inet_aton(address)
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
-        sender.bind((name, _ARP))
-        for operation, target in ((1, b"\0" * 6), (2, hardware)):
-            body = struct.pack("!HHBBH6s4s6s4s", 1, 0x0800, 6, 4, operation, hardware, ip, target, ip)
-            sender.send(b"\xff" * 6 + hardware + struct.pack("!H", _ARP) + body)
+        sender.bind((name, arp.ETHERTYPE))
+        sender.send(arp.frame(arp.REQUEST, mac, address, address))
+        sender.send(arp.frame(arp.REPLY, mac, address, address, target=bytes.fromhex(mac.replace(":", ""))))

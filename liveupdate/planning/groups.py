@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from liveupdate.errors import NotFound
 from liveupdate.planning.policies import DEFAULT as DEFAULT_POLICY
 from liveupdate.planning.policies import POLICIES
 
@@ -84,6 +85,18 @@ def read(aggregates: Iterable[Aggregate], hosts: Iterable[str]) -> tuple[HostGro
     told = next((group for group in groups if group.name == DEFAULT), HostGroup(DEFAULT, Rules()))
     default = HostGroup(DEFAULT, told.rules, rest, told.aggregate_id, told.faults)
     return (default, *(group for group in groups if group.name != DEFAULT))
+
+
+def find(groups: Sequence[HostGroup], name: str) -> HostGroup:
+    """Raises NotFound naming those that there are."""
+    found = next((group for group in groups if group.name == name), None)
+    if found is None:
+        raise NotFound(
+            f"there is no host group {name!r}",
+            code="live-update.host-group.not-found",
+            remedy=f"one of: {', '.join(group.name for group in groups)}",
+        )
+    return found
 
 
 def of_host(groups: Iterable[HostGroup], host: str) -> tuple[str, ...]:

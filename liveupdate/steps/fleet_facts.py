@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from liveupdate.errors import NotFound
 from liveupdate.model import Held, NoData, Utilization
 from liveupdate.planning import demand, groups
 from liveupdate.planning.demand import Demand
@@ -51,12 +50,13 @@ def look(cloud: "Cloud", metrics: "Source", held: Mapping[str, Held], server: "S
     """Judge every host. ``held`` must have been read before. Raises NotFound for a group that does not exist."""
     hosts = cloud.hosts.list()
     all_groups = groups.read(cloud.aggregates.list(), [host.name for host in hosts])
-    group = _group(all_groups, wish.group or next(iter(groups.of_host(all_groups, server.host)), groups.DEFAULT))
+    group = groups.find(all_groups, wish.group or next(iter(groups.of_host(all_groups, server.host)), groups.DEFAULT))
     asked = _demand(cloud, server)
     stocks = _stocks(cloud, asked, hosts, {server.host, *group.hosts})
     busy = _utilization(metrics, group)
     facts = tuple(_facts(host, all_groups, stocks, held.get(host.name, Held()), busy) for host in hosts)
-    need = _need(cloud, server, asked, wish, next((f.traits for f in facts if f.name == server.host), frozenset()))
+    home = next((fact.traits for fact in facts if fact.name == server.host), frozenset[str]())
+    need = _need(cloud, server, asked, wish, home, cloud.servers.groups(server.server_groups))
     free = {fact.name: room(fact, group, need.resources) for fact in facts}
     return Outlook(choose(need, facts, group), need, group, facts, free)
 
@@ -68,9 +68,10 @@ def neighbours(cloud: "Cloud", outlook: Outlook, stuck: Mapping[str, str]) -> li
         if not suits(outlook.need, host, outlook.group):
             continue
         for server in cloud.servers.on_host(host.name):
-            need = _need(cloud, server, _demand(cloud, server), Wish(), host.traits, alone=True)
+            its_groups = cloud.servers.groups(server.server_groups)
+            need = _need(cloud, server, _demand(cloud, server), Wish(), host.traits, its_groups, alone=True)
             ours = "it is the one to be updated" if server.id == outlook.need.server_id else ""
-            apart = {g.id for g in cloud.servers.groups(server.server_groups) if g.policy == "anti-affinity"}
+            apart = {g.id for g in its_groups if g.policy == "anti-affinity"}
             fixed = why_fixed(
                 server.status,
                 server.task_state,
@@ -81,17 +82,6 @@ def neighbours(cloud: "Cloud", outlook: Outlook, stuck: Mapping[str, str]) -> li
             )
             why_not = ours or stuck.get(server.id, "") or fixed
             found.append(Neighbour(server.id, server.name, host.name, need, why_not, frozenset(apart)))
-    return found
-
-
-def _group(all_groups: Sequence[HostGroup], name: str) -> HostGroup:
-    found = next((group for group in all_groups if group.name == name), None)
-    if found is None:
-        raise NotFound(
-            f"there is no host group {name!r}",
-            code="live-update.host-group.not-found",
-            remedy=f"one of: {', '.join(group.name for group in all_groups)}",
-        )
     return found
 
 
@@ -162,10 +152,16 @@ def _inventory(amounts: Sequence["Amount"]) -> Inventory:
 
 
 def _need(
-    cloud: "Cloud", server: "Server", asked: Demand, wish: Wish, instructions: frozenset[str], *, alone: bool = False
+    cloud: "Cloud",
+    server: "Server",
+    asked: Demand,
+    wish: Wish,
+    instructions: frozenset[str],
+    its_groups: Sequence["Group"],
+    *,
+    alone: bool = False,
 ) -> Need:
     """``alone``: the server itself moves, rather than a twin of it being made."""
-    its_groups = cloud.servers.groups(server.server_groups)
     near = [(group, _hosts_of(cloud, group, server.id if alone else "")) for group in its_groups]
     soft: Counter[str] = Counter()
     for group, hosts in near:

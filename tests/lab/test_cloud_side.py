@@ -13,7 +13,6 @@ from typing import Any
 import openstack
 import pytest
 
-from lab import settings as lab
 from lab.demo import inventory
 from liveupdate.drivers.cloud import Clouds
 from liveupdate.errors import Retry
@@ -39,29 +38,13 @@ from liveupdate.testing.guest import GuestDouble
 
 pytestmark = [
     pytest.mark.lab,
+    pytest.mark.usefixtures("clouds_yaml"),
     # openstacksdk and its libraries warn about each other
     pytest.mark.filterwarnings("ignore::Warning"),
 ]
 
 FORWARD = tuple(m.STEP for m in (lock, fallback, reserve_port, mirror, place, provision, attach))
 NAME = f"cloud-side-{uuid.uuid4().hex[:6]}"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _clouds_yaml() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OS_CLIENT_CONFIG_FILE", str(lab.CLOUDS))
-        yield
-
-
-@pytest.fixture(scope="module")
-def admin() -> Any:
-    return openstack.connect(cloud="admin")
-
-
-@pytest.fixture(scope="module")
-def demo() -> Any:
-    return openstack.connect(cloud="demo")
 
 
 @pytest.fixture

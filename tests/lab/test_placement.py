@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-import openstack
 import pytest
 
 from lab import settings as lab
@@ -27,6 +26,7 @@ from liveupdate.testing.guest import GuestDouble
 
 pytestmark = [
     pytest.mark.lab,
+    pytest.mark.usefixtures("clouds_yaml"),
     # openstacksdk and its libraries warn about each other
     pytest.mark.filterwarnings("ignore::Warning"),
 ]
@@ -44,25 +44,8 @@ class Metrics:
         return {host: BUSY.get(host, NoData("no simulated host")) for host in hosts}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _clouds_yaml() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OS_CLIENT_CONFIG_FILE", str(lab.CLOUDS))
-        yield
-
-
 @pytest.fixture(scope="module")
-def admin() -> Any:
-    return openstack.connect(cloud="admin")
-
-
-@pytest.fixture(scope="module")
-def demo() -> Any:
-    return openstack.connect(cloud="demo")
-
-
-@pytest.fixture(scope="module")
-def groups() -> HostGroups:
+def groups(clouds_yaml: None) -> HostGroups:
     return HostGroups(Clouds("liveupdate").infrastructure(""))
 
 

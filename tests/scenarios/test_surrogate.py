@@ -114,9 +114,7 @@ def test_a_surrogate_that_dies_in_the_cut_over_is_given_up(
         job = update(api, user)
         jobs.until_step(api, job, "cut_over")
         signal_hypervisor_of(surrogate(api, job), signal.SIGKILL)  # as if its host had lost power
-        ended = jobs.until_ended(api, job)
-        assert ended["state"] == "undone", ended["reason"]
-        assert guest.ssh("uname -r") == OLD
+        assert_undone(api, job, guest)
 
 
 @pytest.mark.long
@@ -129,9 +127,7 @@ def test_guests_cut_from_each_other_in_the_cut_over_go_on_where_they_were(
         original = shell(user, guest, job, "management")
         original(until("frozen") + CUT)
         original(until("resumed") + "nft delete table inet scenario")
-        ended = jobs.until_ended(api, job)
-        assert ended["state"] == "undone", ended["reason"]
-        assert guest.ssh("uname -r") == OLD
+        assert_undone(api, job, guest)
 
 
 @pytest.mark.long
@@ -146,9 +142,7 @@ def test_a_surrogate_that_freezes_in_the_cut_over_and_wakes_later_never_serves(
         signal_hypervisor_of(asleep, signal.SIGSTOP)
         original(until("resumed"))
         signal_hypervisor_of(asleep, signal.SIGCONT)
-        ended = jobs.until_ended(api, job)
-        assert ended["state"] == "undone", ended["reason"]
-        assert guest.ssh("uname -r") == OLD
+        assert_undone(api, job, guest)
 
 
 def test_a_worker_killed_in_the_cut_over_loses_nothing_and_a_moved_workload_moves_back(
@@ -161,9 +155,7 @@ def test_a_worker_killed_in_the_cut_over_loses_nothing_and_a_moved_workload_move
         servers.wait_for(lambda: jobs.show(api, job)["step"] == "hold", 300, "the hold")
         assert guest.ssh("uname -r") == NEW, "the workload's address is the surrogate's now"
         jobs.act(api, job, "rollback")
-        ended = jobs.until_ended(api, job)
-        assert ended["state"] == "undone", ended["reason"]
-        assert guest.ssh("uname -r") == OLD
+        assert_undone(api, job, guest)
 
 
 def test_kernel_updated_with_a_database_under_load_on_its_data_volume(
@@ -239,6 +231,12 @@ def test_systemd_cares_for_a_moved_unit_as_for_one_it_started(guest: servers.Gue
     moved = guest.ssh("systemctl show -P MainPID tick; kill -9 $(systemctl show -P MainPID tick)")
     servers.wait_for(lambda: guest.ssh("systemctl show -P NRestarts tick") != "0", 30, "Restart=on-failure")
     assert guest.ssh("systemctl show -P MainPID tick") != moved
+
+
+def assert_undone(api: Any, job: str, guest: servers.Guest) -> None:
+    ended = jobs.until_ended(api, job)
+    assert ended["state"] == "undone", ended["reason"]
+    assert guest.ssh("uname -r") == OLD
 
 
 def kept(api: Any, job: str) -> set[str]:

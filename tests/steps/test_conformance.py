@@ -11,13 +11,10 @@ from liveupdate.steps.protocol import Step
 from liveupdate.testing.cloud import World, with_server
 from liveupdate.testing.context import MemoryContext
 from tests.steps.conftest import ORDER, all_but, context_of, run_before
+from tests.steps.crashes import Crash, alive, crash_at
 
 #: Steps that change something.
 CHANGING = all_but(ORDER, "place")
-
-
-class Crash(BaseException):
-    """kill -9: nothing of ours runs any more."""
 
 
 def prepared(step: Step) -> tuple[World, MemoryContext]:
@@ -25,23 +22,6 @@ def prepared(step: Step) -> tuple[World, MemoryContext]:
     context = context_of(world)
     run_before(context, step)
     return world, context
-
-
-def crash_at(world: World, context: MemoryContext, number: int) -> None:
-    """Let the ``number``-th moment be the last: each cloud call has one before and one after it, each record one."""
-    left = iter(range(number))
-
-    def strike(_: str) -> None:
-        if next(left, None) is None:
-            raise Crash
-
-    world.strike = strike
-    context.ledger.before = strike
-
-
-def alive(world: World, context: MemoryContext) -> None:
-    world.strike = lambda moment: None
-    context.ledger.before = lambda write: None
 
 
 def crashes(run: Callable[[Step], tuple[World, MemoryContext]], step: Step) -> Iterator[tuple[World, MemoryContext]]:

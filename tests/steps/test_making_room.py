@@ -1,6 +1,6 @@
 """A full group makes room by moving neighbours, one at a time; what fails is planned around; undone, nothing moves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -20,6 +20,7 @@ from liveupdate.steps.making_room import PATIENCE
 from liveupdate.testing.cloud import World, server, with_server
 from liveupdate.testing.context import MemoryContext, job
 from tests.steps.conftest import context_of
+from tests.steps.crashes import Crash, alive, crash_at
 
 ONE = Flavor("one", 1, 512, 0, 0, {})
 
@@ -208,26 +209,16 @@ def test_a_preview_says_with_numbers_that_no_room_can_be_made(world: World, cont
     assert "name-n1 stays: it is locked" in room["detail"]
 
 
-class Crash(BaseException):
-    """kill -9."""
-
-
 @pytest.mark.parametrize("then", ["goes on", "is undone"])
 def test_killed_at_any_moment_it(then: str) -> None:
     for moment in range(200):
         world = full()
         context = context_of(world)
-        left = iter(range(moment))
-
-        def strike(_: str, left: Iterator[int] = left) -> None:
-            if next(left, None) is None:
-                raise Crash
-
-        world.strike = context.ledger.before = context.reservations.before = strike
+        crash_at(world, context, moment)
         try:
             until_it_rests(context)
         except Crash:
-            world.strike = context.ledger.before = context.reservations.before = lambda _: None
+            alive(world, context)
         else:
             assert moment > 8
             return

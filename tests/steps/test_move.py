@@ -14,6 +14,7 @@ from liveupdate.testing.cloud import with_server
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.pair import Pair, PairedGuest
 from tests.steps.conftest import context_of, run_before
+from tests.steps.crashes import Crash, crash_after
 
 FORWARD = (pre_copy.STEP, cut_over.STEP, probe.STEP, open.STEP)
 UNITS = [{"name": "kv.service", "handover": "move", "health": [], "ports": [6379]}]
@@ -217,13 +218,7 @@ def test_a_volume_that_only_one_server_may_have_goes_along_and_comes_back() -> N
 
 
 def crashes(context: MemoryContext, pair: Pair, number: int) -> None:
-    left = iter(range(number))
-
-    def strike(_: str) -> None:
-        if next(left, None) is None:
-            raise KeyboardInterrupt
-
-    pair.before = pair.world.strike = context.ledger.before = strike
+    pair.before = pair.world.strike = context.ledger.before = crash_after(number)
 
 
 def alive(context: MemoryContext, pair: Pair) -> None:
@@ -242,7 +237,7 @@ def each_crash(multiattach: bool, *, back: bool = False) -> Iterator[tuple[Memor
             for step in FORWARD:
                 drive(context, step, back=back)
                 done += 1
-        except KeyboardInterrupt:
+        except Crash:
             alive(context, pair)
             yield context, pair, done
         else:

@@ -1,6 +1,5 @@
 """A host is chosen, its room held, asked of Nova by name, and looked at afterwards; refused, the next best is tried."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -18,6 +17,7 @@ from liveupdate.steps import place, provision
 from liveupdate.testing.cloud import World, server, with_server
 from liveupdate.testing.context import MemoryContext, job
 from tests.steps.conftest import context_of, run_before
+from tests.steps.crashes import Crash, alive, crash_at
 
 FULL = Stock({"VCPU": (Amount(4, 0, 1.0, 4),), "MEMORY_MB": (Amount(4096, 0, 1.0, 4096),)}, frozenset())
 ONE_LEFT = Stock({"VCPU": (Amount(4, 0, 1.0, 2),), "MEMORY_MB": (Amount(4096, 0, 1.0, 0),)}, frozenset())
@@ -339,10 +339,6 @@ def test_a_server_that_lands_where_it_may_not_be_is_taken_away(world: World, con
     assert set(world.servers) == {"original"}
 
 
-class Crash(BaseException):
-    """kill -9."""
-
-
 def test_killed_at_any_moment_it_never_counts_as_done_where_it_may_not_be() -> None:
     for moment in range(200):
         world = with_hosts()
@@ -350,16 +346,10 @@ def test_killed_at_any_moment_it_never_counts_as_done_where_it_may_not_be() -> N
         context = context_of(world)
         run_before(context, provision.STEP)
         world.host_may_be_named = False
-        left = iter(range(moment))
-
-        def strike(_: str, left: Iterator[int] = left) -> None:
-            if next(left, None) is None:
-                raise Crash
-
-        world.strike = context.ledger.before = context.reservations.before = strike
+        crash_at(world, context, moment)
         with pytest.raises((Crash, Failed)) as end:
             until_it_rests(context)
-        world.strike = context.ledger.before = context.reservations.before = lambda _: None
+        alive(world, context)
         assert not provision.STEP.probe(context).done
         if end.type is Failed:
             assert moment > 8
@@ -373,17 +363,11 @@ def test_killed_at_any_moment_of_a_refusal_it_ends_on_the_next_best_host() -> No
         context = context_of(world)
         run_before(context, provision.STEP)
         world.faults = {"host2": "No valid host was found."}
-        left = iter(range(moment))
-
-        def strike(_: str, left: Iterator[int] = left) -> None:
-            if next(left, None) is None:
-                raise Crash
-
-        world.strike = context.ledger.before = context.reservations.before = strike
+        crash_at(world, context, moment)
         try:
             until_it_rests(context)
         except Crash:
-            world.strike = context.ledger.before = context.reservations.before = lambda _: None
+            alive(world, context)
         else:
             assert moment > 10
             return

@@ -15,7 +15,7 @@ from liveupdate.testing.cloud import World, with_server
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.guest import GuestDouble
 from tests.steps.conftest import context_of, run_before
-from tests.steps.test_conformance import Crash, alive, crash_at
+from tests.steps.crashes import Crash, alive, crash_at
 
 
 def opened(**parameters: object) -> tuple[World, MemoryContext]:

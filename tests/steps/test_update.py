@@ -12,11 +12,8 @@ from liveupdate.steps import attach, update
 from liveupdate.testing.cloud import World, with_server
 from liveupdate.testing.context import MemoryContext
 from tests.steps.conftest import context_of, run_before
+from tests.steps.crashes import Crash, crash_after
 from tests.steps.debian import NEW, OLD, Debian
-
-
-class Crash(BaseException):
-    """kill -9."""
 
 
 class Lab:
@@ -207,14 +204,7 @@ def test_a_worker_may_be_killed_anywhere(asked: str, there: str) -> None:
     for number in range(500):
         lab = Lab(asked)
         lab.debian.installed, lab.debian.running = [there], there
-        left = iter(range(number))
-
-        def strike(*_: str, left: Any = left) -> None:
-            if next(left, None) is None:
-                raise Crash
-
-        lab.debian.strike = strike
-        lab.world.strike = strike
+        lab.debian.strike = lab.world.strike = crash_after(number)
         crashed = False
         try:
             result = lab.finish()

@@ -1,5 +1,6 @@
 """An address moves to an interface only if the network is really behind it."""
 
+import json
 import os
 import shutil
 import socket
@@ -16,7 +17,6 @@ from liveupdate.guest.external import Output
 OWN, GATEWAY = "10.99.7.2", "10.99.7.1"
 OLD, NEW = "02:00:00:00:00:01", "02:00:00:00:00:02"
 NAMES = {OLD: "ens3", NEW: "ens8"}
-ADDRESSES = f'[{{"ifname": "ens3", "addr_info": [{{"local": "{OWN}"}}]}}, {{"ifname": "ens8", "addr_info": []}}]'
 
 
 class Machine:
@@ -36,7 +36,8 @@ class Machine:
 
     def _run(self, argv: list[str], stdin: bytes = b"", **_: object) -> Output:
         self.changes += stdin.decode().splitlines()
-        shown = ADDRESSES.replace("ens3", self.owner) if argv[:3] == ["ip", "-json", "address"] else "[]"
+        links = [{"ifname": n, "addr_info": [{"local": OWN}] if n == self.owner else []} for n in NAMES.values()]
+        shown = json.dumps(links) if argv[:3] == ["ip", "-json", "address"] else "[]"
         return Output(0, shown, 0.0)
 
 
