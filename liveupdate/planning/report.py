@@ -1,9 +1,10 @@
 """The report of a job: a pure function of its journal and its ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from liveupdate.model import Job, Resource, StepRow
+from liveupdate.planning import handover, move
 from liveupdate.states import FINAL, ResourceState
 
 _STORED = ("volume", "snapshot", "backup", "image")
@@ -36,8 +37,18 @@ def assemble(job: Job, rows: Sequence[StepRow], ledger: Sequence[Resource]) -> d
         "stale_processes": told("user_space", "stale", []),
         "steps": [{"id": row.spec.id, "state": row.state, "seconds": row.seconds} for row in rows],
         "volumes": [volume(line) for line in ledger if line.kind in _STORED and "size" in line.details],
+        "handovers": _handovers(told),
         "resources": resources(job, ledger),
     }
+
+
+def _handovers(told: Callable[..., Any]) -> list[dict[str, Any]]:
+    found = {"server": told("preflight", "server"), "guest": told("preflight", "guest", {})}
+    if not found["server"]:
+        return []
+    data = [v for v in found["server"]["volumes"] if not v["boot"]]
+    timeline = told("open", "timeline", told("cut_over", "timeline", []))
+    return handover.report(data, move.data_mounts(found), timeline)
 
 
 def volume(line: Resource) -> dict[str, Any]:
