@@ -66,8 +66,3 @@ class HostFacts:
         """What would be allocated of the capacity with ``asked`` more; 1 where there is no capacity at all."""
         capacity = self.capacity(resource)
         return Fraction(self.used(resource) + asked, capacity) if capacity > 0 else Fraction(1)
-
-
-def processor(resources: Mapping[str, int]) -> str:
-    """The class of processors that is asked for: dedicated ones have a class of their own."""
-    return "PCPU" if resources.get("PCPU") else "VCPU"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from liveupdate.model import Held, NoData, Utilization
+from liveupdate.model import Held, NoData, SameHost, Utilization
 from liveupdate.planning import demand, groups
 from liveupdate.planning.demand import Demand
 from liveupdate.planning.eligibility import Need, room, suits
@@ -31,7 +31,7 @@ class Wish:
     """``group`` is "" for the one of the original's host; ``refused``: host → why Nova would not have it there."""
 
     group: str = ""
-    avoid_same_host: bool = False
+    same_host: SameHost = SameHost.LAST
     refused: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -187,7 +187,7 @@ def _need(
             if members >= group.per_host
         ),
         soft=dict(soft),
-        avoid_same_host=wish.avoid_same_host,
+        same_host=wish.same_host,
         refused_by_nova=wish.refused,
     )
 

@@ -156,6 +156,16 @@ def test_dedicated_processors_are_balanced_among_themselves() -> None:
     assert choose(need, [one, two], group("cpu_allocation")).hosts == ("one", "two")
 
 
+def test_of_shared_and_dedicated_processors_the_scarcer_count() -> None:
+    one = host("one", inventories={"VCPU": Inventory(100, used=70), "PCPU": Inventory(8)})
+    two = host("two", inventories={"VCPU": Inventory(100), "PCPU": Inventory(8, used=4)})
+    choice = choose(replace(NEED, resources={"PCPU": 1, "VCPU": 3}), [one, two], group("cpu_allocation"))
+    assert [judged.reason for judged in choice.judged] == [
+        "62.5 % of 8 PCPU allocated with it",
+        "73.0 % of 100 VCPU allocated with it",
+    ]
+
+
 def test_packing_stops_at_a_full_host() -> None:
     full = host("full", servers=9, inventories={"VCPU": Inventory(4, used=4), "MEMORY_MB": Inventory(65536)})
     choice = place([full, host("fuller", servers=3), host("empty")], "packing")

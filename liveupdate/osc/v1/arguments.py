@@ -32,6 +32,15 @@ def add_update(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host-group", metavar="<group>", help="Place it in this host group (managers; default: its host's)"
     )
+    add_same_host(parser)
+
+
+def add_same_host(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--same-host",
+        choices=("last", "allow", "avoid"),
+        help="The server's own host: the last resort (default), as good as any other, or never",
+    )
 
 
 def update(connection: Any, parsed_args: argparse.Namespace) -> dict[str, Any]:
@@ -44,12 +53,12 @@ def update(connection: Any, parsed_args: argparse.Namespace) -> dict[str, Any]:
         "keep_fallback_days": parsed_args.keep_fallback,
         "fallback_data_volumes": parsed_args.fallback_data_volumes or None,
         "mirror_volume_type": parsed_args.mirror_type,
+        "host_group": parsed_args.host_group,
+        "same_host": parsed_args.same_host,
     }
     asked |= {name: value for name, value in chosen.items() if value is not None}
     if parsed_args.unit:
         asked["units"] = [_unit(given) for given in parsed_args.unit]
-    if parsed_args.host_group:
-        asked["host_group"] = parsed_args.host_group
     return asked
 
 
