@@ -3,6 +3,8 @@
 import argparse
 from typing import Any
 
+from liveupdate.client.servers import find_server
+
 
 def add_update(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--server", metavar="<server>", required=True, help="Server to update (name or ID)")
@@ -45,7 +47,7 @@ def add_same_host(parser: argparse.ArgumentParser) -> None:
 
 def update(connection: Any, parsed_args: argparse.Namespace) -> dict[str, Any]:
     """The attributes of a job or preview; the server's name resolved. Raises openstack.exceptions.NotFoundException."""
-    server = connection.compute.find_server(parsed_args.server, ignore_missing=False)
+    server = find_server(connection, parsed_args.server)
     asked: dict[str, Any] = {"method": parsed_args.method, "server_id": server.id}
     asked["kernel"] = None if parsed_args.kernel == "keep" else parsed_args.kernel
     chosen = {

@@ -5,6 +5,7 @@ from typing import Any
 
 from osc_lib.command import command
 
+from liveupdate.client.servers import find_server
 from liveupdate.osc.plugin import client, connection
 from liveupdate.osc.v1.arguments import add_same_host
 from liveupdate.osc.v1.problems import told
@@ -37,7 +38,7 @@ class ExplainPlacement(_Explained):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
-        server = connection(self).compute.find_server(parsed_args.server, ignore_missing=False)
+        server = find_server(connection(self), parsed_args.server)
         wishes = {"group": parsed_args.group, "same_host": parsed_args.same_host}
         with told():
             placement = client(self).explain_placement(server.id, **{k: v for k, v in wishes.items() if v})
