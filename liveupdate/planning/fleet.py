@@ -31,8 +31,8 @@ class Inventory:
 class HostFacts:
     """``held`` is what other jobs have reserved here and Nova does not know of yet.
 
-    ``servers`` counts those that other jobs are about to put here, too. ``groups`` has one name, unless somebody has
-    put the host into two host groups behind our back.
+    ``servers`` counts those that other jobs are about to put here, too; those that are here only where a policy counts
+    them. ``groups`` has one name, unless somebody has put the host into two host groups behind our back.
     """
 
     name: str

@@ -48,9 +48,12 @@ class Outlook:
 
 def look(cloud: "Cloud", metrics: "Source", held: Mapping[str, Held], server: "Server", wish: Wish) -> Outlook:
     """Judge every host. ``held`` must have been read before. Raises NotFound for a group that does not exist."""
-    hosts = cloud.hosts.list()
-    all_groups = groups.read(cloud.aggregates.list(), [host.name for host in hosts])
-    group = groups.find(all_groups, wish.group or next(iter(groups.of_host(all_groups, server.host)), groups.DEFAULT))
+    aggregates = cloud.aggregates.list()
+    known = groups.read(aggregates, [server.host])
+    name = wish.group or next(iter(groups.of_host(known, server.host)), groups.DEFAULT)
+    hosts = cloud.hosts.list(with_servers=groups.find(known, name).rules.counts_servers)
+    all_groups = groups.read(aggregates, [host.name for host in hosts])
+    group = groups.find(all_groups, name)
     asked = _demand(cloud, server)
     stocks = _stocks(cloud, asked, hosts, {server.host, *group.hosts})
     busy = _utilization(metrics, group)

@@ -13,7 +13,7 @@ from liveupdate.planning.eligibility import Need
 from liveupdate.planning.fleet import HostFacts, Inventory
 from liveupdate.planning.groups import DEFAULT, REFUSE, HostGroup, Rules
 from liveupdate.planning.placement import Choice, choose
-from liveupdate.planning.policies import POLICIES
+from liveupdate.planning.policies import POLICIES, Policy
 from tests.planning.fleets import NO_DATA, RESOURCES, fleets, host, utilizations
 
 NEED = Need("original", "elsewhere", RESOURCES)
@@ -73,6 +73,14 @@ def best(hosts: list[HostFacts], policy: str) -> str | None:
 
 def test_there_is_a_definition_for_each_policy() -> None:
     assert set(DEFINITIONS) == set(POLICIES)
+
+
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+def test_a_policy_says_whether_it_counts_servers(policy: Policy) -> None:
+    """They are not asked for otherwise."""
+    busy = Utilization(0.5, 0.5)
+    some, more = (policy.score(host("h", servers=n, utilization=busy), {"VCPU": 1}) for n in (1, 2))
+    assert (some != more) == policy.counted
 
 
 @pytest.mark.parametrize("policy", DEFINITIONS)
