@@ -39,7 +39,7 @@ class Guest:
 def ssh(address: str, host_key: str, command: str, *, stdin: str = "", timeout: float = 180, check: bool = True) -> str:
     known_hosts = settings.STATE / "run" / f"known_hosts-{address}"
     known_hosts.write_text(f"{address} {host_key}\n")
-    argv = ["ssh", "-q", "-F", "none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5"]
+    argv = ["ssh", "-F", "none", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5"]
     argv += ["-o", "StrictHostKeyChecking=yes", "-o", f"UserKnownHostsFile={known_hosts}"]
     argv += ["-i", str(settings.STATE / "id_ed25519"), f"root@{address}", command]
     done = subprocess.run(argv, input=stdin, capture_output=True, text=True, errors="replace", timeout=timeout)
