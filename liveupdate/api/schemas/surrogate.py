@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from liveupdate.model import Handover
+from liveupdate.model import Handover, SameHost
 
 
 def _absolute(path: str) -> str:
@@ -73,3 +73,4 @@ class Parameters(Strict):
     mirror_volume_type: VolumeTypeName | None = None
     #: None: the one of the server's host.
     host_group: HostGroupName | None = None
+    same_host: SameHost = SameHost.LAST
