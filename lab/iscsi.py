@@ -23,14 +23,15 @@ def up() -> None:
     """tgtd with both portals. Ceph must be up. Raises processes.Failed."""
     for address in settings.ISCSI_ADDRESSES:
         subprocess.run(["ip", "address", "replace", f"{address}/32", "dev", "lo"], check=True)
-    tgtd = daemon()
-    if not processes.start(tgtd):
-        return
-    # the next start of cinder-volume, in a moment, brings the targets back
-    processes.stop(["cinder-volume"])
-    processes.wait_ready(tgtd)
-    for portal in _portals()[1:]:  # a second option --iscsi would replace the first
-        processes.run("tgtadm", [*("tgtadm", "--lld", "iscsi"), *_new_portal(portal)], ENVIRONMENT)
+    if not processes.alive(NAME):
+        # its next start, in a moment, brings the targets back
+        processes.stop(["cinder-volume"])
+    processes.start(daemon())
+    processes.wait_ready(daemon())
+    known = _tgtadm("show")
+    for portal in _portals():  # a second option --iscsi would replace the first
+        if portal not in known:
+            _tgtadm("new", "--param", f"portal={portal}")
 
 
 def daemon() -> Process:
@@ -67,5 +68,8 @@ def _portals() -> list[str]:
     return [f"{address}:{settings.ISCSI_PORT}" for address in settings.ISCSI_ADDRESSES]
 
 
-def _new_portal(portal: str) -> list[str]:
-    return ["--op", "new", "--mode", "portal", "--param", f"portal={portal}"]
+def _tgtadm(operation: str, *arguments: str) -> str:
+    """What it says of portals."""
+    argv = ["tgtadm", "--lld", "iscsi", "--mode", "portal", "--op", operation, *arguments]
+    environment = processes.environment(ENVIRONMENT)
+    return subprocess.run(argv, env=environment, check=True, text=True, capture_output=True).stdout
