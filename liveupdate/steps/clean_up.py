@@ -7,6 +7,7 @@ After the pivot, hence no undo. The job's trust ends with the job (worker/reaper
 
 from liveupdate.model import Json
 from liveupdate.steps import fallback
+from liveupdate.steps.attach import surrogate_paths
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import prove_nothing_left, unmake
 
@@ -21,7 +22,7 @@ def apply(context: StepContext) -> Json:
     guest.remove_agent()
     unmake(context, "snapshot", "mirror")
     fallback.finish(context)
-    return prove_nothing_left(context)
+    return {**prove_nothing_left(context), "host_paths": surrogate_paths(context)}
 
 
 def undo(context: StepContext) -> None:

@@ -23,6 +23,9 @@ def add_update(parser: argparse.ArgumentParser) -> None:
         "--mirror-type", metavar="<volume-type>", help="Volume type of the new boot volume (default: as it is)"
     )
     parser.add_argument(
+        "--minimum-paths", type=int, metavar="<n>", help="Paths that every volume must have (default: the host group's)"
+    )
+    parser.add_argument(
         "--unit",
         metavar="<unit>[=<handover>]",
         action="append",
@@ -44,6 +47,7 @@ def update(connection: Any, parsed_args: argparse.Namespace) -> dict[str, Any]:
         "keep_fallback_days": parsed_args.keep_fallback,
         "fallback_data_volumes": parsed_args.fallback_data_volumes or None,
         "mirror_volume_type": parsed_args.mirror_type,
+        "minimum_paths": parsed_args.minimum_paths,
     }
     asked |= {name: value for name, value in chosen.items() if value is not None}
     if parsed_args.unit:
