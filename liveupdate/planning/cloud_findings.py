@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from liveupdate.model import Finding, Json, Verdict
-from liveupdate.planning import handover
+from liveupdate.planning import handover, paths
 from liveupdate.planning.checks import check
 
 _DEVICES = ("pci_passthrough:", "resources:VGPU", "resources:PGPU", "accel:")
@@ -45,6 +45,8 @@ class CloudFacts:
     host_key: str
     #: Neighbours that are moved away first, in words.
     moves: Sequence[str] = ()
+    #: That every volume must have.
+    minimum_paths: int = 1
     fallback_data_volumes: bool = False
     #: None: the fallback is to be of snapshots; else whether there is a service for backups.
     backup_offered: bool | None = None
@@ -60,6 +62,7 @@ def judge(facts: CloudFacts) -> list[Finding]:
         *_server(facts.server),
         _root(facts.server),
         *_volumes(facts.server["volumes"]),
+        *paths.judge(facts.server["volumes"], facts.minimum_paths),
         *_backup(facts),
         *_mirror_type(facts),
         *_ports(facts.server["ports"]),

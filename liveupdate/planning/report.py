@@ -1,6 +1,6 @@
 """The report of a job: a pure function of its journal and its ledger."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from liveupdate.model import Job, Resource, StepRow
@@ -38,6 +38,9 @@ def assemble(job: Job, rows: Sequence[StepRow], ledger: Sequence[Resource]) -> d
         "steps": [{"id": row.spec.id, "state": row.state, "seconds": row.seconds} for row in rows],
         "volumes": [volume(line) for line in ledger if line.kind in _STORED and "size" in line.details],
         "handovers": _handovers(told),
+        "paths": paths(
+            told("preflight", "server", {}), told("clean_up", "host_paths", told("attach", "host_paths", {}))
+        ),
         "resources": resources(job, ledger),
     }
 
@@ -69,6 +72,20 @@ def volume(line: Resource) -> dict[str, Any]:
         "state": line.state,
         "kept_until": line.keep_until and line.keep_until.isoformat(),
     }
+
+
+def paths(server: Mapping[str, Any], after: Mapping[str, int | None]) -> list[dict[str, Any]]:
+    """Over how many paths the hosts had the data volumes, ``before`` and ``after``; None: not to be counted."""
+    return [
+        {
+            "volume_id": v["id"],
+            "protocol": v.get("protocol", ""),
+            "before": v.get("paths"),
+            "after": after.get(v["id"]),
+        }
+        for v in server.get("volumes", ())
+        if not v["boot"]
+    ]
 
 
 def resources(job: Job, ledger: Sequence[Resource]) -> dict[str, list[dict[str, Any]]]:

@@ -15,7 +15,7 @@ from liveupdate.errors import Failed, GuestError
 from liveupdate.guest import places
 from liveupdate.model import Json, Resource
 from liveupdate.planning import move
-from liveupdate.steps.attach import attached
+from liveupdate.steps.attach import attached, require_paths
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import make, unmake, wait, watch_server
 
@@ -192,6 +192,7 @@ def _bring(context: StepContext, volume_id: str, giver: str, taker: str) -> None
     if taker == "surrogate":
         make(context, "attachment", role.format(taker), create, details)
         wait(context, lambda: attached(context, volume_id) or None, "the volume to be attached")
+        require_paths(context)
         return
     # where it was before: nothing that the ledger would have to take away
     if not attached_to(context, volume_id, ids[taker]):

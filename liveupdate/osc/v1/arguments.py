@@ -25,6 +25,9 @@ def add_update(parser: argparse.ArgumentParser) -> None:
         "--mirror-type", metavar="<volume-type>", help="Volume type of the new boot volume (default: as it is)"
     )
     parser.add_argument(
+        "--minimum-paths", type=int, metavar="<n>", help="Paths that every volume must have (default: the host group's)"
+    )
+    parser.add_argument(
         "--unit",
         metavar="<unit>[=<handover>]",
         action="append",
@@ -57,6 +60,7 @@ def update(connection: Any, parsed_args: argparse.Namespace) -> dict[str, Any]:
         "mirror_volume_type": parsed_args.mirror_type,
         "host_group": parsed_args.host_group,
         "same_host": parsed_args.same_host,
+        "minimum_paths": parsed_args.minimum_paths,
     }
     asked |= {name: value for name, value in chosen.items() if value is not None}
     if parsed_args.unit:
