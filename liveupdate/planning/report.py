@@ -6,7 +6,7 @@ from typing import Any
 from liveupdate.model import Job, Resource, StepRow
 from liveupdate.states import FINAL, ResourceState
 
-_STORED = ("volume", "snapshot", "backup")
+_STORED = ("volume", "snapshot", "backup", "image")
 _OPEN = (ResourceState.INTENDED, ResourceState.CREATED)
 
 
@@ -34,6 +34,10 @@ def assemble(job: Job, rows: Sequence[StepRow], ledger: Sequence[Resource]) -> d
         "bytes": (told("pre_copy", "bytes", 0) or 0) + (told("cut_over", "bytes", 0) or 0),
         "packages": told("user_space", "packages", []),
         "stale_processes": told("user_space", "stale", []),
+        "captured": told("preflight", "captured", []),
+        "frozen_ms": told("copy_volumes", "frozen_ms"),
+        "image": result.get("publish_image") or None,
+        "deployed": told("prove_deployed", "servers", []),
         "steps": [{"id": row.spec.id, "state": row.state, "seconds": row.seconds} for row in rows],
         "volumes": [volume(line) for line in ledger if line.kind in _STORED and "size" in line.details],
         "resources": resources(job, ledger),

@@ -7,7 +7,9 @@ from liveupdate.drivers.cloud.aggregates import Aggregates
 from liveupdate.drivers.cloud.backups import Backups
 from liveupdate.drivers.cloud.consoles import Consoles
 from liveupdate.drivers.cloud.flavors import Flavors
+from liveupdate.drivers.cloud.golden_images import GoldenImages
 from liveupdate.drivers.cloud.hosts import Hosts
+from liveupdate.drivers.cloud.images import Images
 from liveupdate.drivers.cloud.keypairs import Keypairs
 from liveupdate.drivers.cloud.placement import Placement
 from liveupdate.drivers.cloud.ports import Ports
@@ -34,5 +36,7 @@ class Cloud:
         self.volume_types = VolumeTypes(connection.block_storage)
         self.snapshots = Snapshots(connection.block_storage)
         self.backups = Backups(connection.block_storage)
+        self.images = Images(connection.image, connection.compute)
+        self.golden_images = GoldenImages(connection.image)
         self.ports = Ports(connection.network)
         self.quotas = Quotas(connection.compute, connection.block_storage, connection.network)
