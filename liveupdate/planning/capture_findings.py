@@ -54,6 +54,12 @@ def judge_guest(seen: Json, server_id: str) -> list[Finding]:
     ]
 
 
+def wished(parameters: Json, server: Json, seen: Json) -> list[Finding]:
+    """Of an update after which the server is to be captured; none if it is not."""
+    wish = parameters.get("capture")
+    return [*_wanted(server, wish["volumes"]), *judge_guest(seen, server["id"])] if wish else []
+
+
 def _server(facts: CaptureFacts) -> Iterator[Finding]:
     server = facts.server
     yield check("server.active", server["status"] == "ACTIVE", f"the server is {server['status']}", "start it first")
@@ -91,14 +97,7 @@ def _volumes(facts: CaptureFacts) -> Iterator[Finding]:
         "it does not boot from exactly one volume",
         "only servers that boot from a volume can be captured yet; of others Nova makes images by itself",
     )
-    for wanted in facts.wanted:
-        yield check(
-            "capture.volume",
-            wanted in volumes,
-            "this volume is not on the server",
-            "openstack server volume list",
-            subject=wanted,
-        )
+    yield from _wanted(facts.server, facts.wanted)
     for volume in chosen(facts.server, facts.wanted):
         yield check(
             "capture.volume-shared",
@@ -106,6 +105,18 @@ def _volumes(facts: CaptureFacts) -> Iterator[Finding]:
             f"it is on {len(volume['servers'])} servers: one of them alone cannot hold it still",
             "leave it out, or take it off the others",
             subject=volume["id"],
+        )
+
+
+def _wanted(server: Json, wanted: Sequence[str]) -> Iterator[Finding]:
+    there = {volume["id"] for volume in server["volumes"]}
+    for volume_id in wanted:
+        yield check(
+            "capture.volume",
+            volume_id in there,
+            "this volume is not on the server",
+            "openstack server volume list",
+            subject=volume_id,
         )
 
 
