@@ -125,7 +125,7 @@ def test_the_report_tells_what_was_captured(site: Callable[..., Site]) -> None:
 def test_killed_at_any_moment_it_is_captured_all_the_same(site: Callable[..., Site]) -> None:
     smooth = site()
     smooth.finish()
-    assert smooth.moments > 40
+    assert smooth.moments > 30
     for fatal in range(1, smooth.moments + 1, STRIDE):
         made = site(fatal)
         assert made.finish().state == JobState.SUCCEEDED, fatal
@@ -140,7 +140,8 @@ def test_cancelled_at_any_step_before_the_pivot_all_is_as_before(site: Callable[
         try:
             write(made.engine, lambda c, m=made: jobs.request_cancel(c, jobs.get(c, m.job_id)))  # type: ignore[misc]
         except Conflict:
-            assert step in ("publish_image", "settle_capture")
+            # the guard makes no call to the cloud: nowhere to stop there
+            assert step in ("guard", "publish_image", "settle_capture")
             continue
         assert made.finish().state == JobState.CANCELLED, step
         assert shape(made.world) == made.before, step
