@@ -59,8 +59,8 @@ def guard_install(
     """
     if bad := [serial for serial in disks if not SERIAL.fullmatch(serial)]:
         raise GuestError("guest.bad-guard", f"serial number {bad[0][:50]!r}")
-    if original_uuid != _uuid():
-        raise GuestError("guest.bad-guard", f"this machine is {_uuid()} and not {original_uuid[:50]!r}")
+    if original_uuid != uuid():
+        raise GuestError("guest.bad-guard", f"this machine is {uuid()} and not {original_uuid[:50]!r}")
     addresses = [f"copy {_line(management)}"]
     if original_management:
         addresses.append(f"{original_uuid} {_line(original_management)}")
@@ -102,14 +102,12 @@ def guard_remove() -> dict[str, Any]:
 
     A copy keeps what it is: cloud-init goes on with what it knows, and the interfaces of the original keep their names.
     """
-    try:
-        with open(f"{GUARD}/original", encoding="ascii") as file:
-            original = file.read().strip()
-    except FileNotFoundError:
+    of = original()
+    if not of:
         # never there, or half removed
         _remove()
         return {"was": "absent"}
-    copy = _uuid() != original
+    copy = uuid() != of
     if copy:
         _keep_identity()
     _remove()
@@ -117,6 +115,15 @@ def guard_remove() -> dict[str, Any]:
     if copy:
         _start_periodic()
     return {"was": "copy" if copy else "original"}
+
+
+def original() -> str:
+    """The UUID of the machine that it keeps from having a double; "" where there is no guard."""
+    try:
+        with open(f"{GUARD}/original", encoding="ascii") as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _start_periodic() -> None:
@@ -190,7 +197,8 @@ def _last_pid() -> int:
         return int(file.read())
 
 
-def _uuid() -> str:
+def uuid() -> str:
+    """This machine's, from its SMBIOS. Raises GuestError(guest.bad-guard) if it has none."""
     try:
         with open("/sys/class/dmi/id/product_uuid", encoding="ascii") as file:
             return file.read().strip().lower()

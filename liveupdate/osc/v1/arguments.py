@@ -1,6 +1,7 @@
 """The arguments that say what to update, shared by jobs and previews."""
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from liveupdate.client.servers import find_server
@@ -38,6 +39,14 @@ def add_update(parser: argparse.ArgumentParser) -> None:
         "--host-group", metavar="<group>", help="Place it in this host group (managers; default: its host's)"
     )
     add_same_host(parser)
+    parser.add_argument("--capture", metavar="<name>", help="Afterwards, make a golden image of the updated server")
+    parser.add_argument(
+        "--capture-volume",
+        metavar="<volume>",
+        action="append",
+        default=[],
+        help="Data volume (name or ID) that the golden image holds, too (repeat for more)",
+    )
 
 
 def add_same_host(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +74,15 @@ def update(connection: Any, parsed_args: argparse.Namespace) -> dict[str, Any]:
     asked |= {name: value for name, value in chosen.items() if value is not None}
     if parsed_args.unit:
         asked["units"] = [_unit(given) for given in parsed_args.unit]
+    if parsed_args.capture:
+        volumes = volume_ids(connection, parsed_args.capture_volume)
+        asked["capture"] = {"name": parsed_args.capture, "volumes": volumes}
     return asked
+
+
+def volume_ids(connection: Any, given: Sequence[str]) -> list[str]:
+    """Raises openstack.exceptions.NotFoundException."""
+    return [connection.block_storage.find_volume(name, ignore_missing=False).id for name in given]
 
 
 def _unit(given: str) -> dict[str, str]:
