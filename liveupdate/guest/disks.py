@@ -6,6 +6,7 @@ write to it, or mount a file system that is in use.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
@@ -20,6 +21,8 @@ from .move import Mount
 #: linux/fs.h
 _BLKROSET = 0x125D
 _BLKFLSBUF = 0x1261
+#: Seconds until a file system that was unmounted must have let go of its device.
+_LINGERING = 1.0
 
 #: Told of each mount when it begins ("unmounting", "mounting") and when it is done ("unmounted", "mounted").
 Tell = Callable[[str, Mount], None]
@@ -34,7 +37,7 @@ def _nobody(what: str, mount: Mount) -> None:
 
 
 def unmount(mounts: Iterable[Mount], timeout: float, tell: Tell = _nobody) -> None:
-    """Innermost first. Raises GuestError(guest.unmount-failed), naming who keeps it busy."""
+    """Innermost first, and see that nobody else has them mounted. Raises GuestError(guest.unmount-failed)."""
     mounts = tuple(mounts)
     for mount in sorted(mounts, key=lambda each: each.where.count("/"), reverse=True):
         if not mounted(mount.where):
@@ -47,10 +50,33 @@ def unmount(mounts: Iterable[Mount], timeout: float, tell: Tell = _nobody) -> No
                 "guest.unmount-failed", f"{done.text[-300:]}; used by {users}", "move or stop those processes too"
             )
         tell("unmounted", mount)
+    for device in {mount.device for mount in mounts}:
+        _see_free(device)
     for shared in {mount.device for mount in mounts if mount.shared}:
         # one that is gone is written to by nobody
         with suppress(OSError):
             _allow_writes(shared, False)
+
+
+def _see_free(device: str) -> None:
+    """Nobody has it mounted any more, in no mount namespace. Raises GuestError(guest.unmount-failed)."""
+    end = time.monotonic() + _LINGERING
+    while True:
+        try:
+            # the kernel refuses it as long as a file system claims the device
+            os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                return  # gone: nobody has it
+            if time.monotonic() > end:
+                raise GuestError(
+                    "guest.unmount-failed",
+                    f"{device} is still in use: mounted in a container, or by a layer above it",
+                    "stop the container, or what else uses the device",
+                ) from error
+            time.sleep(0.02)
+        else:
+            return
 
 
 def wait_for(mounts: Iterable[Mount], deadline: float) -> None:

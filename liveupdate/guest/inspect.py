@@ -30,6 +30,8 @@ def inspect() -> dict[str, Any]:
         "memory": memory.facts(),
         "pids": {"maximum": int(_line("/proc/sys/kernel/pid_max") or 0), "highest": max(proc.pids())},
         "mounts": mounts(),
+        "swaps": swaps(),
+        "fstab": fstab(),
         "free": {path: shutil.disk_usage(path).free for path in ("/", "/boot", "/run") if os.path.isdir(path)},
         "interfaces": interfaces(),
         "units": [_unit(unit) for unit in units.show() if unit.main_pid],
@@ -51,7 +53,10 @@ def criu() -> dict[str, Any]:
 
 
 def mounts() -> list[dict[str, Any]]:
-    """Real file systems: {where, device, by_id (its stable name, "" if none), fstype, options}."""
+    """Real file systems: {where, device, by_id (its stable name, "" if none), disks, fstype, options}.
+
+    ``disks``: the whole disks that it lies on in the end, by their stable names where they have such.
+    """
     stable = _stable_names()
     found = []
     with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as file:
@@ -59,8 +64,43 @@ def mounts() -> list[dict[str, Any]]:
             device, where, kind, options = (_unescape(word) for word in line.split()[:4])
             if kind not in UNREAL:
                 by_id = stable.get(os.path.realpath(device), "")
-                found.append({"where": where, "device": device, "by_id": by_id, "fstype": kind, "options": options})
+                told = {"where": where, "device": device, "by_id": by_id, "fstype": kind, "options": options}
+                found.append({**told, "disks": _disks(device, stable)})
     return found
+
+
+def swaps() -> list[dict[str, Any]]:
+    """What is swapped to now: {device, disks}."""
+    stable = _stable_names()
+    with open("/proc/swaps", encoding="utf-8", errors="surrogateescape") as file:
+        devices = [_unescape(line.split()[0]) for line in file.readlines()[1:]]
+    return [{"device": device, "disks": _disks(device, stable)} for device in devices]
+
+
+def fstab() -> list[dict[str, str]]:
+    """{source, where, fstype, options} of each line of /etc/fstab."""
+    try:
+        with open("/etc/fstab", encoding="utf-8", errors="surrogateescape") as file:
+            lines = [line.split() for line in file if not line.lstrip().startswith("#")]
+    except FileNotFoundError:
+        return []
+    keys = ("source", "where", "fstype", "options")
+    return [dict(zip(keys, map(_unescape, fields))) for fields in lines if len(fields) >= len(keys)]  # noqa: B905 Python 3.9
+
+
+def _disks(device: str, stable: dict[str, str], classes: str = "/sys/class/block") -> list[str]:
+    """The whole disks below a device: through partitions, LVM, RAID and encryption."""
+    waiting, found = [os.path.basename(os.path.realpath(device))], set()
+    while waiting:
+        name = waiting.pop()
+        here = os.path.realpath(os.path.join(classes, name))
+        below = os.listdir(os.path.join(here, "slaves")) if os.path.isdir(os.path.join(here, "slaves")) else []
+        if os.path.exists(os.path.join(here, "partition")):
+            below = [os.path.basename(os.path.dirname(here))]
+        waiting += below
+        if not below and os.path.isdir(here):
+            found.add(stable.get(f"/dev/{name}", f"/dev/{name}"))
+    return sorted(found)
 
 
 def _stable_names() -> dict[str, str]:

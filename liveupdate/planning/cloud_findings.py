@@ -65,6 +65,7 @@ def judge(facts: CloudFacts) -> list[Finding]:
         *paths.judge(facts.server["volumes"], facts.minimum_paths),
         *_backup(facts),
         *_mirror_type(facts),
+        *_encryption(facts),
         *_ports(facts.server["ports"]),
         _quota(facts),
         _room(facts),
@@ -91,8 +92,9 @@ def _server(server: Json) -> Iterator[Finding]:
     yield check(
         "server.local-disk",
         not server["local_disk"],
-        f"it has {server['local_disk']} GiB of ephemeral disk or swap on its host, which cannot be handed over",
-        "resize to a flavor without",
+        f"it has {server['local_disk']} GiB of ephemeral disk or swap on its host: the surrogate gets new, empty ones",
+        "none is needed for swap and for disks that are not mounted; what is mounted is looked at in the guest",
+        warn=True,
     )
     devices = sorted(k for k in server["extra_specs"] if k.startswith(_DEVICES))
     yield check(
@@ -194,6 +196,31 @@ def _mirror_type(facts: CloudFacts) -> Iterator[Finding]:
         "leave the mirror's type as it is",
         subject=name,
     )
+
+
+def _encryption(facts: CloudFacts) -> Iterator[Finding]:
+    """Cinder copies an encrypted volume through a snapshot, with a copy of its key, onto a volume of the same type."""
+    for volume in facts.server["volumes"]:
+        if not volume.get("encrypted"):
+            continue
+        if volume["boot"]:
+            yield check(
+                "volume.encryption-type",
+                facts.boot_type is not None and facts.boot_type.encrypted,
+                f"the boot volume is encrypted, and its type {volume.get('type') or '(none)'} is not, or is gone: "
+                "Cinder cannot copy it with its key",
+                "retype the volume to an encrypted type that exists",
+                subject=volume["id"],
+            )
+        yield check(
+            "volume.encrypted",
+            False,
+            "it is encrypted: Nova reads its key for the surrogate in the requester's name, with the roles of the "
+            "job's trust",
+            "see in the key manager's policy that these roles may read the project's keys",
+            subject=volume["id"],
+            warn=True,
+        )
 
 
 def _ports(ports: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:

@@ -43,6 +43,10 @@ class Need:
     same_host: SameHost = SameHost.LAST
     #: Host → why Nova would not have it there.
     refused_by_nova: Mapping[str, str] = field(default_factory=dict)
+    #: Host → why it does not reach the server's networks.
+    unwired: Mapping[str, str] = field(default_factory=dict)
+    #: That its volumes are in; "" if Nova attaches them everywhere.
+    volumes_zone: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,11 @@ def _of_service(host: HostFacts) -> Refusal | None:
 def _of_kind(need: Need, host: HostFacts) -> Refusal | None:
     if need.zone and host.zone != need.zone:
         return Refusal("in another availability zone", f"in availability zone {host.zone}, not {need.zone}")
+    if need.volumes_zone and host.zone != need.volumes_zone:
+        told = f"in availability zone {host.zone}, the volumes and the original's host are in {need.volumes_zone}"
+        return Refusal("in another zone than the volumes", told)
+    if why := need.unwired.get(host.name):
+        return Refusal("out of the networks' reach", f"out of the networks' reach: {why}")
     if not _aggregates_suit(need.extra_specs, host.aggregates):
         return Refusal("not of the flavor's kind", "its aggregates do not have what the flavor's extra specs ask for")
     if lacking := need.required - host.traits:

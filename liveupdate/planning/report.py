@@ -51,7 +51,8 @@ def assemble(job: Job, rows: Sequence[StepRow], ledger: Sequence[Resource]) -> d
 
 def _handovers(told: Callable[..., Any]) -> list[dict[str, Any]]:
     found = {"server": told("preflight", "server"), "guest": told("preflight", "guest", {})}
-    if not found["server"]:
+    # without a look into the guest nothing was handed over: a preview that blocks, or a restore
+    if not found["server"] or not found["guest"]:
         return []
     data = [v for v in found["server"]["volumes"] if not v["boot"]]
     timeline = told("open", "timeline", told("cut_over", "timeline", []))

@@ -184,6 +184,13 @@ def _consequences(facts: RestoreFacts) -> Iterator[Finding]:
         warn=True,
     )
     yield check(
+        "server.local-disk",
+        not facts.server.get("local_disk"),
+        f"its {facts.server.get('local_disk')} GiB of ephemeral disk or swap are new and empty afterwards",
+        "copy from them what is needed",
+        warn=True,
+    )
+    yield check(
         "guest.first-boot",
         any(p.boot and p.noted for p in sources(facts)),
         "a cloud-init in the guest takes the new server id for a new machine: it may make new ssh host keys and run "

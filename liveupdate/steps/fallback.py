@@ -86,7 +86,7 @@ def apply(context: StepContext) -> Json:
 
 def _copy(context: StepContext, role: str, source: Source, details: Json) -> str:
     if source.kind == "image":
-        return take(context, role, details)
+        return take(context, role, details).cloud_id
 
     def create(line: Resource) -> str:
         return _copies(context, source.kind).create(line.name, source.volume_id, marks.metadata(line.job_id, role)).id

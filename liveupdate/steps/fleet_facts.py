@@ -5,11 +5,11 @@ Serves the step place, the preflight and the API alike: what is explained is wha
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from liveupdate.model import Held, NoData, SameHost, Utilization
-from liveupdate.planning import demand, groups
+from liveupdate.planning import demand, groups, reach
 from liveupdate.planning.demand import Demand
 from liveupdate.planning.eligibility import Need, room, suits
 from liveupdate.planning.fleet import NO_SOURCE, HostFacts, Inventory
@@ -60,8 +60,23 @@ def look(cloud: "Cloud", metrics: "Source", held: Mapping[str, Held], server: "S
     facts = tuple(_facts(host, all_groups, stocks, held.get(host.name, Held()), busy) for host in hosts)
     home = next((fact.traits for fact in facts if fact.name == server.host), frozenset[str]())
     need = _need(cloud, server, asked, wish, home, cloud.servers.groups(server.server_groups))
+    need = _within_reach(cloud, server, need, hosts)
     free = {fact.name: room(fact, group, need.resources) for fact in facts}
     return Outlook(choose(need, facts, group), need, group, facts, free)
+
+
+def _within_reach(cloud: "Cloud", server: "Server", need: Need, hosts: Sequence["Host"]) -> Need:
+    """With what is known of the hosts that reach the server's networks and volumes."""
+    networks = {port.network_id for port in cloud.ports.of_server(server.id)}
+    physical = {cloud.network_agents.physical_network(network) for network in networks} - {""}
+    volumes = [cloud.volumes.get(attached.volume_id) for attached in cloud.servers.volumes(server.id)]
+    zones = {volume.zone for volume in volumes if volume and volume.zone}
+    home_zone = next((host.zone for host in hosts if host.name == server.host), "")
+    return replace(
+        need,
+        unwired=reach.unwired(cloud.network_agents.list(), server.host, [host.name for host in hosts], physical),
+        volumes_zone=reach.volumes_zone(home_zone, zones),
+    )
 
 
 def neighbours(cloud: "Cloud", outlook: Outlook, stuck: Mapping[str, str]) -> list[Neighbour]:
@@ -90,7 +105,7 @@ def neighbours(cloud: "Cloud", outlook: Outlook, stuck: Mapping[str, str]) -> li
 
 def _demand(cloud: "Cloud", server: "Server") -> Demand:
     # a server that boots from a volume takes no root disk of its host
-    disk = server.flavor.disk if server.image_id else 0
+    disk = (server.flavor.disk if server.image_id else 0) + server.flavor.local_disk
     flavor = server.flavor
     return demand.read(flavor.vcpus, flavor.memory, disk, flavor.extra_specs, _image_properties(cloud, server))
 

@@ -10,7 +10,7 @@ clock at the freeze). One whose making was interrupted is deleted and taken anew
 from typing import Any
 
 from liveupdate.drivers.cloud import marks
-from liveupdate.errors import Failed, Retry
+from liveupdate.errors import Failed
 from liveupdate.model import Json, Resource
 from liveupdate.steps.frozen import snapshots
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
@@ -70,13 +70,9 @@ def _image(context: StepContext) -> Json:
     """
     guest = context.guest("original")
     size = context.result("preflight")["server"]["root_disk"]
-    image_id = take(context, ROLE, {"size": size, "type": LOCAL, "since": guest.clock()}, guest.flush)
-    line = context.ledger.find("image", ROLE)
-    image = context.user_cloud().images.get(image_id)
-    if line is None or image is None:
-        raise Retry(1.0, f"image {image_id} has gone meanwhile")
+    line = take(context, ROLE, {"size": size, "type": LOCAL, "since": guest.clock()}, guest.flush)
     if "until" not in line.details:
-        line = context.ledger.created(line, image_id, {"until": guest.clock(), "bytes": image.size})
+        line = context.ledger.created(line, line.cloud_id, {"until": guest.clock()})
     context.ledger.ready(line)
     return _image_result(line)
 

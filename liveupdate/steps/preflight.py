@@ -9,7 +9,15 @@ from typing import Any
 from liveupdate.drivers.cloud import host_keys
 from liveupdate.errors import Failed, GuestError
 from liveupdate.model import Finding, JobKind, Json, Verdict
-from liveupdate.planning import capture_findings, estimate, guest_findings, package_findings, paths, units
+from liveupdate.planning import (
+    capture_findings,
+    disk_findings,
+    estimate,
+    guest_findings,
+    package_findings,
+    paths,
+    units,
+)
 from liveupdate.planning.checks import refusal, worst
 from liveupdate.planning.cloud_findings import CloudFacts, judge
 from liveupdate.steps.making_room import way_to_room
@@ -81,10 +89,11 @@ def _storage(context: StepContext, server: Json) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     if parameters.get("fallback") == "backup":
         facts["backup_offered"] = cloud.backups.offered()
+    boot = next((v for v in server["volumes"] if v["boot"]), None)
     if name := parameters.get("mirror_volume_type"):
-        boot = next((v["type"] for v in server["volumes"] if v["boot"]), "")
         facts |= {"mirror_type_name": name, "mirror_type": cloud.volume_types.find(name)}
-        facts["boot_type"] = cloud.volume_types.find(boot) if boot else None
+    if boot and (name or boot["encrypted"]):
+        facts["boot_type"] = cloud.volume_types.find(boot["type"]) if boot["type"] else None
     return facts
 
 
@@ -113,6 +122,7 @@ def _look_into_guest(context: StepContext, result: dict[str, Any]) -> list[Findi
     }
     return [
         *guest_findings.judge(seen, trials, decided, volumes, parameters),
+        *disk_findings.judge(seen, result["server"]),
         *package_findings.judge(simulated.code, output + simulated.stderr, parameters, running),
         *capture_findings.wished(parameters, result["server"], seen),
     ]

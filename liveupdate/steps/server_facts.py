@@ -100,6 +100,7 @@ def _volumes(cloud: "Cloud", server: "Server") -> list[dict[str, Any]]:
                 "delete_on_termination": attached.delete_on_termination,
                 "multiattach": volume.multiattach,
                 "type": volume.type,
+                "encrypted": volume.encrypted,
                 "size": volume.size,
                 "serial": volume.id[:_SERIAL],
                 "servers": sorted(volume.servers),

@@ -7,7 +7,7 @@ recover from that.
 from collections.abc import Callable
 
 from liveupdate.drivers.cloud import marks
-from liveupdate.errors import Failed
+from liveupdate.errors import Failed, Retry
 from liveupdate.model import Json, Resource
 from liveupdate.steps.protocol import StepContext
 from liveupdate.steps.resources import make, wait, watch_server
@@ -21,8 +21,8 @@ def local_root(context: StepContext) -> bool:
     return bool(context.result("preflight")["server"].get("image_id"))
 
 
-def take(context: StepContext, role: str, details: Json, before: Callable[[], object] = lambda: None) -> str:
-    """The id of this job's image for ``role``, once it is there and Nova has let go of the server.
+def take(context: StepContext, role: str, details: Json, before: Callable[[], object] = lambda: None) -> Resource:
+    """The line of this job's image for ``role``, once it is there and Nova has let go of the server.
 
     ``before`` runs right before Nova is asked; ``details`` are told to the ledger earlier still.
     """
@@ -39,7 +39,10 @@ def take(context: StepContext, role: str, details: Json, before: Callable[[], ob
         f"image {image_id}",
         watch=lambda: watch_server(context.user_cloud(), context.job.server_id),
     )
-    return image_id
+    line, image = context.ledger.find("image", role), context.user_cloud().images.get(image_id)
+    if line is None or image is None:
+        raise Retry(1.0, f"image {image_id} has gone meanwhile")
+    return line if "bytes" in line.details else context.ledger.created(line, image_id, {"bytes": image.size})
 
 
 def taken(context: StepContext, image_id: str) -> bool | None:

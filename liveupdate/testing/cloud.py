@@ -16,6 +16,7 @@ from liveupdate.drivers.cloud.backups import Backup
 from liveupdate.drivers.cloud.golden_images import GoldenImage
 from liveupdate.drivers.cloud.hosts import Host
 from liveupdate.drivers.cloud.images import Image
+from liveupdate.drivers.cloud.network_agents import NetworkAgent
 from liveupdate.drivers.cloud.placement import Stock
 from liveupdate.drivers.cloud.ports import Link, Port
 from liveupdate.drivers.cloud.servers import HOST_FORBIDDEN, AttachedVolume, Flavor, Group, Server
@@ -58,6 +59,7 @@ class World:
     inside: dict[str, Attachment] = field(default_factory=dict)
     ports: dict[str, Port] = field(default_factory=dict)
     hosts: list[Host] = field(default_factory=list)
+    network_agents: list[NetworkAgent] = field(default_factory=list)
     aggregates: dict[int, Aggregate] = field(default_factory=dict)
     #: Host → what Placement says of it.
     stocks: dict[str, Stock] = field(default_factory=dict)
@@ -187,6 +189,7 @@ class CloudDouble:
         self.images = Images(world)
         self.golden_images = GoldenImages(world)
         self.ports = Ports(world, admin)
+        self.network_agents = NetworkAgents(world)
         self.quotas = Quotas()
 
 
@@ -420,6 +423,14 @@ class Ports(Verbs):
 
     def floating_addresses(self, port_id: str) -> list[str]:
         return []
+
+
+class NetworkAgents(Verbs):
+    def list(self) -> list[NetworkAgent]:
+        return list(self.world.network_agents)
+
+    def physical_network(self, network_id: str) -> str:
+        return "physical"
 
 
 class Consoles(Verbs):

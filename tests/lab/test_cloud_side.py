@@ -159,6 +159,24 @@ def test_forward_and_back_leaves_the_cloud_as_it_was(admin: Any, server: Any, co
     assert context.ledger.open() == []
 
 
+def test_a_copy_is_found_again_by_whoever_follows_a_worker_that_died_before_it_could_note_it(
+    demo: Any, server: Any, context: MemoryContext
+) -> None:
+    def die(write: str) -> None:
+        if write == "created":
+            raise KeyboardInterrupt
+
+    context.ledger.before = die
+    with pytest.raises(KeyboardInterrupt):
+        drive(context, fallback.STEP)
+    context.ledger.before = lambda write: None
+    drive(context, fallback.STEP)
+    [line] = context.ledger.lines
+    images, snapshots = demo.image.images(name=line.name), demo.block_storage.snapshots(name=line.name)
+    assert [found.id for found in (*images, *snapshots)] == [line.cloud_id]
+    drive(context, fallback.STEP, undo=True)
+
+
 def test_the_owner_cannot_touch_a_locked_original(demo: Any, server: Any, context: MemoryContext) -> None:
     drive(context, lock.STEP)
     with pytest.raises(openstack.exceptions.ConflictException):

@@ -47,6 +47,10 @@ def test_an_ordinary_server_passes_every_check() -> None:
     assert len(judge(FINE)) > 10
 
 
+def test_ephemeral_and_swap_disks_are_new_on_the_surrogate_and_told_of() -> None:
+    assert wrong(changed(lambda s: s.update(local_disk=4))) == {"server.local-disk": Verdict.WARN}
+
+
 def test_a_root_disk_on_the_servers_host_is_no_hindrance_and_told_of() -> None:
     assert wrong(changed(lambda s: s.update(image_id="debian", root_disk=3, volumes=[DATA]))) == {
         "server.local-root": Verdict.WARN
@@ -60,7 +64,6 @@ def test_a_root_disk_on_the_servers_host_is_no_hindrance_and_told_of() -> None:
         ("server.idle", lambda s: s.update(task_state="migrating")),
         ("server.unlocked", lambda s: s.update(locked=True)),
         ("server.flavor", lambda s: s.update(flavor_id="")),
-        ("server.local-disk", lambda s: s.update(local_disk=4)),
         ("server.devices", lambda s: s.update(extra_specs={"pci_passthrough:alias": "gpu:1"})),
         ("volume.boot", lambda s: s.update(volumes=[DATA])),
         ("volume.boot", lambda s: s.update(volumes=[BOOT, {**BOOT, "size": 0}])),
@@ -130,6 +133,21 @@ def test_the_mirrors_type_must_be_the_projects_and_on_the_boot_volumes_back_end(
     facts = replace(FINE, mirror_type_name="fast", mirror_type=mirror_type, boot_type=SLOW)
     assert wrong(facts) == ({code: Verdict.BLOCK} if code else {})
     assert all(f.remedy for f in judge(facts) if f.verdict == Verdict.BLOCK)
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdicts"),
+    [
+        (replace(SLOW, encrypted=True), {"volume.encrypted": Verdict.WARN}),
+        (SLOW, {"volume.encrypted": Verdict.WARN, "volume.encryption-type": Verdict.BLOCK}),
+        (None, {"volume.encrypted": Verdict.WARN, "volume.encryption-type": Verdict.BLOCK}),
+    ],
+)
+def test_an_encrypted_boot_volume_is_copied_onto_its_own_type_or_not_at_all(
+    kind: VolumeType | None, verdicts: dict[str, Verdict]
+) -> None:
+    facts = changed(lambda s: s["volumes"][0].update(encrypted=True, type="slow"))
+    assert wrong(replace(facts, boot_type=kind)) == verdicts
 
 
 def test_no_room_blocks_with_the_reasons() -> None:

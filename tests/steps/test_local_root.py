@@ -154,7 +154,7 @@ def test_the_report_tells_size_place_and_time_of_the_disk() -> None:
     _, context = updated()
     told = report.assemble(context.job, [], context.ledger.lines)["volumes"]
     assert [(v["kind"], v["role"], v["size"], v["type"], v["bytes"], v["seconds"], v["state"]) for v in told] == [
-        ("image", "fallback", 3, "local", None, 0.5, "kept"),
+        ("image", "fallback", 3, "local", 1 << 30, 0.5, "kept"),
         ("image", "mirror", 3, "local", 1 << 30, 0.5, "deleted"),
     ]
 

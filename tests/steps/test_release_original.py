@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from liveupdate.drivers.cloud import marks
+from liveupdate.drivers.cloud.servers import AttachedVolume
 from liveupdate.errors import Failed, Retry
 from liveupdate.planning import report
 from liveupdate.states import ResourceState
@@ -14,6 +15,7 @@ from liveupdate.steps.protocol import Step
 from liveupdate.testing.cloud import World, with_server
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.guest import GuestDouble
+from liveupdate.testing.storage import volume
 from tests.steps.conftest import context_of, run_before
 from tests.steps.crashes import Crash, alive, crash_at
 
@@ -68,6 +70,33 @@ def test_volumes_die_with_the_surrogate_as_they_did_with_the_original() -> None:
     drive(context, *FINISH)
     dies = {v: a.delete_on_termination for v, a in world.attached[surrogate(context)].items()}
     assert dies == {context.results["mirror"]["volume_id"]: True, "data-volume": False}
+
+
+def test_a_volume_on_which_nothing_is_mounted_follows_the_server_after_any_crash() -> None:
+    for number in range(300):
+        world = with_server()
+        world.volumes["plain-volume"] = volume("plain-volume")
+        world.attached["original"]["plain-volume"] = AttachedVolume("plain-volume", "/dev/vdc", "", True)
+        world.update_volume("plain-volume")
+        context = context_of(world)
+        run_before(context, None)
+        assert "plain-volume" not in world.attached[surrogate(context)]
+        crash_at(world, context, number)
+        try:
+            drive(context, *FINISH)
+        except Crash:
+            alive(world, context)
+            drive(context, *FINISH)
+            crashed = True
+        else:
+            crashed = False
+        there = world.attached[surrogate(context)]
+        assert there["plain-volume"].delete_on_termination
+        assert world.volumes["plain-volume"].servers == {surrogate(context)}
+        assert context.ledger.open() == []
+        if not crashed:
+            assert number > 20
+            return
 
 
 def test_nothing_stays_but_the_fallback_and_the_ledger_says_so() -> None:
@@ -135,8 +164,8 @@ def test_the_report_tells_sizes_types_and_times_of_what_was_copied() -> None:
 
 def test_a_boot_volume_that_was_to_outlive_its_server_is_never_deleted() -> None:
     world, context = opened(keep_fallback_days=0)
-    for volume in context.results["preflight"]["server"]["volumes"]:
-        volume["delete_on_termination"] = False
+    for known in context.results["preflight"]["server"]["volumes"]:
+        known["delete_on_termination"] = False
     drive(context, *FINISH)
     assert "root-volume" in world.volumes
 

@@ -12,6 +12,7 @@ from liveupdate.drivers.cloud.golden_images import GoldenImages
 from liveupdate.drivers.cloud.hosts import Hosts
 from liveupdate.drivers.cloud.images import Images
 from liveupdate.drivers.cloud.keypairs import Keypairs
+from liveupdate.drivers.cloud.network_agents import NetworkAgents
 from liveupdate.drivers.cloud.placement import Placement
 from liveupdate.drivers.cloud.ports import Ports
 from liveupdate.drivers.cloud.quotas import Quotas
@@ -41,4 +42,5 @@ class Cloud:
         self.images = Images(connection.image, connection.compute)
         self.golden_images = GoldenImages(connection.image)
         self.ports = Ports(connection.network)
+        self.network_agents = NetworkAgents(connection.network)
         self.quotas = Quotas(connection.compute, connection.block_storage, connection.network)

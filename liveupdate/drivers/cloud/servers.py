@@ -15,6 +15,8 @@ HOST_FORBIDDEN = "live-update.cloud.host-forbidden"
 #: Nova's rule for naming a host that its scheduler judges, and what tells that our service stands behind a request.
 _DESTINATION = "compute:servers:create:requested_destination"
 _VOUCHED = "service_roles:service"
+#: Nova tells swap in MiB.
+_MIB_PER_GIB = 1024
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Flavor:
     vcpus: int
     memory: int
     disk: int
-    #: GiB of ephemeral disk and swap that live on the host.
+    #: GiB of ephemeral disk and swap that live on the host, rounded up.
     local_disk: int
     extra_specs: Mapping[str, str]
 
@@ -275,7 +277,7 @@ def _server(s: Any) -> Server:
             vcpus=int(flavor.get("vcpus") or 0),
             memory=int(flavor.get("ram") or 0),
             disk=int(flavor.get("disk") or 0),
-            local_disk=int(flavor.get("ephemeral") or 0) + int(flavor.get("swap") or 0),
+            local_disk=int(flavor.get("ephemeral") or 0) + -(-int(flavor.get("swap") or 0) // _MIB_PER_GIB),
             extra_specs=dict(flavor.get("extra_specs") or {}),
         ),
         metadata=dict(s.metadata or {}),

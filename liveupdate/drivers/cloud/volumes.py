@@ -24,6 +24,7 @@ class Volume:
     metadata: Mapping[str, str]
     image_properties: Mapping[str, str]
     servers: frozenset[str]
+    zone: str = ""
 
 
 class Volumes:
@@ -88,4 +89,5 @@ def _volume(v: Any) -> Volume:
         metadata=dict(v.metadata or {}),
         image_properties=dict(v.volume_image_metadata or {}),
         servers=frozenset(a["server_id"] for a in v.attachments or () if a.get("server_id")),
+        zone=v.availability_zone or "",
     )

@@ -111,6 +111,7 @@ def test_a_volume_is_made_of_a_copy_with_the_size_and_type_of_what_it_was_if_non
         status="creating",
         **dict.fromkeys(("name", "description", "size", "volume_type", "metadata", "attachments"), None),
         **dict.fromkeys(("is_bootable", "is_multiattach", "is_encrypted", "volume_image_metadata"), None),
+        availability_zone=None,
     )
     cinder = Cinder({"create_volume": made})
     getattr(Volumes(cinder), make)("n", "s", 0, "", MARK)

@@ -1,6 +1,8 @@
 """A data file system is unmounted here before it is mounted there, and a shared disk takes writes on one side only."""
 
+import errno
 import fcntl
+import os
 import struct
 import time
 from dataclasses import replace
@@ -76,6 +78,32 @@ def test_a_disk_that_is_still_in_use_stays_writable_for_those_who_use_it(machine
     with pytest.raises(GuestError, match="vi"):
         disks.unmount([machine.shared], 10)
     assert machine.done == ["umount data"]
+
+
+@pytest.mark.parametrize("times", [1, 10**9], ids=["for a moment", "for good"])
+def test_what_another_mount_namespace_still_has_is_not_given_away(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """A container may have its own mount of it: then the other machine must not mount it."""
+    refused: list[str] = []
+    really = os.open
+
+    def open_(path: str, flags: int, *more: Any) -> int:
+        if flags & os.O_EXCL and not flags & os.O_CREAT and len(refused) < times:
+            refused.append(path)
+            raise OSError(errno.EBUSY, "busy")
+        return really(path, flags, *more)
+
+    monkeypatch.setattr(os, "open", open_)
+    monkeypatch.setattr(disks, "_LINGERING", 0.1)
+    machine.mounted = {machine.shared.where}
+    if times == 1:
+        disks.unmount([machine.shared], 10)
+        assert machine.done[-1] == "shared read-only"
+    else:
+        with pytest.raises(GuestError, match="container"):
+            disks.unmount([machine.shared], 10)
+        assert machine.done == ["umount data"]
 
 
 def test_one_that_has_gone_meanwhile_is_nobodys(machine: Machine) -> None:
