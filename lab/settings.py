@@ -44,6 +44,9 @@ CINDER_PORT = 8776
 NEUTRON_PORT = 9696
 PLACEMENT_PORT = 8778
 APT_PORT = 8090
+PROMETHEUS_PORT = 19090
+#: The first host's node exporter; the others' follow, one port each.
+EXPORTER_PORT = 19100
 #: Our own service; the catalog names it, the lab does not start it.
 LIVEUPDATE_PORT = 9323
 

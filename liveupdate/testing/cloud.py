@@ -1,4 +1,4 @@
-"""A cloud in memory: servers, volumes, snapshots and ports with the verbs of drivers/cloud, as steps use them.
+"""A cloud in memory: servers, volumes, snapshots, images and ports with the verbs of drivers/cloud, as steps use them.
 
 Operations are done at once. Rules that steps must respect are kept: locked servers refuse all but administrators, a
 volume in use or with snapshots is not deleted, a name need not be unique. ``strike`` is called with the name of each
@@ -23,8 +23,8 @@ from liveupdate.drivers.cloud.volume_types import VolumeType
 from liveupdate.drivers.cloud.volumes import Volume
 from liveupdate.errors import Failed
 from liveupdate.testing.hosts import Aggregates, Hosts, Placement
-from liveupdate.testing.images import GoldenImages, Images
-from liveupdate.testing.storage import Backups, Snapshots, Volumes, VolumeTypes, volume
+from liveupdate.testing.images import GoldenImages
+from liveupdate.testing.storage import Backups, Images, Snapshots, Volumes, VolumeTypes, volume
 from liveupdate.testing.verbs import Verbs
 
 FLAVOR = Flavor("guest", 2, 1024, 0, 0, {})
@@ -45,6 +45,8 @@ class World:
     golden: dict[str, GoldenImage] = field(default_factory=dict)
     #: Server → what it has printed.
     consoles: dict[str, str] = field(default_factory=dict)
+    #: Images that Glance does not delete, since disks are clones of them.
+    cloned: set[str] = field(default_factory=set)
     #: By name.
     volume_types: dict[str, VolumeType] = field(default_factory=dict)
     #: Volumes, snapshots and backups whose deletion Cinder does not bring to an end: id → status it is left in.
@@ -148,6 +150,16 @@ def with_server() -> World:
     return world
 
 
+def with_local_root() -> World:
+    """As with_server, but "original" was made from an image, onto a disk of its host."""
+    world = with_server()
+    flavor = replace(FLAVOR, disk=3)
+    world.servers["original"] = server("original", image_id="debian", flavor=flavor)
+    world.images["debian"] = Image("debian", "debian", "active", 1 << 30, {})
+    del world.attached["original"]["root-volume"], world.volumes["root-volume"]
+    return world
+
+
 class CloudDouble:
     """One identity's view of a World; see drivers/cloud/cloud.py."""
 
@@ -203,8 +215,13 @@ class Servers(Verbs):
                 fault=fault,
                 metadata=dict(body["metadata"]),
                 tags=tuple(body["tags"]),
+                image_id=body.get("imageRef", ""),
             )
+            self.world.attached[identifier] = {}
             for letter, disk in zip("abcdefgh", body["block_device_mapping_v2"], strict=False):
+                if disk["source_type"] == "image":
+                    self._refuse(disk["uuid"] not in self.world.images, f"no image {disk['uuid']}")
+                    continue
                 volume_id = self._new_volume(disk) if disk["source_type"] == "snapshot" else disk["uuid"]
                 self._pluggable(volume_id)
                 self._plug(identifier, volume_id, f"/dev/vd{letter}", disk["delete_on_termination"])

@@ -1,37 +1,20 @@
-"""Images of a cloud in memory; see cloud.py. Golden ones are kept twice: as any image, and with what they name."""
+"""Golden images of a cloud in memory; see cloud.py. They are kept twice: as any image, and with what they name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from liveupdate.drivers.cloud import marks
 from liveupdate.drivers.cloud.golden_images import READY, Disk, GoldenImage
 from liveupdate.drivers.cloud.images import Image
 from liveupdate.testing.verbs import Verbs
 
 
-class Images(Verbs):
-    def get(self, image_id: str) -> Image | None:
-        return self.world.images.get(image_id)
-
-    def find(self, name: str, job_id: str, role: str) -> Image | None:
-        named = (i for i in self.world.images.values() if i.name == name)
-        return next((i for i in named if marks.carries(i.metadata, job_id, role)), None)
-
-    def delete(self, image_id: str, *, force: bool = False) -> None:
-        def work() -> None:
-            self.world.images.pop(image_id, None)
-            self.world.golden.pop(image_id, None)
-
-        self._do("delete_image", work)
-
-
 class GoldenImages(Verbs):
     def all(self, project_id: str) -> list[GoldenImage]:
-        return [i for i in self.world.golden.values() if i.owner == project_id and READY in i.properties]
+        return [i for i in self.world.golden.values() if i.owner == project_id and self.get(i.id)]
 
     def get(self, image_id: str) -> GoldenImage | None:
         found = self.world.golden.get(image_id)
-        return found if found and READY in found.properties else None
+        return found if found and image_id in self.world.images and READY in found.properties else None
 
     def create(
         self, name: str, disks: Sequence[Disk], min_disk: int, min_ram: int, properties: Mapping[str, str]

@@ -19,6 +19,7 @@ _OTHERS = {
     "replacement",
     "resources",
     "server_facts",
+    "server_image",
     "server_request",
 }
 METHODS = tuple(module.METHOD for module in (capture, deploy, fallback_expire, image_delete, restore, surrogate))
