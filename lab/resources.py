@@ -26,6 +26,7 @@ AGGREGATES = {"real": ("qemu", settings.REAL_HOSTS), "fake": ("fake", settings.F
 VOLUME_TYPES = {
     "ceph": {"volume_backend_name": "ceph"},
     "ceph-multiattach": {"volume_backend_name": "ceph", "multiattach": "<is> True"},
+    "iscsi": {"volume_backend_name": "iscsi", "multiattach": "<is> True"},
     "nfs": {"volume_backend_name": "nfs"},
 }
 GUEST_PROPERTIES = {

@@ -1,5 +1,6 @@
 """Brings the lab up: one list of phases, each of which finds what is there already and does the rest."""
 
+import hashlib
 import subprocess
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from lab import (
     clouds,
     fake_hosts,
     glance,
+    iscsi,
     keystone,
     mariadb,
     memcached,
@@ -46,14 +48,14 @@ def up() -> None:
     _phase("guest images", _images)
     _phase("bridges", bridges.up)
     _phase("configuration", _configure)
-    _phase("databases, message bus, Ceph", lambda: _together(_databases, _message_bus, ceph.up))
+    _phase("databases, message bus, storage", lambda: _together(_databases, _message_bus, _storage))
     # an agent that asks before Neutron's RPC server listens waits a minute for its answer: that server goes first
     _start(neutron.rpc_servers())
     _phase("Keystone, real hosts", lambda: _together(_keystone, real_hosts.up))
     started = _phase("services and hosts", _services)
     if started or not _done("hosts").exists():
         _phase("hosts report", _wait_for_hosts)
-    _phase("resources", lambda: _once("resources", lambda: _in_environment("lab.resources")))
+    _phase("resources", lambda: _once(_resources(), lambda: _in_environment("lab.resources")))
     print(f"{'the lab is up':32} {time.monotonic() - began:6.1f} s", flush=True)
     print(f"export OS_CLIENT_CONFIG_FILE={settings.CLOUDS} OS_CLOUD=demo")
 
@@ -61,7 +63,8 @@ def up() -> None:
 def ports() -> dict[str, int]:
     """Where each process listens, by its name."""
     modules = (keystone, glance, placement, nova, cinder, neutron, mariadb, rabbitmq, memcached, apt_source, metrics)
-    return {process.name: process.port for module in modules for process in module.processes() if process.port}
+    listening = [*(process for module in modules for process in module.processes()), iscsi.daemon()]
+    return {process.name: process.port for process in listening if process.port}
 
 
 def hosts() -> tuple[str, ...]:
@@ -88,6 +91,11 @@ def _databases() -> None:
 def _message_bus() -> None:
     rabbitmq.configure()
     _start([*memcached.processes(), *rabbitmq.processes()])
+
+
+def _storage() -> None:
+    ceph.up()
+    iscsi.up()
 
 
 def _keystone() -> None:
@@ -126,6 +134,11 @@ def _in_environment(module: str, *arguments: str) -> None:
 
 def _done(name: str) -> Path:
     return settings.STATE / "done" / name
+
+
+def _resources() -> str:
+    """Changes with them: a cloud that exists gets what is new."""
+    return f"resources-{hashlib.sha256((settings.LAB / 'resources.py').read_bytes()).hexdigest()[:12]}"
 
 
 def _once(name: str, action: Callable[[], None]) -> None:

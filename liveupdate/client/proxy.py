@@ -127,9 +127,9 @@ class Proxy(proxy.Proxy):
     def remove_host_from_group(self, name: str, host: str) -> HostGroup:
         return HostGroup.new(id=name).remove_host(self, host)
 
-    def explain_placement(self, server_id: str, group: str | None = None) -> Placement:
-        """Judge every host for a twin of the server; changes nothing."""
-        told: Placement = self._create(Placement, server_id=server_id, **({"group": group} if group else {}))
+    def explain_placement(self, server_id: str, **wishes: str) -> Placement:
+        """Judge every host for a twin of the server; changes nothing. ``wishes``: ``group``, ``same_host``."""
+        told: Placement = self._create(Placement, server_id=server_id, **wishes)
         return told
 
     def get_placement(self, job_id: str) -> Placement:

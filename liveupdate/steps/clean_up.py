@@ -9,6 +9,7 @@ from liveupdate.drivers.cloud.errors import CONFLICT
 from liveupdate.errors import Retry
 from liveupdate.model import Json
 from liveupdate.steps import fallback
+from liveupdate.steps.attach import surrogate_paths
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import prove_nothing_left, unmake
 
@@ -24,7 +25,7 @@ def apply(context: StepContext) -> Json:
     unmake(context, "snapshot", "mirror")
     _give_up_image(context)
     fallback.finish(context)
-    return prove_nothing_left(context)
+    return {**prove_nothing_left(context), "host_paths": surrogate_paths(context)}
 
 
 def _give_up_image(context: StepContext) -> None:

@@ -36,9 +36,10 @@ def apply(context: StepContext) -> Json:
             "original_management": {**link, "address": temporary["address"]} if temporary else None,
             "workload": move.workload(found, context.job.parameters, others),
             "mounts": [mount["where"] for mount in move.data_mounts(found)],
+            "disks": [v["serial"] for v in found["server"]["volumes"] if not v["boot"] and v["multiattach"]],
         },
     )
-    return {"pid_base": told.get("pid_base"), "masked": told.get("masked")}
+    return {key: told.get(key) for key in ("pid_base", "masked", "disks")}
 
 
 def undo(context: StepContext) -> None:

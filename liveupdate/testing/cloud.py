@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any
 
 from liveupdate.drivers.cloud.aggregates import Aggregate
+from liveupdate.drivers.cloud.attachments import Attachment
 from liveupdate.drivers.cloud.backups import Backup
 from liveupdate.drivers.cloud.golden_images import GoldenImage
 from liveupdate.drivers.cloud.hosts import Host
@@ -24,7 +25,7 @@ from liveupdate.drivers.cloud.volumes import Volume
 from liveupdate.errors import Failed
 from liveupdate.testing.hosts import Aggregates, Hosts, Placement
 from liveupdate.testing.images import GoldenImages
-from liveupdate.testing.storage import Backups, Images, Snapshots, Volumes, VolumeTypes, volume
+from liveupdate.testing.storage import Attachments, Backups, Images, Snapshots, Volumes, VolumeTypes, volume
 from liveupdate.testing.verbs import Verbs
 
 FLAVOR = Flavor("guest", 2, 1024, 0, 0, {})
@@ -41,16 +42,20 @@ class World:
     #: None: there is no backup service.
     backups: dict[str, Backup] | None = None
     images: dict[str, Image] = field(default_factory=dict)
+    #: Images that Glance does not delete, since disks are clones of them.
+    cloned: set[str] = field(default_factory=set)
     #: Of golden images: what they are besides.
     golden: dict[str, GoldenImage] = field(default_factory=dict)
     #: Server → what it has printed.
     consoles: dict[str, str] = field(default_factory=dict)
-    #: Images that Glance does not delete, since disks are clones of them.
-    cloned: set[str] = field(default_factory=set)
     #: By name.
     volume_types: dict[str, VolumeType] = field(default_factory=dict)
     #: Volumes, snapshots and backups whose deletion Cinder does not bring to an end: id → status it is left in.
     stuck: dict[str, str] = field(default_factory=dict)
+    #: Volume → over how many paths a host has it by iSCSI; the others are in Ceph.
+    paths: dict[str, int] = field(default_factory=dict)
+    #: Made in a server's name by who is not Nova.
+    inside: dict[str, Attachment] = field(default_factory=dict)
     ports: dict[str, Port] = field(default_factory=dict)
     hosts: list[Host] = field(default_factory=list)
     aggregates: dict[int, Aggregate] = field(default_factory=dict)
@@ -75,6 +80,7 @@ class World:
             "servers": dict(self.servers),
             "attached": {s: dict(a) for s, a in self.attached.items()},
             "volumes": dict(self.volumes),
+            "inside": dict(self.inside),
             "snapshots": dict(self.snapshots),
             "backups": dict(self.backups or {}),
             "images": dict(self.images),
@@ -83,6 +89,7 @@ class World:
 
     def update_volume(self, volume_id: str) -> None:
         on = frozenset(s for s, volumes in self.attached.items() if volume_id in volumes)
+        on |= {made.server_id for made in self.inside.values() if made.volume_id == volume_id}
         status = "in-use" if on else "available"
         self.volumes[volume_id] = replace(self.volumes[volume_id], servers=on, status=status)
 
@@ -173,6 +180,7 @@ class CloudDouble:
         self.aggregates = Aggregates(world)
         self.placement = Placement(world)
         self.volumes = Volumes(world)
+        self.attachments = Attachments(world)
         self.volume_types = VolumeTypes(world)
         self.snapshots = Snapshots(world)
         self.backups = Backups(world)

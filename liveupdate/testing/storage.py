@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from liveupdate.drivers.cloud import marks
+from liveupdate.drivers.cloud.attachments import Attachment, Chap, Path
 from liveupdate.drivers.cloud.backups import Backup
 from liveupdate.drivers.cloud.errors import CONFLICT
 from liveupdate.drivers.cloud.images import Image
@@ -92,6 +93,46 @@ class Volumes(_Stored):
         self._do("delete_volume", work)
 
 
+class Attachments(Verbs):
+    def get(self, attachment_id: str) -> Attachment | None:
+        return self.world.inside.get(attachment_id)
+
+    def of_server(self, server_id: str) -> list[Attachment]:
+        novas = [
+            Attachment(f"{server_id}-{v}", v, server_id, *self._connected(v))
+            for v in self.world.attached.get(server_id, {})
+        ]
+        return novas + [made for made in self.world.inside.values() if made.server_id == server_id]
+
+    def create(self, volume_id: str, server_id: str, connector: Mapping[str, Any]) -> str:
+        def work() -> str:
+            found = self.world.volumes[volume_id]
+            self._refuse(bool(found.servers) and not found.multiattach, f"volume {volume_id} is in use")
+            paths = tuple(Path(f"10.0.9.{n}:3260", f"iqn.test:{volume_id}", 1) for n in (1, 2))
+            made = Attachment(self.world.new_id("attachment"), volume_id, server_id, "iscsi", paths)
+            self.world.inside[made.id] = made
+            self.world.update_volume(volume_id)
+            return made.id
+
+        return str(self._do("create_attachment", work))
+
+    def chap(self, attachment_id: str) -> Chap:
+        return Chap("user", "secret")
+
+    def delete(self, attachment_id: str) -> None:
+        def work() -> None:
+            if made := self.world.inside.pop(attachment_id, None):
+                self.world.update_volume(made.volume_id)
+
+        self._do("delete_attachment", work)
+
+    def _connected(self, volume_id: str) -> tuple[str, tuple[Path, ...] | None]:
+        count = self.world.paths.get(volume_id)
+        if count is None:
+            return "rbd", None
+        return "iscsi", tuple(Path(f"10.0.9.{n}:3260", f"iqn.test:{volume_id}", 1) for n in range(1, count + 1))
+
+
 class Snapshots(_Stored):
     def get(self, snapshot_id: str) -> Snapshot | None:
         return self.world.snapshots.get(snapshot_id)
@@ -168,6 +209,7 @@ class Images(_Stored):
             if image_id in self.world.cloned:
                 raise Retry(3.0, f"image {image_id} is in use", code=CONFLICT)
             self._drop(self.world.images, image_id, force)
+            self.world.golden.pop(image_id, None)
 
         self._do("delete_image", work)
 

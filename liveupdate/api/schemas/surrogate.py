@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from liveupdate.model import Handover
+from liveupdate.model import Handover, SameHost
 
 
 def _absolute(path: str) -> str:
@@ -80,6 +80,9 @@ class Parameters(Strict):
     fallback_data_volumes: bool = False
     fallback: Literal["snapshot", "backup"] = "snapshot"
     mirror_volume_type: VolumeTypeName | None = None
+    #: That every volume must have from its host; None: what the host group wants.
+    minimum_paths: Annotated[int, Field(ge=1, le=64)] | None = None
     capture: Capture | None = None
     #: None: the one of the server's host.
     host_group: HostGroupName | None = None
+    same_host: SameHost = SameHost.LAST

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from liveupdate.drivers.cloud.aggregates import Aggregates
+from liveupdate.drivers.cloud.attachments import Attachments
 from liveupdate.drivers.cloud.backups import Backups
 from liveupdate.drivers.cloud.consoles import Consoles
 from liveupdate.drivers.cloud.flavors import Flavors
@@ -33,6 +34,7 @@ class Cloud:
         self.aggregates = Aggregates(connection.compute)
         self.placement = Placement(connection.placement)
         self.volumes = Volumes(connection.block_storage)
+        self.attachments = Attachments(connection.block_storage)
         self.volume_types = VolumeTypes(connection.block_storage)
         self.snapshots = Snapshots(connection.block_storage)
         self.backups = Backups(connection.block_storage)
