@@ -27,6 +27,8 @@ class Preview(resource.Resource):
     verdict = resource.Body("verdict")
     findings = resource.Body("findings", type=list)
     units = resource.Body("units", type=list)
+    #: Of a capture: the volumes that would become the image.
+    captured = resource.Body("captured", type=list)
     blackout_estimate_ms = resource.Body("blackout_estimate_ms")
     created_at = resource.Body("created_at")
     finished_at = resource.Body("finished_at")

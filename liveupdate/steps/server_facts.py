@@ -18,6 +18,9 @@ _OF_LAST_UPDATE = frozenset({host_keys.METADATA, "liveupdate:replaces"})
 
 def describe(cloud: "Cloud", server: "Server") -> dict[str, Any]:
     """Read with the service user's cloud: a user does not see hosts."""
+    volumes = _volumes(cloud, server)
+    # a server made from an image has its root disk on its host, unless the image names volumes for it
+    image_id = "" if any(volume["boot"] for volume in volumes) else server.image_id
     return {
         "id": server.id,
         "name": server.name,
@@ -43,10 +46,10 @@ def describe(cloud: "Cloud", server: "Server") -> dict[str, Any]:
         "hostname": server.hostname,
         "server_groups": list(server.server_groups),
         "ports": [_port(cloud, port) for port in cloud.ports.of_server(server.id)],
-        # a server made from an image has its root disk, of so many GiB, on its host
-        "image_id": server.image_id,
-        "root_disk": server.flavor.disk if server.image_id else 0,
-        "volumes": (volumes := _volumes(cloud, server)),
+        "image_id": image_id,
+        # GiB
+        "root_disk": server.flavor.disk if image_id else 0,
+        "volumes": volumes,
         "image_properties": next((v.pop("image_properties") for v in volumes if v["boot"]), {}),
     }
 
@@ -85,7 +88,7 @@ def _volumes(cloud: "Cloud", server: "Server") -> list[dict[str, Any]]:
         volume = cloud.volumes.get(attached.volume_id)
         if volume is None:
             continue
-        boot = not server.image_id and attached.device == server.root_device
+        boot = attached.device == server.root_device
         protocol, paths = connected.get(volume.id, ("", None))
         found.append(
             {

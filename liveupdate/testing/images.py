@@ -1,4 +1,4 @@
-"""Images of a cloud in memory; see cloud.py. Golden ones are kept twice: as any image, and with what they name."""
+"""Golden images of a cloud in memory; see cloud.py. They are kept twice: as any image, and with what they name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,11 +10,11 @@ from liveupdate.testing.verbs import Verbs
 
 class GoldenImages(Verbs):
     def all(self, project_id: str) -> list[GoldenImage]:
-        return [i for i in self.world.golden.values() if i.owner == project_id and READY in i.properties]
+        return [i for i in self.world.golden.values() if i.owner == project_id and self.get(i.id)]
 
     def get(self, image_id: str) -> GoldenImage | None:
         found = self.world.golden.get(image_id)
-        return found if found and READY in found.properties else None
+        return found if found and image_id in self.world.images and READY in found.properties else None
 
     def create(
         self, name: str, disks: Sequence[Disk], min_disk: int, min_ram: int, properties: Mapping[str, str]

@@ -123,8 +123,10 @@ def test_an_image_is_deleted_by_a_job(service: Proxy) -> None:
 
 
 def test_the_checks_of_a_capture_are_a_preview(service: Proxy) -> None:
-    preview = service.preview_capture(server_id=SERVER, name="golden", volumes=[])
-    assert (preview.method, service.get_preview(preview.id).state) == ("capture", "queued")
+    shown = run(image.CaptureImage, service, SERVER, "--name", "golden", "--preview")
+    assert (shown["state"], shown["verdict"], shown["captured"].machine_readable()) == ("queued", None, [])
+    assert service.get_preview(shown["preview"]).method == "capture"
+    assert list(service.jobs(method="capture")) == []
 
 
 def test_what_is_not_there_is_told(service: Proxy) -> None:

@@ -28,6 +28,8 @@ from tests.lab.test_cloud_side import server as server_with_volumes
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.usefixtures("clouds_yaml"),
+    # of a disk on its host nothing is captured yet
+    pytest.mark.parametrize("server", ["boot volume"], indirect=True),
     # openstacksdk and its libraries warn about each other
     pytest.mark.filterwarnings("ignore::Warning"),
 ]

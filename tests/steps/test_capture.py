@@ -206,6 +206,14 @@ def test_a_guest_that_cannot_be_made_an_image_of_is_refused(fact: str) -> None:
         check_capture.STEP.apply(context)
 
 
+def test_a_server_from_an_image_that_names_volumes_boots_from_a_volume_as_any_other() -> None:
+    world, context = asked()
+    world.servers[SERVER] = replace(world.servers[SERVER], image_id="golden")
+    drive(context, *METHOD.steps)
+    described = context.results["preflight"]["server"]
+    assert (described["image_id"], [v["id"] for v in described["volumes"] if v["boot"]]) == ("", ["root-volume"])
+
+
 def crashes(step: Step) -> Iterator[tuple[World, MemoryContext]]:
     """The world after each crash there can be while ``step`` is applied."""
     for number in range(200):

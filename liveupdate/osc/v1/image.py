@@ -16,6 +16,7 @@ from liveupdate.osc.v1.progress import wait
 
 _COLUMNS = ("id", "name", "size", "kernel", "source_server_id", "captured_at")
 _DETAIL = (*_COLUMNS, "status", "min_disk", "min_ram", "packages_sha256", "source_image_id", "project_id", "job_id")
+_CHECKED = ("preview", "state", "verdict", "captured", "findings")
 
 
 class ListImage(command.Lister):
@@ -53,15 +54,23 @@ class CaptureImage(_Job):
             default=[],
             help="Data volume (name or ID) that the image holds besides the boot volume (repeat for more)",
         )
+        parser.add_argument("--preview", action="store_true", help="Run the checks only; touches nothing")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], tuple[Any, ...]]:
-        found = connection(self)
+        found, service = connection(self), client(self)
         server = found.compute.find_server(parsed_args.server, ignore_missing=False)
-        volumes = volume_ids(found, parsed_args.volume)
+        asked = {"server_id": server.id, "name": parsed_args.name}
+        asked["volumes"] = volume_ids(found, parsed_args.volume)
         with told():
-            job = client(self).capture_image(server_id=server.id, name=parsed_args.name, volumes=volumes)
-            return self._end(job, parsed_args.wait)
+            if not parsed_args.preview:
+                return self._end(service.capture_image(**asked), parsed_args.wait)
+            preview = service.preview_capture(**asked)
+            if parsed_args.wait:
+                identifier = preview.id
+                preview = wait(lambda: (service.get_preview(identifier), []))
+        lists = (ListDictColumn(preview.captured or []), ListDictColumn(preview.findings or []))
+        return _CHECKED, (preview.id, preview.state, preview.verdict, *lists)
 
 
 class ShowImage(command.ShowOne):
