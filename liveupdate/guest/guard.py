@@ -34,6 +34,8 @@ _ALWAYS = (
     "systemd-networkd-wait-online.service", "NetworkManager.service", "NetworkManager-wait-online.service",
     "dhcpcd.service", "wickedd.service", "connman.service",
 )  # fmt: skip
+#: They would log in to the original's targets by the original's name, and take its sessions away.
+_STORAGE = ("iscsid.socket", "iscsid.service", "open-iscsi.service", "iscsi.service", "iscsi-init.service")
 #: What runs now and then must not do so twice, nor take the package manager's lock while the copy is updated.
 _PERIODIC = (
     "timers.target", "cron.service", "crond.service", "anacron.service", "atd.service", "unattended-upgrades.service",
@@ -52,8 +54,8 @@ def guard_install(
     ``management``: {mac, address, prefix, gateway, mtu} of the copy; ``original_management``: of this machine, for a
     boot after its workload has left. Raises GuestError(guest.bad-guard).
     """
-    if original_uuid != _uuid():
-        raise GuestError("guest.bad-guard", f"this machine is {_uuid()} and not {original_uuid[:50]!r}")
+    if original_uuid != machine_uuid():
+        raise GuestError("guest.bad-guard", f"this machine is {machine_uuid()} and not {original_uuid[:50]!r}")
     addresses = [f"copy {_line(management)}"]
     if original_management:
         addresses.append(f"{original_uuid} {_line(original_management)}")
@@ -64,6 +66,7 @@ def guard_install(
         "original": original_uuid,
         "always": "\n".join(_ALWAYS),
         "periodic": "\n".join(_PERIODIC),
+        "storage": "\n".join(_STORAGE),
         "units": "\n".join(masked),
         "mounts": "\n".join(masked_mounts),
         "addresses": "\n".join(addresses),
@@ -97,7 +100,7 @@ def guard_remove() -> dict[str, Any]:
         # never there, or half removed
         _remove()
         return {"was": "absent"}
-    copy = _uuid() != original
+    copy = machine_uuid() != original
     if copy:
         _keep_identity()
     _remove()
@@ -177,7 +180,8 @@ def _last_pid() -> int:
         return int(file.read())
 
 
-def _uuid() -> str:
+def machine_uuid() -> str:
+    """Its SMBIOS UUID, which Nova makes the server's id. Raises GuestError(guest.bad-guard)."""
     try:
         with open("/sys/class/dmi/id/product_uuid", encoding="ascii") as file:
             return file.read().strip().lower()

@@ -8,6 +8,8 @@ After the pivot, hence no undo. The job's trust ends with the job (worker/reaper
 from liveupdate.model import Json
 from liveupdate.steps import fallback
 from liveupdate.steps.attach import surrogate_paths
+from liveupdate.steps.connect import good_paths
+from liveupdate.steps.path_events import path_events
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import prove_nothing_left, unmake
 
@@ -18,11 +20,16 @@ def probe(context: StepContext) -> Probe:
 
 def apply(context: StepContext) -> Json:
     guest = context.guest("surrogate")
+    seen = {
+        "host_paths": surrogate_paths(context),
+        "guest_paths": good_paths(context, "surrogate"),
+        "path_events": path_events(context, "surrogate"),
+    }
     guest.agent().call("finish")
     guest.remove_agent()
     unmake(context, "snapshot", "mirror")
     fallback.finish(context)
-    return {**prove_nothing_left(context), "host_paths": surrogate_paths(context)}
+    return {**prove_nothing_left(context), **seen}
 
 
 def undo(context: StepContext) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from liveupdate.drivers.cloud import marks
 from liveupdate.errors import Failed
 from liveupdate.model import Json, Resource
+from liveupdate.planning import inside
 from liveupdate.steps.fallback import available
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.replacement import boot_volume
@@ -76,10 +77,13 @@ def _mounts(context: StepContext) -> list[str]:
     """Where the boot volume's file systems are mounted: all that do not lie on another volume of the server."""
     found = context.result("preflight")
     others = [v["serial"] for v in found["server"]["volumes"] if not v["boot"]]
+    attached_inside = {m["where"] for m in inside.mounts(found)}
     mounts = [
         m["where"]
         for m in found["guest"]["mounts"]
-        if m["fstype"] in _FREEZABLE and not any(serial in (m.get("by_id") or "") for serial in others)
+        if m["fstype"] in _FREEZABLE
+        and m["where"] not in attached_inside
+        and not any(serial in (m.get("by_id") or "") for serial in others)
     ]
     # the root last: whoever freezes the others must still be able to run
     return sorted(mounts, key=lambda where: (where == "/", where))

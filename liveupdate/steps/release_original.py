@@ -11,6 +11,7 @@ from typing import Any
 from liveupdate.drivers.cloud import host_keys
 from liveupdate.errors import Failed, Retry
 from liveupdate.model import Json
+from liveupdate.steps import connect
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.replacement import REPLACES, boot_volume, take_volume
 from liveupdate.steps.resources import unmake, wait, watch_server
@@ -27,6 +28,7 @@ def probe(context: StepContext) -> Probe:
 
 def apply(context: StepContext) -> Json:
     _retire_original(context)
+    connect.release(context)
     _take_port(context)
     _take_identity(context)
     take_volume(context, _surrogate(context), boot_volume(context))
@@ -125,6 +127,9 @@ def _adopt(context: StepContext, original: dict[str, Any]) -> None:
     """In the guest: the address to the NIC that has come, connections included; then the guard away."""
     guest = context.guest("surrogate")
     guest.oneshot("adopt_nic", {key: original[key] for key in ("mac", "address", "prefix", "gateway", "mtu")})
+    if portals := connect.portals(context):
+        # before the address goes by which they were reached so far
+        guest.oneshot("storage_source", {"portals": portals, "address": original["address"], "routed": False})
     # from here on a reboot starts everything by itself, as on any server
     guest.oneshot("guard_remove", {})
 

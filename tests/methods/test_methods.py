@@ -14,6 +14,7 @@ _OTHERS = {
     "__init__",
     "fleet_facts",
     "making_room",
+    "path_events",
     "protocol",
     "replacement",
     "resources",

@@ -24,6 +24,7 @@ class Machine:
         for name, lines in {
             "original": [ORIGINAL],
             "always": ["cloud-init.service", "systemd-networkd.service"],
+            "storage": ["iscsid.socket", "open-iscsi.service"],
             "periodic": ["timers.target", "cron.service"],
             "units": ["kv.service", "kv.socket"],
             "mounts": ["data.mount", r"srv-with\x2ddash.mount"],
@@ -140,7 +141,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(guard, "GENERATOR", str(tmp_path / "generators/liveupdate-guard"))
     monkeypatch.setattr(guard, "CLOUD_INIT", str(tmp_path / "cloud/99.cfg"))
     monkeypatch.setattr(guard, "LINK", str(tmp_path / "network/{}.link"))
-    monkeypatch.setattr(guard, "_uuid", lambda: ORIGINAL)
+    monkeypatch.setattr(guard, "machine_uuid", lambda: ORIGINAL)
     monkeypatch.setattr(guard, "_ip_routes", lambda: [])
     monkeypatch.setattr(units, "show", show)
     monkeypatch.setattr(units, "reload", lambda: None)
@@ -210,7 +211,7 @@ def test_removed_from_the_original_nothing_is_left(installed: Path) -> None:
 
 def test_removed_from_the_copy_its_identity_stays_as_it_is(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install()
-    monkeypatch.setattr(guard, "_uuid", lambda: COPY)
+    monkeypatch.setattr(guard, "machine_uuid", lambda: COPY)
     assert guard.guard_remove() == {"was": "copy"}
     assert "manual_cache_clean: true" in (installed / "cloud/99.cfg").read_text()
     link = (installed / "network/525400000011.link").read_text()

@@ -1,0 +1,128 @@
+"""Connect the surrogate to the volumes that the guest itself attaches: an attachment and an initiator name of its own.
+
+Log-in to every portal, a multipath map where there are several, nothing mounted: the cut-over only unmounts and mounts.
+Where the original sees an unused disk on several paths, it gets multipathd, too. Undo: the attachments go, and what was
+set up on the original; what is on the surrogate goes with it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from liveupdate.errors import Failed, GuestError
+from liveupdate.model import Json, Resource
+from liveupdate.planning import inside
+from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
+from liveupdate.steps.resources import make, unmake
+
+KIND = "guest_attachment"
+#: Seconds for log-ins and maps: a portal takes some, one that is silent fifteen.
+_CONNECT = 180.0
+
+
+def probe(context: StepContext) -> Probe:
+    """Whoever is connected is left as he is: it is quick to look again."""
+    return NOT_DONE
+
+
+def apply(context: StepContext) -> Json:
+    found = context.result("preflight")
+    volumes = inside.volumes(found)
+    if disks := inside.unmapped(found.get("guest", {})):
+        context.guest("original").oneshot("multipath_up", {"job": context.job.id, "disks": disks})
+    if not volumes:
+        return {"volumes": {}, "devices": {}}
+    guest, surrogate = context.guest("surrogate"), context.result("provision")["server_id"]
+    # the copy has the original's name: before anything else it gets its own
+    name = guest.oneshot("initiator_own", {"server_id": surrogate})["initiator"]
+    asked = [{"id": v["id"], **_attach(context, v, surrogate, name)} for v in volumes]
+    try:
+        told = guest.oneshot("storage_connect", {"job": context.job.id, "volumes": asked}, timeout=_CONNECT)["volumes"]
+    except GuestError as error:
+        raise Failed(
+            error.detail,
+            code=f"live-update.connect.{error.code.removeprefix('guest.')}",
+            remedy=error.remedy or "see that the portals can be reached from the surrogate's network",
+        ) from error
+    _require(context, volumes, told)
+    for volume in asked:
+        told[volume["id"]]["targets"] = volume["targets"]
+    devices = {m["where"]: told[m["volume_id"]]["device"] for m in inside.mounts(found)}
+    return {"initiator": name, "volumes": told, "devices": devices}
+
+
+def undo(context: StepContext) -> None:
+    found = context.result("preflight")
+    for volume in inside.volumes(found):
+        unmake(context, KIND, _role(volume))
+    if inside.unmapped(found.get("guest", {})):
+        context.guest("original").oneshot("multipath_down", {"job": context.job.id})
+
+
+def good_paths(context: StepContext, side: str) -> dict[str, int]:
+    """Of each volume that the guest attaches: how many of its paths work there now."""
+    volumes = inside.volumes(context.result("preflight"))
+    if not volumes:
+        return {}
+    if side == "surrogate":
+        volumes = [{"id": id, "targets": told["targets"]} for id, told in context.result("connect")["volumes"].items()]
+    return inside.good_paths(volumes, context.guest(side).oneshot("storage", {}))
+
+
+def portals(context: StepContext) -> list[str]:
+    """Those that the surrogate has sessions with."""
+    known = context.result("connect").get("volumes", {}).values()
+    return sorted({portal for told in known for portal, _, _ in told["targets"]})
+
+
+def release(context: StepContext) -> None:
+    """The original is gone: so are its attachments; the surrogate's stay."""
+    attachments = context.service_cloud().attachments
+    for volume in context.result("preflight")["server"].get("inside", ()):
+        attachments.delete(volume["attachment_id"])
+    for line in context.ledger.open():
+        if line.kind == KIND:
+            context.ledger.kept(line)
+
+
+def _attach(context: StepContext, volume: Mapping[str, Any], surrogate: str, initiator: str) -> dict[str, Any]:
+    """{targets, user, secret}: the secret goes to the guest, and neither ledger nor journal sees it."""
+    connector = {
+        "initiator": initiator,
+        "multipath": len(volume["targets"]) > 1,
+        "host": context.result("preflight")["server"]["hostname"],
+        "ip": context.result("reserve_port")["surrogate"]["address"],
+        "platform": context.result("preflight")["guest"].get("architecture", "x86_64"),
+        "os_type": "linux",
+    }
+    attachments = context.user_cloud().attachments
+
+    def create(line: Resource) -> str:
+        return attachments.create(volume["id"], surrogate, connector)
+
+    made = make(context, KIND, _role(volume), create, {"server_id": surrogate, "volume_id": volume["id"]})
+    attachments.complete(made)
+    access = attachments.access(made)
+    targets = [[path.portal, path.target, path.lun] for path in access.paths]
+    return {"targets": targets, "user": access.user, "secret": access.secret}
+
+
+def _require(context: StepContext, volumes: list[dict[str, Any]], told: Mapping[str, Any]) -> None:
+    """A portal that the surrogate cannot reach is told of, as long as there are as many paths as are demanded."""
+    minimum = context.result("preflight").get("minimum_paths", 1)
+    for volume in volumes:
+        paths, missing = len(told[volume["id"]]["paths"]), told[volume["id"]]["missing"]
+        if paths < minimum:
+            raise Failed(
+                f"the surrogate has volume {volume['id']} over {paths} of the {minimum} paths that are demanded",
+                code="live-update.volume.paths",
+                remedy=f"see why it cannot reach {', '.join(missing)}",
+            )
+        for portal in missing:
+            context.event("path.missing", on="surrogate", volume_id=volume["id"], portal=portal)
+
+
+def _role(volume: Mapping[str, Any]) -> str:
+    return f"inside-{volume['id'][:8]}"
+
+
+STEP = Step("connect", "Connect the volumes that the guest itself attaches", probe, apply, undo, timeout=1800)
