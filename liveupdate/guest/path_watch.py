@@ -1,5 +1,5 @@
-"""Watches this machine's iSCSI sessions: when a path is lost, and when it is back. Reads sysfs only: that costs nothing,
-even in a blackout."""
+"""Watches this machine's iSCSI sessions: when a path is lost, and when it is back. Reads sysfs only: cheap enough for a
+blackout."""
 
 from __future__ import annotations
 
