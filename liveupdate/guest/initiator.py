@@ -153,21 +153,28 @@ def _record(portal: str, target: str) -> str:
 def storage_source(portals: list[str], address: str, routed: bool) -> dict[str, Any]:
     """Have every session with these portals leave by ``address``, one after the other, so that a map always has a path.
 
-    ``routed``: the way to the portals says so, also for sessions to come; else what the routes say anyway. {"moved"}.
-    Raises GuestError(guest.session-stuck).
+    ``routed``: the way to the portals says so, also for sessions to come; else what the routes say anyway. A session
+    that is down is left to iscsid, which will find the new way: {"moved": portals, "down": portals}. Raises
+    GuestError(guest.session-stuck) if all are down.
     """
-    moved = 0
+    moved, down = [], []
     for portal in portals:
         host = _fit(_PORTAL, portal).rpartition(":")[0].strip("[]")
         if routed:
             run(["ip", "route", "replace", host, *_way(host), "src", address])
         else:
             run(["ip", "route", "del", host], check=False)
-        if _elsewhere(portal, address):
+        if _up(portal) and _elsewhere(portal, address):
             run(["ss", "-K", "-t", "dst", portal, "and", "not", "src", address], check=False)
             _wait_for_sessions(portal, address)
-            moved += 1
-    return {"moved": moved}
+            moved.append(portal)
+        if not _up(portal):
+            down.append(portal)
+    if portals and len(down) == len(portals):
+        raise GuestError(
+            "guest.session-stuck", f"no session with {', '.join(portals)[:300]} is up", "see iscsid and the portals"
+        )
+    return {"moved": moved, "down": down}
 
 
 def _way(host: str) -> list[str]:
@@ -182,16 +189,20 @@ def _elsewhere(portal: str, address: str) -> bool:
 
 
 def _wait_for_sessions(portal: str, address: str) -> None:
+    """Until they are up again. Raises GuestError(guest.session-stuck) for one that cannot be made to go by there."""
     end = time.monotonic() + _PATIENCE
-    while True:
-        states = [each["state"] for each in sessions() if each["portal"] == portal]
-        if all(state == "LOGGED_IN" for state in states) and not _elsewhere(portal, address):
-            return
+    # first the kernel sees that the connection is gone, then iscsid makes a new one
+    while (wrong := _elsewhere(portal, address)) or not _up(portal):
         if time.monotonic() > end:
-            raise GuestError(
-                "guest.session-stuck", f"the session with {portal} does not go by {address}: {states}", "see iscsid"
-            )
+            if wrong:
+                raise GuestError("guest.session-stuck", f"the session with {portal} does not go by {address}")
+            return
         time.sleep(0.2)
+
+
+def _up(portal: str) -> bool:
+    """Whether every session with the portal is."""
+    return all(each["state"] == "LOGGED_IN" for each in sessions() if each["portal"] == portal)
 
 
 def _fit(pattern: re.Pattern[str], value: object) -> str:

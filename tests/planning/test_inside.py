@@ -88,6 +88,6 @@ def test_multipathd_is_set_up_for_disks_that_nobody_uses() -> None:
 
 def test_results_of_an_older_release_have_none_of_it() -> None:
     old: dict[str, Any] = {"server": {"volumes": []}, "guest": {"mounts": []}}
-    assert inside.volumes(old) == inside.mounts(old) == inside.portals(old) == []
+    assert (inside.volumes(old), inside.mounts(old), inside.portals(old)) == ([], [], [])
     assert inside.unmapped(old["guest"]) == []
     assert wrong(old["server"], old["guest"]) == {}

@@ -214,6 +214,7 @@ def test_each_path_that_is_lost_or_back_is_told_once_and_stays_known() -> None:
 def test_a_guest_that_tells_nonsense_of_its_paths_tells_nothing() -> None:
     _, context = made()
     guest = context.guests["original"]
-    for nonsense in ([{}], [7], "x", [{"event": "lost", "portal": "p", "target": "t", "at": "soon"}]):
+    nonsenses: tuple[Any, ...] = ([{}], [7], "x", [{"event": "lost", "portal": "p", "target": "t", "at": "soon"}])
+    for nonsense in nonsenses:
         guest.answers = {**guest.answers, "status": {"path_events": nonsense}}
         assert path_events(context, "original") == {"original": []}

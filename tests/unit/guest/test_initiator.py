@@ -174,7 +174,7 @@ def test_a_map_is_there_once_every_path_is_good(monkeypatch: pytest.MonkeyPatch)
 
     looks = iter([[], made("ready"), made("ready", "faulty"), made("ready", "ready")])
     monkeypatch.setattr(multipath, "multipath_maps", lambda: next(looks))
-    monkeypatch.setattr(multipath.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
     assert len(multipath.wait_for_map({"sda", "sdb"}, 2)["paths"]) == 2
     monkeypatch.setattr(multipath, "_PATIENCE", 0.0)
     monkeypatch.setattr(multipath, "multipath_maps", lambda: made("faulty"))
@@ -183,3 +183,70 @@ def test_a_map_is_there_once_every_path_is_good(monkeypatch: pytest.MonkeyPatch)
     assert caught.value.code == "guest.no-map"
     monkeypatch.setattr(multipath, "multipath_maps", lambda: made("ready", "faulty"))
     assert multipath.wait_for_map({"sda", "sdb"}, 2)["uuid"] == "36001", "degraded is better than none"
+
+
+# -- by which address --------------------------------------------------------------------------------------------------
+
+
+class Network:
+    """Sessions with two portals: which address each connection leaves by; killed ones come back by the route's."""
+
+    def __init__(self) -> None:
+        self.by = dict.fromkeys((PORTAL, "10.0.9.2:3260"), "10.0.0.10")
+        self.source = "10.0.0.10"
+        self.down: set[str] = set()
+        self.killed: list[str] = []
+        self.routes: dict[str, list[str]] = {}
+
+    def run(self, argv: Any, **_: Any) -> Output:
+        words = list(argv)
+        if words[:3] == ["ip", "route", "get"]:
+            return Output(0, f"{words[3]} via 10.0.0.1 dev ens3 src 10.0.0.10 uid 0\n    cache", 0.0)
+        if words[:3] == ["ip", "route", "replace"]:
+            self.routes[words[3]] = words[4:]
+        elif words[:3] == ["ip", "route", "del"]:
+            self.routes.pop(words[3], None)
+        elif "-K" in words:
+            self.killed.append(words[4])
+            assert not self.down - {"10.0.9.2:3260"}, "another path is up meanwhile"
+            self.by[words[4]] = words[-1]
+        elif words[0] == "ss":
+            local = self.by[words[-1]]
+            return Output(0, f"0      0      {local}:43210      {words[-1]}\n", 0.0)
+        return Output(0, "", 0.0)
+
+    def sessions(self) -> list[dict[str, str]]:
+        return [
+            {"name": "s", "target": TARGET, "portal": p, "state": "FAILED" if p in self.down else "LOGGED_IN"}
+            for p in self.by
+        ]
+
+
+@pytest.fixture
+def network(monkeypatch: pytest.MonkeyPatch) -> Network:
+    made = Network()
+    monkeypatch.setattr(initiator, "run", made.run)
+    monkeypatch.setattr(initiator, "sessions", made.sessions)
+    return made
+
+
+def test_sessions_change_their_address_one_after_the_other_and_keep_to_it(network: Network) -> None:
+    portals = list(network.by)
+    assert initiator.storage_source(portals, "10.0.0.99", routed=True) == {"moved": portals, "down": []}
+    assert set(network.by.values()) == {"10.0.0.99"}
+    assert network.routes["10.0.9.1"] == ["via", "10.0.0.1", "dev", "ens3", "src", "10.0.0.99"]
+    assert initiator.storage_source(portals, "10.0.0.99", routed=True)["moved"] == []
+    initiator.storage_source(portals, "10.0.0.10", routed=False)
+    assert network.routes == {}
+    assert set(network.by.values()) == {"10.0.0.10"}
+
+
+def test_a_path_that_is_down_holds_nobody_up(network: Network) -> None:
+    network.down = {"10.0.9.2:3260"}
+    told = initiator.storage_source(list(network.by), "10.0.0.99", routed=True)
+    assert told == {"moved": [PORTAL], "down": ["10.0.9.2:3260"]}
+    assert "10.0.9.2" in network.routes, "it will come back by the new way"
+    network.down = set(network.by)
+    with pytest.raises(GuestError) as caught:
+        initiator.storage_source(list(network.by), "10.0.0.99", routed=True)
+    assert caught.value.code == "guest.session-stuck"
