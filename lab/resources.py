@@ -17,6 +17,8 @@ FLAVORS = {
     "tiny": (1, 128, 1, "fake"),
     "small": (1, 512, 2, None),
     "guest": (2, 1536, 0, "qemu"),
+    # for servers made from an image: their root disk lies on their host
+    "guest-local": (2, 1536, 3, "qemu"),
     "fake.small": (1, 512, 1, "fake"),
     "fake.large": (8, 16384, 20, "fake"),
 }

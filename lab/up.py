@@ -20,6 +20,7 @@ from lab import (
     keystone,
     mariadb,
     memcached,
+    metrics,
     neutron,
     nfs,
     nova,
@@ -35,7 +36,7 @@ from lab.image import build
 from lab.processes import Failed, Process
 
 Result = TypeVar("Result")
-CONFIGURED = (keystone, glance, placement, nova, nfs, cinder, neutron, fake_hosts, real_hosts, clouds)
+CONFIGURED = (keystone, glance, placement, nova, nfs, cinder, neutron, fake_hosts, real_hosts, metrics, clouds)
 
 
 def up() -> None:
@@ -61,7 +62,7 @@ def up() -> None:
 
 def ports() -> dict[str, int]:
     """Where each process listens, by its name."""
-    modules = (keystone, glance, placement, nova, cinder, neutron, mariadb, rabbitmq, memcached, apt_source)
+    modules = (keystone, glance, placement, nova, cinder, neutron, mariadb, rabbitmq, memcached, apt_source, metrics)
     listening = [*(process for module in modules for process in module.processes()), iscsi.daemon()]
     return {process.name: process.port for process in listening if process.port}
 
@@ -106,7 +107,7 @@ def _services() -> bool:
     """Start all the rest at once; whether any of it was not running."""
     services = [
         *(*glance.processes(), *placement.processes(), *neutron.processes(), *nova.processes(), *cinder.processes()),
-        *(*fake_hosts.processes(), *real_hosts.processes(), *apt_source.processes()),
+        *(*fake_hosts.processes(), *real_hosts.processes(), *apt_source.processes(), *metrics.processes()),
     ]
     return _start(services)
 

@@ -140,9 +140,9 @@ class Resource:
     """One line of the ledger: a cloud object made by a job.
 
     ``name`` is deterministic for (job, role); the object carries the tag or metadata ``liveupdate:<job>:<role>``.
-    ``kind``: server, volume, snapshot, backup, port, attachment, guest_attachment, interface, trust, lock, metadata,
-    address_pair, migration (of a neighbour that makes room).
-    ``details`` of volumes and the like: "size" in GiB, "type", and "seconds" that its making took.
+    ``kind``: server, volume, snapshot, backup, image, port, attachment, guest_attachment, interface, trust, lock,
+    metadata, address_pair, migration (of a neighbour that makes room).
+    ``details`` of volumes, images and the like: "size" in GiB, "type", and "seconds" that its making took.
     """
 
     id: int
@@ -171,7 +171,7 @@ class Fallback:
     original_server_id: str
     made_at: datetime
     kept_until: datetime
-    #: Lines of kind snapshot, backup or volume.
+    #: Lines of kind snapshot, backup, image or volume.
     parts: tuple[Resource, ...]
     #: The port that the server serves on, attached by its id.
     port_id: str

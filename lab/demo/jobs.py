@@ -38,20 +38,32 @@ def act(api: Any, job_id: str, action: str) -> None:
 
 
 def until_ended(api: Any, job_id: str, seconds: float = 900) -> dict[str, Any]:
-    """The job once it has ended, however it has."""
+    """The job once it has ended, however it has. Raises AssertionError with what it does instead."""
 
     def ended() -> dict[str, Any] | None:
         job = show(api, job_id)
         return job if job["state"] in ENDED else None
 
-    return wait_for(ended, seconds, f"the end of job {job_id}") or {}
+    try:
+        return wait_for(ended, seconds, "its end") or {}
+    except TimeoutError as error:
+        raise AssertionError(f"{error}: {told(api, job_id)}") from None
+
+
+def told(api: Any, job_id: str) -> str:
+    """What the job is doing and what it did last, for whoever reads why a test failed."""
+    job = show(api, job_id)
+    newest = api.get(f"/v1/jobs/{job_id}/events?limit=500").json()["events"][-25:]
+    lines = [f"{e['at'][11:23]} {e['type']} {e.get('step') or ''} {e['detail']}"[:300] for e in newest]
+    return "\n".join([f"job {job_id} is {job['state']} at {job['step']}: {job['reason']}", *lines])
 
 
 def until_step(api: Any, job_id: str, step: str, seconds: float = 900, interval: float = 0.1) -> None:
     """Return as soon as the step has begun. Raises AssertionError if the job ends before."""
     end = time.monotonic() + seconds
     while True:
-        if steps(api, job_id)[step]["state"] != "pending":
+        # those of a way back are there once it has begun
+        if (found := steps(api, job_id).get(step)) and found["state"] != "pending":
             return
         job = show(api, job_id)
         if job["state"] in ENDED or time.monotonic() > end:

@@ -60,6 +60,7 @@ def judge(facts: CloudFacts) -> list[Finding]:
     """Every finding; with one of verdict block the update cannot be done."""
     return [
         *_server(facts.server),
+        _root(facts.server),
         *_volumes(facts.server["volumes"]),
         *paths.judge(facts.server["volumes"], facts.minimum_paths),
         *_backup(facts),
@@ -102,14 +103,27 @@ def _server(server: Json) -> Iterator[Finding]:
     )
 
 
+def _root(server: Json) -> Finding:
+    if server.get("image_id"):
+        return check(
+            "server.local-root",
+            False,
+            f"its root disk, {server['root_disk']} GiB, lies on its host: Nova copies it twice, for the update and for "
+            "the fallback, while the server runs (a hypervisor that cannot suspends it meanwhile); afterwards the "
+            "server names an image that is gone",
+            "rebuild it from an image that you name",
+            warn=True,
+        )
+    return check(
+        "volume.boot",
+        sum(v["boot"] for v in server["volumes"]) == 1,
+        "it boots neither from an image nor from exactly one volume",
+        "see in Nova what it boots from",
+    )
+
+
 def _volumes(volumes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     boot = [v for v in volumes if v["boot"]]
-    yield check(
-        "volume.boot",
-        len(boot) == 1,
-        "it does not boot from exactly one volume",
-        "only servers that boot from a volume can be updated in this way yet",
-    )
     for volume in boot:
         yield check(
             "volume.boot-status",

@@ -7,7 +7,7 @@ from liveupdate.model import Job, Resource, StepRow
 from liveupdate.planning import inside
 from liveupdate.states import FINAL, ResourceState
 
-_STORED = ("volume", "snapshot", "backup")
+_STORED = ("volume", "snapshot", "backup", "image")
 _OPEN = (ResourceState.INTENDED, ResourceState.CREATED)
 
 
@@ -49,14 +49,18 @@ def assemble(job: Job, rows: Sequence[StepRow], ledger: Sequence[Resource]) -> d
 
 
 def volume(line: Resource) -> dict[str, Any]:
-    """Of a mirror's and a fallback's volumes, snapshots and backups: ``size`` in GiB, ``seconds`` of its making (None
-    for a volume that was there before), and how long it is kept."""
+    """Of a mirror's and a fallback's volumes, snapshots, backups and images (type "local": of a disk on a host).
+
+    ``size`` in GiB; ``bytes`` as stored, of an image; ``seconds`` of its making, None for a volume that was there
+    before; and how long it is kept.
+    """
     return {
         "kind": line.kind,
         "role": line.role,
         "cloud_id": line.cloud_id,
         "size": line.details["size"],
         "type": line.details.get("type"),
+        "bytes": line.details.get("bytes"),
         "seconds": line.details.get("seconds"),
         "frozen_ms": line.details.get("frozen_ms"),
         "state": line.state,

@@ -93,8 +93,12 @@ def _demand(cloud: "Cloud", server: "Server") -> Demand:
 
 
 def _image_properties(cloud: "Cloud", server: "Server") -> Mapping[str, str]:
+    if server.image_id:
+        # it may be gone by now: the server runs on without it
+        image = cloud.images.get(server.image_id)
+        return image.metadata if image else {}
     attached = cloud.servers.volumes(server.id)
-    boot = next((a.volume_id for a in attached if not server.image_id and a.device == server.root_device), "")
+    boot = next((a.volume_id for a in attached if a.device == server.root_device), "")
     volume = cloud.volumes.get(boot) if boot else None
     return volume.image_properties if volume else {}
 

@@ -123,8 +123,9 @@ def _prepare(context: StepContext, sides: Sides) -> None:
 def _since(context: StepContext, sides: Sides) -> dict[str, float]:
     """From when on a file's change counts, by side: since the disk was copied; on the way back since the move."""
     if sides.source == "original":
-        since = float(context.result("mirror")["since"])
-        return {"original": since, "surrogate": since}
+        mirror = context.result("mirror")
+        # a copy that takes its time has what the original wrote until it was over; an older release told no such end
+        return {"original": float(mirror["since"]), "surrogate": float(mirror.get("until", mirror["since"]))}
     moved = context.result("cut_over")
     return {"original": float(moved["left_at"]), "surrogate": float(moved["arrived_at"])}
 

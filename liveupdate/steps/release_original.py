@@ -13,7 +13,7 @@ from liveupdate.errors import Failed, Retry
 from liveupdate.model import Json
 from liveupdate.steps import connect
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
-from liveupdate.steps.replacement import REPLACES, boot_volume, take_volume
+from liveupdate.steps.replacement import REPLACES, boot_volumes, take_volume
 from liveupdate.steps.resources import unmake, wait, watch_server
 
 #: Seconds for a guest to let go of a NIC, before it is asked again.
@@ -31,7 +31,8 @@ def apply(context: StepContext) -> Json:
     connect.release(context)
     _take_port(context)
     _take_identity(context)
-    take_volume(context, _surrogate(context), boot_volume(context))
+    for volume in boot_volumes(context):
+        take_volume(context, _surrogate(context), volume)
     line = context.ledger.find("server", "surrogate")
     if line:
         context.ledger.kept(line)
@@ -151,8 +152,8 @@ def _take_identity(context: StepContext) -> None:
     told = {REPLACES: original["id"], host_keys.METADATA: context.result("preflight")["host_key"]}
     servers.set_metadata(surrogate, original["metadata"] | told)
     dies = {v["id"]: v["delete_on_termination"] for v in original["volumes"]}
-    boot = next(v["id"] for v in original["volumes"] if v["boot"])
-    dies[context.result("mirror")["volume_id"]] = dies.pop(boot)
+    for boot in boot_volumes(context):
+        dies[context.result("mirror")["volume_id"]] = dies.pop(boot["id"])
     for volume in servers.volumes(surrogate):
         wanted = dies.get(volume.volume_id, volume.delete_on_termination)
         if wanted != volume.delete_on_termination:

@@ -47,6 +47,9 @@ def describe(cloud: "Cloud", server: "Server") -> dict[str, Any]:
         "hostname": server.hostname,
         "server_groups": list(server.server_groups),
         "ports": [_port(cloud, port) for port in cloud.ports.of_server(server.id)],
+        # a server made from an image has its root disk, of so many GiB, on its host
+        "image_id": server.image_id,
+        "root_disk": server.flavor.disk if server.image_id else 0,
         "volumes": (volumes := _volumes(cloud, server, attachments)),
         "inside": _inside(cloud, attachments, {v["id"] for v in volumes}),
         "image_properties": next((v.pop("image_properties") for v in volumes if v["boot"]), {}),

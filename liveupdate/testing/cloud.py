@@ -1,4 +1,4 @@
-"""A cloud in memory: servers, volumes, snapshots and ports with the verbs of drivers/cloud, as steps use them.
+"""A cloud in memory: servers, volumes, snapshots, images and ports with the verbs of drivers/cloud, as steps use them.
 
 Operations are done at once. Rules that steps must respect are kept: locked servers refuse all but administrators, a
 volume in use or with snapshots is not deleted, a name need not be unique. ``strike`` is called with the name of each
@@ -14,6 +14,7 @@ from liveupdate.drivers.cloud.aggregates import Aggregate
 from liveupdate.drivers.cloud.attachments import Attachment
 from liveupdate.drivers.cloud.backups import Backup
 from liveupdate.drivers.cloud.hosts import Host
+from liveupdate.drivers.cloud.images import Image
 from liveupdate.drivers.cloud.placement import Stock
 from liveupdate.drivers.cloud.ports import Link, Port
 from liveupdate.drivers.cloud.servers import HOST_FORBIDDEN, AttachedVolume, Flavor, Group, Server
@@ -22,7 +23,7 @@ from liveupdate.drivers.cloud.volume_types import VolumeType
 from liveupdate.drivers.cloud.volumes import Volume
 from liveupdate.errors import Failed
 from liveupdate.testing.hosts import Aggregates, Hosts, Placement
-from liveupdate.testing.storage import Attachments, Backups, Snapshots, Volumes, VolumeTypes, volume
+from liveupdate.testing.storage import Attachments, Backups, Images, Snapshots, Volumes, VolumeTypes, volume
 from liveupdate.testing.verbs import Verbs
 
 FLAVOR = Flavor("guest", 2, 1024, 0, 0, {})
@@ -38,6 +39,9 @@ class World:
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     #: None: there is no backup service.
     backups: dict[str, Backup] | None = None
+    images: dict[str, Image] = field(default_factory=dict)
+    #: Images that Glance does not delete, since disks are clones of them.
+    cloned: set[str] = field(default_factory=set)
     #: By name.
     volume_types: dict[str, VolumeType] = field(default_factory=dict)
     #: Volumes, snapshots and backups whose deletion Cinder does not bring to an end: id → status it is left in.
@@ -73,6 +77,7 @@ class World:
             "inside": dict(self.inside),
             "snapshots": dict(self.snapshots),
             "backups": dict(self.backups or {}),
+            "images": dict(self.images),
             "ports": dict(self.ports),
         }
 
@@ -146,6 +151,16 @@ def with_server() -> World:
     return world
 
 
+def with_local_root() -> World:
+    """As with_server, but "original" was made from an image, onto a disk of its host."""
+    world = with_server()
+    flavor = replace(FLAVOR, disk=3)
+    world.servers["original"] = server("original", image_id="debian", flavor=flavor)
+    world.images["debian"] = Image("debian", "debian", "active", 1 << 30, {})
+    del world.attached["original"]["root-volume"], world.volumes["root-volume"]
+    return world
+
+
 class CloudDouble:
     """One identity's view of a World; see drivers/cloud/cloud.py."""
 
@@ -163,6 +178,7 @@ class CloudDouble:
         self.volume_types = VolumeTypes(world)
         self.snapshots = Snapshots(world)
         self.backups = Backups(world)
+        self.images = Images(world)
         self.ports = Ports(world, admin)
         self.quotas = Quotas()
 
@@ -200,8 +216,13 @@ class Servers(Verbs):
                 fault=fault,
                 metadata=dict(body["metadata"]),
                 tags=tuple(body["tags"]),
+                image_id=body.get("imageRef", ""),
             )
+            self.world.attached[identifier] = {}
             for letter, disk in zip("abcdefgh", body["block_device_mapping_v2"], strict=False):
+                if disk["source_type"] == "image":
+                    self._refuse(disk["uuid"] not in self.world.images, f"no image {disk['uuid']}")
+                    continue
                 self._pluggable(disk["uuid"])
                 self._plug(identifier, disk["uuid"], f"/dev/vd{letter}", disk["delete_on_termination"])
             port_id = body["networks"][0]["port"]

@@ -9,7 +9,7 @@ from liveupdate.drivers.cloud.placement import Amount, Stock
 from liveupdate.errors import Failed, Retry
 from liveupdate.testing.verbs import Verbs
 
-PLENTY = Stock({name: (Amount(1 << 20, 0, 1.0, 0),) for name in ("VCPU", "MEMORY_MB")}, frozenset())
+PLENTY = Stock({name: (Amount(1 << 20, 0, 1.0, 0),) for name in ("VCPU", "MEMORY_MB", "DISK_GB")}, frozenset())
 
 
 class Hosts(Verbs):

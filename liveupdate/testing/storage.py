@@ -1,4 +1,4 @@
-"""Volumes, their types, snapshots and backups of a cloud in memory; see cloud.py.
+"""Volumes, their types, snapshots, backups and images of a cloud in memory; see cloud.py.
 
 ``World.stuck`` names those whose deletion Cinder does not bring to an end.
 """
@@ -10,9 +10,12 @@ from typing import Any
 from liveupdate.drivers.cloud import marks
 from liveupdate.drivers.cloud.attachments import Access, Attachment, Path
 from liveupdate.drivers.cloud.backups import Backup
+from liveupdate.drivers.cloud.errors import CONFLICT
+from liveupdate.drivers.cloud.images import Image
 from liveupdate.drivers.cloud.snapshots import Snapshot
 from liveupdate.drivers.cloud.volume_types import VolumeType
 from liveupdate.drivers.cloud.volumes import Volume
+from liveupdate.errors import Retry
 from liveupdate.testing.verbs import Verbs
 
 
@@ -185,6 +188,32 @@ class Backups(_Stored):
 
     def delete(self, backup_id: str, *, force: bool = False) -> None:
         self._do("delete_backup", lambda: self._drop(self._there(), backup_id, force))
+
+
+class Images(_Stored):
+    def get(self, image_id: str) -> Image | None:
+        return self.world.images.get(image_id)
+
+    def find(self, name: str, job_id: str, role: str) -> Image | None:
+        named = (i for i in self.world.images.values() if i.name == name)
+        return next((i for i in named if marks.carries(i.metadata, job_id, role)), None)
+
+    def of_server(self, name: str, server_id: str, metadata: Mapping[str, str]) -> str:
+        def work() -> str:
+            self._refuse(server_id not in self.world.servers, f"no {server_id}")
+            made = Image(self.world.new_id("image"), name, "active", 1 << 30, dict(metadata))
+            self.world.images[made.id] = made
+            return made.id
+
+        return str(self._do("create_image", work))
+
+    def delete(self, image_id: str, *, force: bool = False) -> None:
+        def work() -> None:
+            if image_id in self.world.cloned:
+                raise Retry(3.0, f"image {image_id} is in use", code=CONFLICT)
+            self._drop(self.world.images, image_id, force)
+
+        self._do("delete_image", work)
 
 
 class VolumeTypes(Verbs):

@@ -19,6 +19,7 @@ _OTHERS = {
     "replacement",
     "resources",
     "server_facts",
+    "server_image",
     "server_request",
 }
 METHODS = (fallback_expire.METHOD, restore.METHOD, surrogate.METHOD)

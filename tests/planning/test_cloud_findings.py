@@ -47,6 +47,12 @@ def test_an_ordinary_server_passes_every_check() -> None:
     assert len(judge(FINE)) > 10
 
 
+def test_a_root_disk_on_the_servers_host_is_no_hindrance_and_told_of() -> None:
+    assert wrong(changed(lambda s: s.update(image_id="debian", root_disk=3, volumes=[DATA]))) == {
+        "server.local-root": Verdict.WARN
+    }
+
+
 @pytest.mark.parametrize(
     ("code", "change"),
     [

@@ -1,13 +1,13 @@
 """The lab's cloud, our service on it, and servers with a workload."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import openstack
 import pytest
 
 from lab import settings
-from lab.demo import service
+from lab.demo import evidence, service
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -32,3 +32,11 @@ def api(user: Any) -> Iterator[Any]:
     service.start()
     yield service.api(user)
     service.stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    report = yield
+    if report.when == "call" and report.failed and (admin := getattr(item, "funcargs", {}).get("admin")):
+        report.sections.append(("the cloud", evidence.gather(admin)))
+    return report

@@ -158,6 +158,24 @@ def test_a_worker_killed_in_the_cut_over_loses_nothing_and_a_moved_workload_move
         assert_undone(api, job, guest)
 
 
+@pytest.mark.long
+def test_a_way_back_that_fails_leaves_the_workload_where_it_serves(
+    api: Any, user: Any, admin: Any, guest: servers.Guest
+) -> None:
+    with as_before(user, admin, guest):
+        job = update(api, user, confirm=True)
+        servers.wait_for(lambda: jobs.show(api, job)["step"] == "hold", 900, "the hold")
+        jobs.act(api, job, "rollback")
+        jobs.until_step(api, job, "back.pre_copy")
+        source = shell(user, guest, job, "surrogate")
+        source(until("frozen") + CUT)
+        source(until("resumed") + "nft delete table inet scenario")
+        servers.wait_for(lambda: jobs.show(api, job)["step"] == "hold", 300, "the hold, again")
+        assert guest.ssh("uname -r") == NEW
+        jobs.act(api, job, "rollback")
+        assert_undone(api, job, guest)
+
+
 def test_kernel_updated_with_a_database_under_load_on_its_data_volume(
     api: Any, user: Any, admin: Any, guest: servers.Guest
 ) -> None:

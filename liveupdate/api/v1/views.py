@@ -65,7 +65,7 @@ def fallback(value: Fallback) -> dict[str, Any]:
         "server": {"id": value.server_id, "name": value.server_name},
         "original_server_id": value.original_server_id,
         "project_id": value.project_id,
-        "kind": "backup" if "backup" in kinds else "snapshot",
+        "kind": next((kind for kind in ("backup", "image") if kind in kinds), "snapshot"),
         "size": sum(part.details.get("size", 0) for part in value.parts),
         "parts": [_part(part) for part in value.parts],
         "made_at": time(value.made_at),

@@ -9,6 +9,7 @@ from liveupdate.drivers.cloud.backups import Backups
 from liveupdate.drivers.cloud.consoles import Consoles
 from liveupdate.drivers.cloud.flavors import Flavors
 from liveupdate.drivers.cloud.hosts import Hosts
+from liveupdate.drivers.cloud.images import Images
 from liveupdate.drivers.cloud.keypairs import Keypairs
 from liveupdate.drivers.cloud.placement import Placement
 from liveupdate.drivers.cloud.ports import Ports
@@ -36,5 +37,6 @@ class Cloud:
         self.volume_types = VolumeTypes(connection.block_storage)
         self.snapshots = Snapshots(connection.block_storage)
         self.backups = Backups(connection.block_storage)
+        self.images = Images(connection.image, connection.compute)
         self.ports = Ports(connection.network)
         self.quotas = Quotas(connection.compute, connection.block_storage, connection.network)
