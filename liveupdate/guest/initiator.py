@@ -164,6 +164,7 @@ def storage_source(portals: list[str], address: str, routed: bool) -> dict[str, 
             run(["ip", "route", "replace", host, *_way(host), "src", address])
         else:
             run(["ip", "route", "del", host], check=False)
+    for portal in portals:
         if _up(portal) and _elsewhere(portal, address):
             run(["ss", "-K", "-t", "dst", portal, "and", "not", "src", address], check=False)
             _wait_for_sessions(portal, address)

@@ -7,7 +7,7 @@ from liveupdate.planning import inside
 from liveupdate.steps.protocol import StepContext
 
 #: The steps that tell, and keep what they have told in their results, in this order.
-_TELLING = ("pre_copy", "cut_over", "probe", "clean_up")
+_TELLING = ("pre_copy", "hold", "clean_up")
 
 PathEvents = dict[str, list[dict[str, Any]]]
 

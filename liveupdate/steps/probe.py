@@ -5,8 +5,6 @@ from typing import Any
 from liveupdate.errors import Failed
 from liveupdate.model import Json
 from liveupdate.planning import move
-from liveupdate.steps.connect import good_paths
-from liveupdate.steps.path_events import path_events
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 
 
@@ -23,11 +21,7 @@ def apply(context: StepContext) -> Json:
             code="live-update.probe.not-well",
             remedy="see the unit's journal, correct its health checks or hand it over by restart",
         )
-    return {
-        "units": told.get("units", {}),
-        "guest_paths": good_paths(context, target),
-        "path_events": path_events(context, "original", "surrogate"),
-    }
+    return {"units": told.get("units", {})}
 
 
 def undo(context: StepContext) -> None:

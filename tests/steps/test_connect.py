@@ -8,7 +8,7 @@ import pytest
 from liveupdate.drivers.cloud.attachments import Attachment, Path
 from liveupdate.errors import Failed, GuestError
 from liveupdate.states import ResourceState
-from liveupdate.steps import connect, mirror
+from liveupdate.steps import connect, hold, mirror
 from liveupdate.steps.path_events import path_events
 from liveupdate.steps.server_facts import describe
 from liveupdate.testing.cloud import World, with_server
@@ -205,7 +205,7 @@ def test_each_path_that_is_lost_or_back_is_told_once_and_stays_known() -> None:
     guest.answers = {**guest.answers, "status": {"path_events": [lost]}}
     context.results["pre_copy"] = {"path_events": path_events(context, "original", "surrogate")}
     guest.answers = {**guest.answers, "status": {"path_events": [lost, back]}}
-    context.results["probe"] = {"path_events": path_events(context, "original", "surrogate")}
+    context.results["hold"] = {"path_events": path_events(context, "original", "surrogate")}
     context.guests = {"surrogate": context.guests["surrogate"]}
     assert path_events(context, "surrogate")["original"] == [lost, back]
     assert [kind for kind, _ in context.events if kind.startswith("path.")] == ["path.lost", "path.back"]
@@ -218,3 +218,24 @@ def test_a_guest_that_tells_nonsense_of_its_paths_tells_nothing() -> None:
     for nonsense in nonsenses:
         guest.answers = {**guest.answers, "status": {"path_events": nonsense}}
         assert path_events(context, "original") == {"original": []}
+
+
+def test_after_the_cut_over_the_paths_are_looked_at_again() -> None:
+    _, context = made()
+    context.run(connect.STEP)
+    [told] = asked(context.guests["surrogate"], "storage_connect")[0]["volumes"]
+    target = told["targets"][0][1]
+    seen = [{**disk, "target": target} for disk in STORAGE["disks"]]
+    degraded: dict[str, Any] = {
+        "uuid": "36001",
+        "device": "dm-0",
+        "paths": [dict(p) for p in STORAGE["maps"][0]["paths"]],
+    }
+    degraded["paths"][0]["chk_st"] = "faulty"
+    guest = context.guests["surrogate"]
+    guest.answers = {**guest.answers, "storage": {**STORAGE, "disks": seen, "maps": [degraded]}}
+    result = hold.STEP.apply(context)
+    assert result["guest_paths"] == {"inside-volume": 1}
+    assert [detail for kind, detail in context.events if kind == "path.degraded"] == [
+        {"on": "surrogate", "volume_id": "inside-volume", "good": 1, "expected": 2}
+    ]
