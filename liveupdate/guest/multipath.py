@@ -65,6 +65,14 @@ def _is_of(job: str) -> bool:
         return False
 
 
+def _maps() -> list[dict[str, Any]]:
+    """None while multipathd is too busy to answer."""
+    try:
+        return multipath_maps() or []
+    except GuestError:
+        return []
+
+
 def wait_for_map(devices: set[str], paths: int) -> dict[str, Any]:
     """The map that is made of these devices, once ``paths`` of its paths are good; later, as it is then.
 
@@ -72,8 +80,7 @@ def wait_for_map(devices: set[str], paths: int) -> dict[str, Any]:
     """
     end = time.monotonic() + _PATIENCE
     while True:
-        maps = multipath_maps() or []
-        found = next((each for each in maps if devices & {path["device"] for path in each["paths"]}), None)
+        found = next((each for each in _maps() if devices & {path["device"] for path in each["paths"]}), None)
         count = sum(good(path) for path in found["paths"]) if found else 0
         if found and (count >= paths or (count and time.monotonic() > end)):
             return found

@@ -39,7 +39,9 @@ def assemble(job: Job, rows: Sequence[StepRow], ledger: Sequence[Resource]) -> d
         "volumes": [volume(line) for line in ledger if line.kind in _STORED and "size" in line.details],
         "paths": [
             *host_paths(result.get("preflight", {}), told("clean_up", "host_paths", told("attach", "host_paths", {}))),
-            *guest_paths(result.get("preflight", {}), told("clean_up", "guest_paths", told("hold", "guest_paths", {}))),
+            *guest_paths(
+                result.get("preflight", {}), told("clean_up", "guest_paths") or told("hold", "guest_paths", {})
+            ),
         ],
         "path_events": path_events(rows),
         "resources": resources(job, ledger),

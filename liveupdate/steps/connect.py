@@ -59,13 +59,16 @@ def undo(context: StepContext) -> None:
 
 
 def good_paths(context: StepContext, side: str) -> dict[str, int]:
-    """Of each volume that the guest attaches: how many of its paths work there now."""
+    """Of each volume that the guest attaches: how many of its paths work there now; {} if it cannot tell."""
     volumes = inside.volumes(context.result("preflight"))
     if not volumes:
         return {}
     if side == "surrogate":
         volumes = [{"id": id, "targets": told["targets"]} for id, told in context.result("connect")["volumes"].items()]
-    return inside.good_paths(volumes, context.guest(side).oneshot("storage", {}))
+    try:
+        return inside.good_paths(volumes, context.guest(side).oneshot("storage", {}))
+    except GuestError:
+        return {}
 
 
 def portals(context: StepContext) -> list[str]:
