@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,7 @@ _RECORDS = ("/etc/iscsi/nodes", "/var/lib/iscsi/nodes")
 #: Said once a path is there already.
 _EXISTS = 15
 _PATIENCE = 30.0
+_RECORDING = threading.Lock()
 
 
 def initiator_own(server_id: str) -> dict[str, Any]:
@@ -105,9 +107,6 @@ def _log_in(portal: str, target: str, user: str, secret: str) -> str:
     if any((each["target"], each["portal"]) == (target, portal) for each in sessions()):
         return ""
     node = ["iscsiadm", "-m", "node", "-T", target, "-p", portal]
-    # a record that came with the copy is the original's
-    run([*node, "-o", "delete"], check=False)
-    run([*node, "-o", "new"], code="guest.log-in-failed")
     settings = {
         "node.startup": "automatic",
         "node.session.initial_login_retry_max": "1",
@@ -119,10 +118,15 @@ def _log_in(portal: str, target: str, user: str, secret: str) -> str:
     if user:
         settings |= {"node.session.auth.authmethod": "CHAP", "node.session.auth.username": _fit(_SECRET, user)}
         settings["node.session.auth.password"] = _fit(_SECRET, secret)
-    path = _record(portal, target)
-    with open(path, encoding="utf-8", errors="replace") as file:
-        text = file.read(1 << 20)
-    places.write_private(path, with_settings(text, settings))
+    # iscsiadm reads whatever lies in the folder, also what is being written
+    with _RECORDING:
+        # a record that came with the copy is the original's
+        run([*node, "-o", "delete"], check=False)
+        run([*node, "-o", "new"], code="guest.log-in-failed")
+        path = _record(portal, target)
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read(1 << 20)
+        places.write_private(path, with_settings(text, settings))
     done = run([*node, "--login"], timeout=60, check=False)
     return "" if done.code in (0, _EXISTS) else f"{portal}: {done.text[-200:]}"
 
