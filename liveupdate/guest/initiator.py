@@ -29,6 +29,8 @@ _RECORDS = ("/etc/iscsi/nodes", "/var/lib/iscsi/nodes")
 _EXISTS = 15
 _PATIENCE = 30.0
 _RECORDING = threading.Lock()
+#: Of our own routes, and of the rules that lead there: those of the guest stay as they are.
+_TABLE = "7023"
 
 
 def initiator_own(server_id: str) -> dict[str, Any]:
@@ -164,10 +166,14 @@ def storage_source(portals: list[str], address: str, routed: bool) -> dict[str, 
     moved, down = [], []
     for portal in portals:
         host = _fit(_PORTAL, portal).rpartition(":")[0].strip("[]")
+        rule = ["to", host, "table", _TABLE, "priority", _TABLE]
+        # a rule that is there already would be there twice
+        run(["ip", "rule", "del", *rule], check=False)
         if routed:
-            run(["ip", "route", "replace", host, *_way(host), "src", address])
+            run(["ip", "route", "replace", host, *_way(host), "src", address, "table", _TABLE])
+            run(["ip", "rule", "add", *rule])
         else:
-            run(["ip", "route", "del", host], check=False)
+            run(["ip", "route", "del", host, "table", _TABLE], check=False)
     for portal in portals:
         if _up(portal) and _elsewhere(portal, address):
             run(["ss", "-K", "-t", "dst", portal, "and", "not", "src", address], check=False)

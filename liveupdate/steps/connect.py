@@ -5,6 +5,7 @@ Where the original sees an unused disk on several paths, it gets multipathd, too
 set up on the original; what is on the surrogate goes with it.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from liveupdate.steps.resources import make, unmake
 KIND = "guest_attachment"
 #: Seconds for log-ins and maps: a portal takes some, one that is silent fifteen.
 _CONNECT = 180.0
+_DEVICE = re.compile(r"/dev/disk/by-id/[\w.-]{1,200}")
+_MOST_PATHS = 64
 
 
 def probe(context: StepContext) -> Probe:
@@ -33,21 +36,23 @@ def apply(context: StepContext) -> Json:
         return {"volumes": {}, "devices": {}}
     guest, surrogate = context.guest("surrogate"), context.result("provision")["server_id"]
     # the copy has the original's name: before anything else it gets its own
-    name = guest.oneshot("initiator_own", {"server_id": surrogate})["initiator"]
+    name = str(guest.oneshot("initiator_own", {"server_id": surrogate}).get("initiator"))[:223]
     asked = [{"id": v["id"], **_attach(context, v, surrogate, name)} for v in volumes]
     try:
-        told = guest.oneshot("storage_connect", {"job": context.job.id, "volumes": asked}, timeout=_CONNECT)["volumes"]
+        told = guest.oneshot("storage_connect", {"job": context.job.id, "volumes": asked}, timeout=_CONNECT)
     except GuestError as error:
         raise Failed(
             error.detail,
             code=f"live-update.connect.{error.code.removeprefix('guest.')}",
             remedy=error.remedy or "see that the portals can be reached from the surrogate's network",
         ) from error
-    _require(context, volumes, told)
-    for volume in asked:
-        told[volume["id"]]["targets"] = volume["targets"]
-    devices = {m["where"]: told[m["volume_id"]]["device"] for m in inside.mounts(found)}
-    return {"initiator": name, "volumes": told, "devices": devices}
+    connected = {
+        volume["id"]: {"targets": volume["targets"], **_read(told.get("volumes", {}).get(volume["id"]))}
+        for volume in asked
+    }
+    _require(context, volumes, connected)
+    devices = {m["where"]: connected[m["volume_id"]]["device"] for m in inside.mounts(found)}
+    return {"initiator": name, "volumes": connected, "devices": devices}
 
 
 def undo(context: StepContext) -> None:
@@ -107,6 +112,23 @@ def _attach(context: StepContext, volume: Mapping[str, Any], surrogate: str, ini
     access = attachments.access(made)
     targets = [[path.portal, path.target, path.lun] for path in access.paths]
     return {"targets": targets, "user": access.user, "secret": access.secret}
+
+
+def _read(told: Any) -> dict[str, Any]:
+    """What the guest says of a volume, no more of it than there can be. Raises Failed."""
+    try:
+        device, paths, missing = told["device"], told["paths"], told["missing"]
+        if not _DEVICE.fullmatch(device) or len(paths) > _MOST_PATHS or len(missing) > _MOST_PATHS:
+            raise ValueError
+        return {
+            "device": device,
+            "paths": [{key: str(path[key])[:100] for key in ("device", "portal")} for path in paths],
+            "missing": [str(portal)[:100] for portal in missing],
+        }
+    except (KeyError, TypeError, ValueError):
+        raise Failed(
+            "the surrogate does not tell what its volumes are connected by", code="live-update.connect.bad-answer"
+        ) from None
 
 
 def _require(context: StepContext, volumes: list[dict[str, Any]], told: Mapping[str, Any]) -> None:

@@ -239,3 +239,12 @@ def test_after_the_cut_over_the_paths_are_looked_at_again() -> None:
     assert [detail for kind, detail in context.events if kind == "path.degraded"] == [
         {"on": "surrogate", "volume_id": "inside-volume", "good": 1, "expected": 2}
     ]
+
+
+@pytest.mark.parametrize("wrong", [{"device": "/dev/sda; reboot"}, {"paths": None}, {"missing": ["x"] * 1000}])
+def test_what_a_guest_would_never_say_is_not_taken_down(wrong: dict[str, Any]) -> None:
+    _, context = made()
+    answering(context, **wrong)
+    with pytest.raises(Failed) as caught:
+        connect.STEP.apply(context)
+    assert caught.value.code == "live-update.connect.bad-answer"

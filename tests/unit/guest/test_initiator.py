@@ -1,6 +1,7 @@
 """A copy logs in by a name of its own, and the secret is in one file only."""
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,7 @@ class Network:
         self.down: set[str] = set()
         self.killed: list[str] = []
         self.routes: dict[str, list[str]] = {}
+        self.rules: Counter[str] = Counter()
 
     def run(self, argv: Any, **_: Any) -> Output:
         words = list(argv)
@@ -206,6 +208,9 @@ class Network:
             self.routes[words[3]] = words[4:]
         elif words[:3] == ["ip", "route", "del"]:
             self.routes.pop(words[3], None)
+        elif words[:2] == ["ip", "rule"]:
+            self.rules[words[4]] += 1 if words[2] == "add" else -1
+            self.rules[words[4]] = max(0, self.rules[words[4]])
         elif "-K" in words:
             self.killed.append(words[4])
             assert not self.down - {"10.0.9.2:3260"}, "another path is up meanwhile"
@@ -234,10 +239,11 @@ def test_sessions_change_their_address_one_after_the_other_and_keep_to_it(networ
     portals = list(network.by)
     assert initiator.storage_source(portals, "10.0.0.99", routed=True) == {"moved": portals, "down": []}
     assert set(network.by.values()) == {"10.0.0.99"}
-    assert network.routes["10.0.9.1"] == ["via", "10.0.0.1", "dev", "ens3", "src", "10.0.0.99"]
+    assert network.routes["10.0.9.1"] == ["via", "10.0.0.1", "dev", "ens3", "src", "10.0.0.99", "table", "7023"]
     assert initiator.storage_source(portals, "10.0.0.99", routed=True)["moved"] == []
+    assert set(network.rules.values()) == {1}
     initiator.storage_source(portals, "10.0.0.10", routed=False)
-    assert network.routes == {}
+    assert (network.routes, set(network.rules.values())) == ({}, {0})
     assert set(network.by.values()) == {"10.0.0.10"}
 
 
