@@ -90,9 +90,8 @@ def _no_services_started() -> Iterator[None]:
 def _disable_services() -> None:
     """What these packages would start at the next boot stays off; only called when the lab installed something."""
     if shutil.which("systemctl") and Path("/run/systemd/system").exists():
-        ours = ("memcached", "rabbitmq-server", "epmd.socket", "openvswitch-switch", "ceph.target", "tgt")
-        units = (*ours, *metrics.PACKAGES)
-        for unit in units:
+        debian = ("memcached", "rabbitmq-server", "epmd.socket", "openvswitch-switch", "ceph.target", "tgt")
+        for unit in (*debian, *metrics.PACKAGES):
             active = subprocess.run(["systemctl", "--quiet", "is-active", unit]).returncode == 0
             if not active:
                 subprocess.run(["systemctl", "--quiet", "disable", unit], capture_output=True)

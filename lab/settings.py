@@ -46,10 +46,10 @@ CINDER_PORT = 8776
 NEUTRON_PORT = 9696
 PLACEMENT_PORT = 8778
 APT_PORT = 8090
-ISCSI_PORT = 13260
 PROMETHEUS_PORT = 19090
 #: The first host's node exporter; the others' follow, one port each.
 EXPORTER_PORT = 19100
+ISCSI_PORT = 13260
 #: Our own service; the catalog names it, the lab does not start it.
 LIVEUPDATE_PORT = 9323
 

@@ -21,6 +21,14 @@ class Handover(StrEnum):
     LEAVE = "leave"
 
 
+class SameHost(StrEnum):
+    """Whether the original's own host may take the surrogate: as the last resort, as any other host, or never."""
+
+    LAST = "last"
+    ALLOW = "allow"
+    AVOID = "avoid"
+
+
 class Verdict(StrEnum):
     OK = "ok"
     WARN = "warn"

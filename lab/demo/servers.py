@@ -30,7 +30,7 @@ class Guest:
     #: Mounted at /srv/1, /srv/2, …
     more_volume_ids: tuple[str, ...] = ()
 
-    def ssh(self, command: str, *, stdin: str = "", timeout: float = 180, check: bool = True) -> str:
+    def ssh(self, command: str, *, stdin: str = "", timeout: float = 300, check: bool = True) -> str:
         """Run a shell command as root; the host key is the one the console told.
 
         Raises RuntimeError with the end of its words if it fails and ``check``.
@@ -38,7 +38,7 @@ class Guest:
         return ssh(self.address, self.host_key, command, stdin=stdin, timeout=timeout, check=check)
 
 
-def ssh(address: str, host_key: str, command: str, *, stdin: str = "", timeout: float = 180, check: bool = True) -> str:
+def ssh(address: str, host_key: str, command: str, *, stdin: str = "", timeout: float = 300, check: bool = True) -> str:
     known_hosts = settings.STATE / "run" / f"known_hosts-{address}"
     known_hosts.write_text(f"{address} {host_key}\n")
     argv = ["ssh", "-F", "none", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5"]

@@ -14,6 +14,8 @@ from . import daemon, guard, initiator, multipath, nics, places, storage
 from .adopted_nic import adopt_nic
 from .errors import GuestError, describe
 from .inspect import inspect
+from .provenance import provenance
+from .seal import seal, seal_prepare
 from .stale import stale
 from .trial import trial
 
@@ -33,11 +35,14 @@ COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
     "storage_source": initiator.storage_source,
     "multipath_up": multipath.multipath_up,
     "multipath_down": multipath.multipath_down,
+    "provenance": provenance,
+    "seal_prepare": seal_prepare,
 }
 
 #: Commands that run for as long as somebody needs them.
 STREAMS: dict[str, Callable[[], None]] = {
     "serve": daemon.serve,
+    "seal": seal,
     "attach": lambda: daemon.relay(places.SOCKET),
     "peer": lambda: daemon.relay(places.PEER_SOCKET),
 }

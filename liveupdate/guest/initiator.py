@@ -38,7 +38,7 @@ def initiator_own(server_id: str) -> dict[str, Any]:
 
     Raises GuestError(guest.not-a-copy) on any machine but the server of this id.
     """
-    if guard.machine_uuid() != server_id:
+    if guard.uuid() != server_id:
         raise GuestError("guest.not-a-copy", f"this machine is not {server_id[:50]!r}: its name stays")
     name = own_name(initiator(), server_id)
     if initiator() != name:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from liveupdate.model import Finding, Json
-from liveupdate.planning import paths
+from liveupdate.model import Finding, Json, Verdict
+from liveupdate.planning import handover, paths
 from liveupdate.planning.checks import check
 
 _DEVICES = ("pci_passthrough:", "resources:VGPU", "resources:PGPU", "accel:")
@@ -135,14 +135,7 @@ def _volumes(volumes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     for volume in volumes:
         if volume["boot"]:
             continue
-        yield check(
-            "volume.data-multiattach",
-            volume["multiattach"],
-            "it may be on one server only: it is detached and attached inside the blackout, a second or two",
-            "use a multiattach volume type for the shortest blackout",
-            subject=volume["id"],
-            warn=True,
-        )
+        yield _hand_over(volume)
         yield check(
             "volume.data-shared",
             len(volume["servers"]) == 1,
@@ -150,6 +143,15 @@ def _volumes(volumes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
             "take it off the others, or off this server",
             subject=volume["id"],
         )
+
+
+def _hand_over(volume: Mapping[str, Any]) -> Finding:
+    """Always told: which way, and why."""
+    chosen, reason = handover.way(volume)
+    if chosen == handover.MULTIATTACH:
+        return Finding("volume.handover", Verdict.OK, f"{chosen}: {reason}", "", volume["id"])
+    remedy = "use a multiattach volume type for the shortest blackout"
+    return Finding("volume.handover", Verdict.WARN, f"{chosen}: {reason}, a second or two", remedy, volume["id"])
 
 
 def _backup(facts: CloudFacts) -> Iterator[Finding]:

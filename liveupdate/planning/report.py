@@ -1,10 +1,10 @@
 """The report of a job: a pure function of its journal and its ledger."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from liveupdate.model import Job, Resource, StepRow
-from liveupdate.planning import inside
+from liveupdate.planning import handover, inside, move
 from liveupdate.states import FINAL, ResourceState
 
 _STORED = ("volume", "snapshot", "backup", "image")
@@ -35,8 +35,13 @@ def assemble(job: Job, rows: Sequence[StepRow], ledger: Sequence[Resource]) -> d
         "bytes": (told("pre_copy", "bytes", 0) or 0) + (told("cut_over", "bytes", 0) or 0),
         "packages": told("user_space", "packages", []),
         "stale_processes": told("user_space", "stale", []),
+        "captured": told("preflight", "captured", []),
+        "frozen_ms": told("copy_volumes", "frozen_ms"),
+        "image": result.get("publish_image") or None,
+        "deployed": told("prove_deployed", "servers", []),
         "steps": [{"id": row.spec.id, "state": row.state, "seconds": row.seconds} for row in rows],
         "volumes": [volume(line) for line in ledger if line.kind in _STORED and "size" in line.details],
+        "handovers": _handovers(told),
         "paths": [
             *host_paths(result.get("preflight", {}), told("clean_up", "host_paths", told("attach", "host_paths", {}))),
             *guest_paths(
@@ -46,6 +51,15 @@ def assemble(job: Job, rows: Sequence[StepRow], ledger: Sequence[Resource]) -> d
         "path_events": path_events(rows),
         "resources": resources(job, ledger),
     }
+
+
+def _handovers(told: Callable[..., Any]) -> list[dict[str, Any]]:
+    found = {"server": told("preflight", "server"), "guest": told("preflight", "guest", {})}
+    if not found["server"]:
+        return []
+    data = [v for v in found["server"]["volumes"] if not v["boot"]]
+    timeline = told("open", "timeline", told("cut_over", "timeline", []))
+    return handover.report(data, move.data_mounts(found), timeline)
 
 
 def volume(line: Resource) -> dict[str, Any]:

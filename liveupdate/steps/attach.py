@@ -1,7 +1,7 @@
 """Attach the data volumes that may be on two servers to the surrogate, and see them in its guest.
 
-It does not mount them: the guard sees to that, and the cut-over orders who mounts. Volumes that may be on one server
-only are handed over inside the cut-over. Undo: detach.
+It does not mount them: the guard has made them read-only there, and the cut-over orders who mounts. Volumes that may be
+on one server only are handed over inside the cut-over. Undo: detach.
 """
 
 from typing import Any
@@ -13,6 +13,10 @@ from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import make, there, unmake, wait
 from liveupdate.steps.server_facts import host_paths
 
+#: The serial numbers of disks that are read-only.
+_READ_ONLY = (
+    'for d in /sys/block/*; do [ "$(cat $d/ro)" = 1 ] && cat $d/serial $d/device/vpd_pg80; done 2>/dev/null || true'
+)
 _SERIAL_FILES = "cat /sys/block/*/serial /sys/block/*/device/vpd_pg80 2>/dev/null || true"
 
 
@@ -21,7 +25,7 @@ def probe(context: StepContext) -> Probe:
     if not all(there(context, "attachment", _role(v)) and attached(context, v["id"]) for v in volumes):
         return NOT_DONE
     paths = _paths(context, volumes)
-    return Probe(True, _result(context, paths)) if all(paths.values()) else NOT_DONE
+    return Probe(True, _result(context, paths)) if all(paths.values()) and not _writable(context, volumes) else NOT_DONE
 
 
 def apply(context: StepContext) -> Json:
@@ -41,6 +45,12 @@ def apply(context: StepContext) -> Json:
     paths = _paths(context, volumes)
     if missing := [volume_id for volume_id, count in paths.items() if not count]:
         raise Retry(1.0, f"waits for volumes in the guest: {', '.join(missing)}", counts=False)
+    if writable := _writable(context, volumes):
+        raise Retry(
+            1.0,
+            f"the surrogate could write to {', '.join(writable)}, which the original has mounted: waits for udev there",
+            code="live-update.attach.writable",
+        )
     return _result(context, paths)
 
 
@@ -71,6 +81,18 @@ def _paths(context: StepContext, volumes: list[dict[str, Any]]) -> dict[str, int
         return {}
     told = context.guest("surrogate").run(["sh", "-c", _SERIAL_FILES]).stdout
     return {v["id"]: told.count(v["serial"]) for v in volumes}
+
+
+def _writable(context: StepContext, volumes: list[dict[str, Any]]) -> list[str]:
+    """Volumes that the surrogate's guest does not take for read-only, though the guard was told of them.
+
+    An older release has told it of none.
+    """
+    guarded = [v for v in volumes if v["serial"] in (context.result("guard").get("disks") or ())]
+    if not guarded:
+        return []
+    told = context.guest("surrogate").run(["sh", "-c", _READ_ONLY]).stdout
+    return [v["id"] for v in guarded if v["serial"] not in told]
 
 
 def require_paths(context: StepContext) -> None:

@@ -12,18 +12,13 @@ from typing import Any
 from liveupdate.drivers.cloud import marks
 from liveupdate.errors import Failed, Retry
 from liveupdate.model import Json, Resource
-from liveupdate.planning import inside
-from liveupdate.steps.fallback import available
+from liveupdate.steps.frozen import snapshots
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.replacement import boot_volumes
 from liveupdate.steps.resources import make, there, unmake, wait
 from liveupdate.steps.server_image import LOCAL, local_root, take
 
 ROLE = "mirror"
-#: Seconds after which the guest thaws by itself, should the worker be gone.
-_WATCHDOG = 20.0
-#: File systems that can be frozen; the rest (vfat on an EFI partition) is written once in a blue moon.
-_FREEZABLE = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "jfs"})
 
 
 def probe(context: StepContext) -> Probe:
@@ -40,8 +35,8 @@ def probe(context: StepContext) -> Probe:
 def apply(context: StepContext) -> Json:
     if local_root(context):
         return _image(context)
-    line = _snapshot(context)
     [boot] = boot_volumes(context)
+    line = snapshots(context, {ROLE: boot})[ROLE]
     volumes = context.user_cloud().volumes
     like = volumes.get(boot["id"])
     if like is None:
@@ -88,39 +83,6 @@ def _image(context: StepContext) -> Json:
 
 def _image_result(line: Resource) -> dict[str, Any]:
     return {"image_id": line.cloud_id, **{key: line.details[key] for key in ("since", "until", "bytes")}}
-
-
-def _snapshot(context: StepContext) -> Resource:
-    """The consistent snapshot's line, taken now unless there is one."""
-    line = context.ledger.find("snapshot", ROLE)
-    if line and there(context, "snapshot", ROLE):
-        return line
-    unmake(context, "snapshot", ROLE)
-    [boot] = boot_volumes(context)
-    line = context.ledger.intend("snapshot", ROLE, {"size": boot["size"], "type": boot["type"]})
-    snapshots = context.user_cloud().snapshots
-    with context.guest("original").freeze(_mounts(context), _WATCHDOG) as frozen:
-        made = snapshots.create(line.name, boot["id"], marks.metadata(line.job_id, line.role))
-        wait(context, lambda: available(context, made.id), f"snapshot {made.id}", patience=_WATCHDOG)
-    line = context.ledger.created(line, made.id, {"since": frozen.since, "frozen_ms": frozen.milliseconds})
-    context.ledger.ready(line)
-    return line
-
-
-def _mounts(context: StepContext) -> list[str]:
-    """Where the boot volume's file systems are mounted: all that do not lie on another volume of the server."""
-    found = context.result("preflight")
-    others = [v["serial"] for v in found["server"]["volumes"] if not v["boot"]]
-    attached_inside = {m["where"] for m in inside.mounts(found)}
-    mounts = [
-        m["where"]
-        for m in found["guest"]["mounts"]
-        if m["fstype"] in _FREEZABLE
-        and m["where"] not in attached_inside
-        and not any(serial in (m.get("by_id") or "") for serial in others)
-    ]
-    # the root last: whoever freezes the others must still be able to run
-    return sorted(mounts, key=lambda where: (where == "/", where))
 
 
 def volume_ready(context: StepContext, volume_id: str) -> bool | None:

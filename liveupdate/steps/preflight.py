@@ -9,7 +9,7 @@ from typing import Any
 from liveupdate.drivers.cloud import host_keys
 from liveupdate.errors import Failed, GuestError
 from liveupdate.model import Finding, JobKind, Json, Verdict
-from liveupdate.planning import estimate, guest_findings, inside, package_findings, paths, units
+from liveupdate.planning import capture_findings, estimate, guest_findings, inside, package_findings, paths, units
 from liveupdate.planning.checks import refusal, worst
 from liveupdate.planning.cloud_findings import CloudFacts, judge
 from liveupdate.steps.making_room import way_to_room
@@ -115,6 +115,7 @@ def _look_into_guest(context: StepContext, result: dict[str, Any]) -> list[Findi
         *guest_findings.judge(seen, trials, decided, volumes, parameters),
         *inside.judge(result["server"], seen, result["minimum_paths"]),
         *package_findings.judge(simulated.code, output + simulated.stderr, parameters, running),
+        *capture_findings.wished(parameters, result["server"], seen),
     ]
 
 

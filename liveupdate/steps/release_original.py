@@ -6,12 +6,14 @@ addresses live on; names, metadata, tags and what dies with a server become the 
 undo; every part looks before it acts, so that the whole may be repeated from any point.
 """
 
+from functools import partial
 from typing import Any
 
 from liveupdate.drivers.cloud import host_keys
 from liveupdate.errors import Failed, Retry
 from liveupdate.model import Json
 from liveupdate.steps import connect
+from liveupdate.steps.cut_over import attached_to
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.replacement import REPLACES, boot_volumes, take_volume
 from liveupdate.steps.resources import unmake, wait, watch_server
@@ -30,6 +32,7 @@ def apply(context: StepContext) -> Json:
     _retire_original(context)
     connect.release(context)
     _take_port(context)
+    _take_volumes(context)
     _take_identity(context)
     for volume in boot_volumes(context):
         take_volume(context, _surrogate(context), volume)
@@ -143,6 +146,19 @@ def _on(context: StepContext, port_id: str, server_id: str) -> bool | None:
 def _free(context: StepContext, port_id: str) -> bool | None:
     port = context.service_cloud().ports.get(port_id)
     return True if port is None or not port.device_id else None
+
+
+def _take_volumes(context: StepContext) -> None:
+    """Data volumes that were not needed in the cut-over, since nothing on them was mounted."""
+    surrogate, cloud = _surrogate(context), context.service_cloud()
+    for data in context.result("preflight")["server"]["volumes"]:
+        volume = None if data["boot"] else cloud.volumes.get(data["id"])
+        if volume is None or surrogate in volume.servers:
+            continue
+        if volume.status in ("reserved", "attaching", "detaching"):
+            raise Retry(1.0, f"volume {volume.id} is {volume.status}", counts=False)
+        cloud.servers.attach_volume(surrogate, volume.id)
+        wait(context, partial(attached_to, context, volume.id, surrogate), f"volume {volume.id} on the surrogate")
 
 
 def _take_identity(context: StepContext) -> None:

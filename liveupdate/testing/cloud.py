@@ -13,6 +13,7 @@ from typing import Any
 from liveupdate.drivers.cloud.aggregates import Aggregate
 from liveupdate.drivers.cloud.attachments import Attachment
 from liveupdate.drivers.cloud.backups import Backup
+from liveupdate.drivers.cloud.golden_images import GoldenImage
 from liveupdate.drivers.cloud.hosts import Host
 from liveupdate.drivers.cloud.images import Image
 from liveupdate.drivers.cloud.placement import Stock
@@ -23,6 +24,7 @@ from liveupdate.drivers.cloud.volume_types import VolumeType
 from liveupdate.drivers.cloud.volumes import Volume
 from liveupdate.errors import Failed
 from liveupdate.testing.hosts import Aggregates, Hosts, Placement
+from liveupdate.testing.images import GoldenImages
 from liveupdate.testing.storage import Attachments, Backups, Images, Snapshots, Volumes, VolumeTypes, volume
 from liveupdate.testing.verbs import Verbs
 
@@ -42,6 +44,10 @@ class World:
     images: dict[str, Image] = field(default_factory=dict)
     #: Images that Glance does not delete, since disks are clones of them.
     cloned: set[str] = field(default_factory=set)
+    #: Of golden images: what they are besides.
+    golden: dict[str, GoldenImage] = field(default_factory=dict)
+    #: Server → what it has printed.
+    consoles: dict[str, str] = field(default_factory=dict)
     #: By name.
     volume_types: dict[str, VolumeType] = field(default_factory=dict)
     #: Volumes, snapshots and backups whose deletion Cinder does not bring to an end: id → status it is left in.
@@ -167,7 +173,7 @@ class CloudDouble:
     def __init__(self, world: World, *, admin: bool) -> None:
         self.world = world
         self.servers = Servers(world, admin)
-        self.consoles = Consoles()
+        self.consoles = Consoles(world)
         self.flavors = Flavors()
         self.keypairs = Keypairs()
         self.hosts = Hosts(world)
@@ -179,6 +185,7 @@ class CloudDouble:
         self.snapshots = Snapshots(world)
         self.backups = Backups(world)
         self.images = Images(world)
+        self.golden_images = GoldenImages(world)
         self.ports = Ports(world, admin)
         self.quotas = Quotas()
 
@@ -210,7 +217,7 @@ class Servers(Verbs):
             self.world.servers[identifier] = server(
                 identifier,
                 name=body["name"],
-                hostname=body["hostname"],
+                hostname=body.get("hostname", body["name"]),
                 host="" if fault else at,
                 status="ERROR" if fault else "ACTIVE",
                 fault=fault,
@@ -223,14 +230,21 @@ class Servers(Verbs):
                 if disk["source_type"] == "image":
                     self._refuse(disk["uuid"] not in self.world.images, f"no image {disk['uuid']}")
                     continue
-                self._pluggable(disk["uuid"])
-                self._plug(identifier, disk["uuid"], f"/dev/vd{letter}", disk["delete_on_termination"])
-            port_id = body["networks"][0]["port"]
-            self._refuse(bool(self.world.ports[port_id].device_id), f"port {port_id} is in use")
-            self.world.ports[port_id] = replace(self.world.ports[port_id], device_id=identifier, status="ACTIVE")
+                volume_id = self._new_volume(disk) if disk["source_type"] == "snapshot" else disk["uuid"]
+                self._pluggable(volume_id)
+                self._plug(identifier, volume_id, f"/dev/vd{letter}", disk["delete_on_termination"])
+            if port_id := body["networks"][0].get("port"):
+                self._refuse(bool(self.world.ports[port_id].device_id), f"port {port_id} is in use")
+                self.world.ports[port_id] = replace(self.world.ports[port_id], device_id=identifier, status="ACTIVE")
             return identifier
 
         return str(self._do("create_server", work))
+
+    def _new_volume(self, disk: Mapping[str, Any]) -> str:
+        self._refuse(disk["uuid"] not in self.world.snapshots, f"no snapshot {disk['uuid']}")
+        made = volume(self.world.new_id("volume"), name="", size=disk["volume_size"])
+        self.world.volumes[made.id] = made
+        return made.id
 
     def _plug(self, server_id: str, volume_id: str, device: str, dies: bool) -> None:
         on = self.world.attached.setdefault(server_id, {})
@@ -408,14 +422,17 @@ class Ports(Verbs):
         return []
 
 
-class Consoles:
+class Consoles(Verbs):
     def output(self, server_id: str) -> str:
-        return ""
+        return self.world.consoles.get(server_id, "")
 
 
 class Flavors:
     def id_of(self, flavor: Flavor) -> str:
         return f"id-of-{flavor.name}"
+
+    def get(self, flavor_id: str) -> Flavor | None:
+        return FLAVOR if flavor_id == self.id_of(FLAVOR) else None
 
 
 class Keypairs:

@@ -212,6 +212,7 @@ class Images(_Stored):
             if image_id in self.world.cloned:
                 raise Retry(3.0, f"image {image_id} is in use", code=CONFLICT)
             self._drop(self.world.images, image_id, force)
+            self.world.golden.pop(image_id, None)
 
         self._do("delete_image", work)
 

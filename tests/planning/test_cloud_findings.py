@@ -144,4 +144,4 @@ def test_an_unknown_host_key_blocks() -> None:
 
 def test_a_data_volume_for_one_server_only_is_a_warning() -> None:
     facts = changed(lambda s: s["volumes"][1].update(multiattach=False))
-    assert wrong(facts) == {"volume.data-multiattach": Verdict.WARN}
+    assert wrong(facts) == {"volume.handover": Verdict.WARN}

@@ -8,7 +8,7 @@ import pytest
 from liveupdate.drivers.cloud.attachments import Attachment, Path
 from liveupdate.errors import Failed, GuestError
 from liveupdate.states import ResourceState
-from liveupdate.steps import connect, hold, mirror
+from liveupdate.steps import connect, frozen, hold
 from liveupdate.steps.path_events import path_events
 from liveupdate.steps.server_facts import describe
 from liveupdate.testing.cloud import World, with_server
@@ -184,7 +184,7 @@ def test_multipathd_on_the_original_is_set_up_and_undone_where_an_unused_disk_ha
 
 def test_its_file_system_is_no_part_of_the_boot_volumes_copy() -> None:
     _, context = made()
-    assert mirror._mounts(context) == ["/boot", "/"]
+    assert frozen.mounts(context, {"root-volume"}) == ["/boot", "/"]
 
 
 def test_once_the_original_is_gone_its_attachment_goes_and_the_surrogates_stays() -> None:

@@ -8,6 +8,7 @@ from liveupdate.drivers.cloud.attachments import Attachments
 from liveupdate.drivers.cloud.backups import Backups
 from liveupdate.drivers.cloud.consoles import Consoles
 from liveupdate.drivers.cloud.flavors import Flavors
+from liveupdate.drivers.cloud.golden_images import GoldenImages
 from liveupdate.drivers.cloud.hosts import Hosts
 from liveupdate.drivers.cloud.images import Images
 from liveupdate.drivers.cloud.keypairs import Keypairs
@@ -38,5 +39,6 @@ class Cloud:
         self.snapshots = Snapshots(connection.block_storage)
         self.backups = Backups(connection.block_storage)
         self.images = Images(connection.image, connection.compute)
+        self.golden_images = GoldenImages(connection.image)
         self.ports = Ports(connection.network)
         self.quotas = Quotas(connection.compute, connection.block_storage, connection.network)

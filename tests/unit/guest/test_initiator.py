@@ -32,7 +32,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(initiator, "INITIATOR", str(tmp_path / "name"))
     monkeypatch.setattr(initiator, "initiator", lambda: read(str(tmp_path / "name")))
     monkeypatch.setattr(initiator, "_RECORDS", (str(tmp_path / "nodes"),))
-    monkeypatch.setattr(guard, "machine_uuid", lambda: COPY)
+    monkeypatch.setattr(guard, "uuid", lambda: COPY)
     monkeypatch.setattr(units, "reload", lambda: None)
     return tmp_path
 
@@ -71,7 +71,7 @@ def test_the_name_is_the_servers_own_in_the_same_authority(machine: Path, tools:
 
 
 def test_the_original_keeps_its_name(machine: Path, tools: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "machine_uuid", lambda: ORIGINAL)
+    monkeypatch.setattr(guard, "uuid", lambda: ORIGINAL)
     with pytest.raises(GuestError) as caught:
         initiator.initiator_own(COPY)
     assert caught.value.code == "guest.not-a-copy"
