@@ -22,7 +22,7 @@ ENVIRONMENT = {"TGT_IPC_SOCKET": str(settings.RUN / "tgtd")}
 def up() -> None:
     """tgtd with both portals. Ceph must be up. Raises processes.Failed."""
     for address in settings.ISCSI_ADDRESSES:
-        subprocess.run(["ip", "address", "replace", f"{address}/32", "dev", "lo"], check=True)
+        mend(address)
     if not processes.alive(NAME):
         # its next start, in a moment, brings the targets back
         processes.stop(["cinder-volume"])
@@ -48,6 +48,15 @@ def down() -> None:
     processes.stop([NAME], grace=0)  # it ignores SIGTERM, and has nothing to write
     for address in settings.ISCSI_ADDRESSES:
         subprocess.run(["ip", "address", "delete", f"{address}/32", "dev", "lo"], capture_output=True)
+
+
+def cut(address: str) -> None:
+    """Nothing reaches this portal any more, and nobody hears of it, until ``mend``."""
+    subprocess.run(["ip", "address", "delete", f"{address}/32", "dev", "lo"], check=True)
+
+
+def mend(address: str) -> None:
+    subprocess.run(["ip", "address", "replace", f"{address}/32", "dev", "lo"], check=True)
 
 
 def backend() -> Section:

@@ -148,8 +148,8 @@ class Resource:
     """One line of the ledger: a cloud object made by a job.
 
     ``name`` is deterministic for (job, role); the object carries the tag or metadata ``liveupdate:<job>:<role>``.
-    ``kind``: server, volume, snapshot, backup, image, port, attachment, interface, trust, lock, metadata, address_pair,
-    migration (of a neighbour that makes room).
+    ``kind``: server, volume, snapshot, backup, image, port, attachment, guest_attachment, interface, trust, lock,
+    metadata, address_pair, migration (of a neighbour that makes room).
     ``details`` of volumes, images and the like: "size" in GiB, "type", and "seconds" that its making took.
     """
 

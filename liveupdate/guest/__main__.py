@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from . import daemon, guard, nics, places
+from . import daemon, guard, initiator, multipath, nics, places, storage
 from .adopted_nic import adopt_nic
 from .errors import GuestError, describe
 from .inspect import inspect
@@ -29,6 +29,12 @@ COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
     "management_down": nics.management_down,
     "adopt_nic": adopt_nic,
     "stale": stale,
+    "initiator_own": initiator.initiator_own,
+    "storage": storage.storage,
+    "storage_connect": initiator.storage_connect,
+    "storage_source": initiator.storage_source,
+    "multipath_up": multipath.multipath_up,
+    "multipath_down": multipath.multipath_down,
     "provenance": provenance,
     "seal_prepare": seal_prepare,
 }

@@ -19,6 +19,7 @@ from .departure import Departure
 from .errors import GuestError, describe
 from .journal import Journal
 from .link import Link
+from .path_watch import PathWatch
 
 
 class Daemon:
@@ -27,6 +28,7 @@ class Daemon:
     def __init__(self) -> None:
         places.make_root()
         self.journal = Journal(places.JOURNAL)
+        self.paths = PathWatch()
         self._clients: list[wire.Writer] = []
         self._link = self._new_link()
         self._sessions: list[subprocess.Popen[bytes]] = []
@@ -98,6 +100,7 @@ class Daemon:
             "returned": {k: last.get(k, "") for k in ("code", "detail")} if last and phase == "returned" else None,
             "resumed": self.journal.last("resumed") if phase == "resumed" else None,
             "failure": self.journal.last("cut-over-failed"),
+            "path_events": list(self.paths.events),
         }
 
     def finish(self) -> dict[str, Any]:
@@ -224,6 +227,7 @@ def serve() -> None:
     daemon = Daemon()
     listening = [(_listen(places.SOCKET), daemon.serve), (_listen(places.PEER_SOCKET), daemon.take_session)]
     daemon.recover()
+    daemon.paths.start()
     threads = [threading.Thread(target=_accept, args=each) for each in listening]
     for thread in threads:
         thread.start()

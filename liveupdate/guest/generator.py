@@ -17,6 +17,8 @@ read -r original < $G/original
 nothing() {{ mkdir -p "${{1%/*}}" && ln -sf /dev/null "$1"; }}
 mask() {{ while read -r unit; do nothing "$1/$unit"; done < "$2"; }}
 mask "$2" $G/always
+# a copy logs in to storage by a name of its own or not at all
+[ -e $G/{initiator} ] || mask "$2" $G/storage
 if [ ! -e $G/here ]; then
   mask "$2" $G/periodic
   [ -e $E ] || mask "$2" $G/units
@@ -125,7 +127,9 @@ def generator(
 ) -> str:
     """The generator itself; ``guard``: the folder of its lists and scripts."""
     keep_away = units.keep_away().replace("\n", "\\n")
-    return _GENERATOR.format(guard=guard, expecting=expecting, uuid=uuid, keep_away=keep_away)
+    return _GENERATOR.format(
+        guard=guard, expecting=expecting, initiator=places.INITIATOR, uuid=uuid, keep_away=keep_away
+    )
 
 
 def pids(guard: str = places.GUARD) -> str:

@@ -37,6 +37,8 @@ _ALWAYS = (
     "systemd-networkd-wait-online.service", "NetworkManager.service", "NetworkManager-wait-online.service",
     "dhcpcd.service", "wickedd.service", "connman.service",
 )  # fmt: skip
+#: They would log in to the original's targets by the original's name, and take its sessions away.
+_STORAGE = ("iscsid.socket", "iscsid.service", "open-iscsi.service", "iscsi.service", "iscsi-init.service")
 #: What runs now and then must not do so twice, nor take the package manager's lock while the copy is updated.
 _PERIODIC = (
     "timers.target", "cron.service", "crond.service", "anacron.service", "atd.service", "unattended-upgrades.service",
@@ -71,6 +73,7 @@ def guard_install(
         "original": original_uuid,
         "always": "\n".join(_ALWAYS),
         "periodic": "\n".join(_PERIODIC),
+        "storage": "\n".join(_STORAGE),
         "units": "\n".join(masked),
         "mounts": "\n".join(masked_mounts),
         "addresses": "\n".join(addresses),

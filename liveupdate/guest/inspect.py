@@ -9,8 +9,10 @@ from typing import Any
 
 from . import memory, proc, units
 from .external import find, run
+from .storage import storage
 
-TOOLS = ("criu", "nft", "ip", "arping", "ssh", "sshd", "tar", "fsfreeze", "blockdev", "rsync", "apt-get")
+TOOLS = ("criu", "nft", "ip", "arping", "ssh", "sshd", "tar", "fsfreeze", "blockdev", "rsync", "apt-get",
+         "iscsiadm", "multipathd", "ss")  # fmt: skip
 #: File systems that live in memory or are the kernel's own.
 UNREAL = frozenset(
     ("autofs", "binfmt_misc", "bpf", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs", "efivarfs", "fusectl",
@@ -35,6 +37,7 @@ def inspect() -> dict[str, Any]:
         "free": {path: shutil.disk_usage(path).free for path in ("/", "/boot", "/run") if os.path.isdir(path)},
         "interfaces": interfaces(),
         "units": [_unit(unit) for unit in units.show() if unit.main_pid],
+        "storage": storage(),
         "criu": criu(),
         "tools": {tool: find(tool) is not None for tool in TOOLS},
         "systemd": os.path.isdir("/run/systemd/system"),
@@ -53,9 +56,10 @@ def criu() -> dict[str, Any]:
 
 
 def mounts() -> list[dict[str, Any]]:
-    """Real file systems: {where, device, by_id (its stable name, "" if none), disks, fstype, options}.
+    """Real file systems: {where, device, block, by_id, disks, fstype, options}.
 
-    ``disks``: the whole disks that it lies on in the end, by their stable names where they have such.
+    ``block``: the kernel's name of it; ``by_id``: its stable one, or ""; ``disks``: the whole disks that it lies on in
+    the end, by their stable names where they have such.
     """
     stable = _stable_names()
     found = []
@@ -63,8 +67,9 @@ def mounts() -> list[dict[str, Any]]:
         for line in file:
             device, where, kind, options = (_unescape(word) for word in line.split()[:4])
             if kind not in UNREAL:
-                by_id = stable.get(os.path.realpath(device), "")
-                told = {"where": where, "device": device, "by_id": by_id, "fstype": kind, "options": options}
+                block = os.path.realpath(device)
+                told = {"where": where, "device": device, "block": os.path.basename(block), "fstype": kind}
+                told.update({"by_id": stable.get(block, ""), "options": options})
                 found.append({**told, "disks": _disks(device, stable)})
     return found
 
@@ -105,7 +110,12 @@ def _disks(device: str, stable: dict[str, str], classes: str = "/sys/class/block
 
 def _stable_names() -> dict[str, str]:
     folder = "/dev/disk/by-id"
-    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    # names of device-mapper's maps are what their owners call them, and need not be unique
+    names = (
+        sorted(os.listdir(folder), key=lambda name: (name.startswith("dm-name-"), name))
+        if os.path.isdir(folder)
+        else []
+    )
     return {os.path.realpath(os.path.join(folder, name)): os.path.join(folder, name) for name in reversed(names)}
 
 

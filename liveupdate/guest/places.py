@@ -27,6 +27,8 @@ AWAY = f"{ROOT}/away"
 
 #: What the guard needs to know, on the root disk, through reboots (see ``guard``).
 GUARD = "/etc/liveupdate-guard"
+#: In it: this copy has an initiator name of its own.
+INITIATOR = "initiator"
 
 AGENT_UNIT = "liveupdate-agent.service"
 SSHD_UNIT = "liveupdate-sshd.service"

@@ -17,6 +17,8 @@ from .errors import GuestError
 _LEFT = (
     "proc sys dev run tmp boot lost+found .liveupdate bin sbin lib lib32 lib64 libx32 usr "
     "var/lib/dpkg var/lib/apt var/cache/apt var/cache/debconf var/lib/ucf var/lib/systemd var/lib/cloud "
+    # who this machine is to its storage, and what it knows of its paths
+    "etc/iscsi var/lib/iscsi etc/multipath "
     "var/lib/dhcp var/lib/dhcpcd var/lib/NetworkManager var/lib/liveupdate var/lib/dbus/machine-id etc/machine-id"
 )
 #: Carried nevertheless. Who lingers is the users' choice; a timer's stamp keeps a job from running twice on the target.

@@ -4,6 +4,7 @@ from liveupdate.methods import Method
 from liveupdate.steps import (
     attach,
     clean_up,
+    connect,
     cut_over,
     fallback,
     guard,
@@ -36,6 +37,7 @@ METHOD = Method(
         provision.STEP,
         update.STEP,
         attach.STEP,
+        connect.STEP,
         pre_copy.STEP,
         cut_over.STEP,
         probe.STEP,

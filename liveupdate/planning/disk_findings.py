@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from liveupdate.model import Finding, Json
+from liveupdate.planning import inside
 from liveupdate.planning.checks import check
 
 #: Of the operating system wherever they are mounted, and never carried over file by file.
@@ -26,7 +27,8 @@ def judge(guest: Json, server: Json) -> list[Finding]:
     mounts: Sequence[Mapping[str, Any]] = guest.get("mounts", ())
     data = [v for v in server["volumes"] if not v["boot"]]
     serials = [v["serial"] for v in data]
-    beside = [m for m in mounts if not any(_on(m, serial) for serial in serials)]
+    by_guest = {m["where"] for m in inside.mounts({"server": server, "guest": guest})}
+    beside = [m for m in mounts if m["where"] not in by_guest and not any(_on(m, serial) for serial in serials)]
     return [
         *(finding for volume in data for finding in _volume(guest, volume)),
         _beside(beside),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from liveupdate.model import Handover, Json
+from liveupdate.planning import inside
 
 FORWARD, BACK = "forward", "back"
 
@@ -34,15 +35,17 @@ def describe(
     since: float,
     dead_man: float,
     open_within: float,
+    devices: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The move as the guest on ``side`` needs it (liveupdate/guest/move.py). ``since``: by its clock, from 1970."""
+    """The move as the guest on ``side`` needs it (liveupdate/guest/move.py). ``since``: by its clock, from 1970;
+    ``devices``: where a mount has another stable name there than on the original."""
     port = preflight["server"]["ports"][0]
     mac = port["mac"] if side == "original" else reserved["surrogate"]["mac"]
     return {
         "job": job_id,
         "units": [{"name": u["name"], "handover": u["handover"], "health": u["health"]} for u in preflight["units"]],
         "addresses": [{"address": port["address"], "prefix": port["prefix"], "mac": mac}],
-        "mounts": data_mounts(preflight),
+        "mounts": [{**m, "device": devices.get(m["where"], m["device"])} for m in data_mounts(preflight)],
         "files": {"since": since, "include": list(parameters.get("paths") or ()), "exclude": []},
         "dead_man_seconds": dead_man,
         "open_within_seconds": open_within,
@@ -50,7 +53,8 @@ def describe(
 
 
 def data_mounts(preflight: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The mounted file systems that lie on volumes other than the boot volume, by their volumes' serial numbers."""
+    """The mounted file systems that lie on volumes other than the boot volume, by their volumes' serial numbers; and
+    those on volumes that the guest attaches by itself."""
     volumes = {v["serial"]: v for v in preflight["server"]["volumes"] if not v["boot"]}
     found = []
     for mount in preflight["guest"].get("mounts", ()):
@@ -59,7 +63,7 @@ def data_mounts(preflight: Mapping[str, Any]) -> list[dict[str, Any]]:
         if volume is not None:
             known = {key: mount[key] for key in ("where", "fstype", "options")}
             found.append({**known, "device": by_id, "shared": bool(volume["multiattach"])})
-    return found
+    return found + inside.mounts(preflight)
 
 
 def handed_over(preflight: Mapping[str, Any]) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from liveupdate.model import Job, Resource, StepRow
-from liveupdate.planning import handover, move
+from liveupdate.planning import handover, inside, move
 from liveupdate.states import FINAL, ResourceState
 
 _STORED = ("volume", "snapshot", "backup", "image")
@@ -42,9 +42,13 @@ def assemble(job: Job, rows: Sequence[StepRow], ledger: Sequence[Resource]) -> d
         "steps": [{"id": row.spec.id, "state": row.state, "seconds": row.seconds} for row in rows],
         "volumes": [volume(line) for line in ledger if line.kind in _STORED and "size" in line.details],
         "handovers": _handovers(told),
-        "paths": paths(
-            told("preflight", "server", {}), told("clean_up", "host_paths", told("attach", "host_paths", {}))
-        ),
+        "paths": [
+            *host_paths(result.get("preflight", {}), told("clean_up", "host_paths", told("attach", "host_paths", {}))),
+            *guest_paths(
+                result.get("preflight", {}), told("clean_up", "guest_paths") or told("hold", "guest_paths", {})
+            ),
+        ],
+        "path_events": path_events(rows),
         "resources": resources(job, ledger),
     }
 
@@ -79,18 +83,32 @@ def volume(line: Resource) -> dict[str, Any]:
     }
 
 
-def paths(server: Mapping[str, Any], after: Mapping[str, int | None]) -> list[dict[str, Any]]:
+def host_paths(preflight: Mapping[str, Any], after: Mapping[str, int | None]) -> list[dict[str, Any]]:
     """Over how many paths the hosts had the data volumes, ``before`` and ``after``; None: not to be counted."""
     return [
-        {
-            "volume_id": v["id"],
-            "protocol": v.get("protocol", ""),
-            "before": v.get("paths"),
-            "after": after.get(v["id"]),
-        }
-        for v in server.get("volumes", ())
+        _paths(v["id"], "host", v.get("protocol", ""), v.get("paths"), after.get(v["id"]))
+        for v in preflight.get("server", {}).get("volumes", ())
         if not v["boot"]
     ]
+
+
+def guest_paths(preflight: Mapping[str, Any], after: Mapping[str, int]) -> list[dict[str, Any]]:
+    """How many paths worked to the volumes that the guests attached themselves."""
+    volumes = inside.volumes(preflight)
+    before = inside.good_paths(volumes, preflight["guest"]["storage"]) if volumes else {}
+    return [_paths(v["id"], "guest", "iscsi", before[v["id"]], after.get(v["id"])) for v in volumes]
+
+
+def _paths(volume_id: str, by: str, protocol: str, before: int | None, after: int | None) -> dict[str, Any]:
+    return {"volume_id": volume_id, "attached_by": by, "protocol": protocol, "before": before, "after": after}
+
+
+def path_events(rows: Sequence[StepRow]) -> list[dict[str, Any]]:
+    """Each path that was lost in a guest, and each that came back, in the order of their clocks."""
+    told: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        told |= row.result.get("path_events") or {}
+    return sorted(({"on": side, **e} for side, events in told.items() for e in events), key=lambda e: float(e["at"]))
 
 
 def resources(job: Job, ledger: Sequence[Resource]) -> dict[str, list[dict[str, Any]]]:

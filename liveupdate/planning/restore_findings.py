@@ -73,6 +73,15 @@ def _server(server: Json) -> Iterator[Finding]:
         "it does not boot from exactly one volume, or from a disk on its host",
         "restore it by hand",
     )
+    for volume in server.get("inside", ()):
+        yield check(
+            "volume.inside",
+            False,
+            "the guest attaches it by itself: the restored server will not have it",
+            "make a Cinder attachment for the restored server's initiator, and log in there",
+            subject=volume["id"],
+            warn=True,
+        )
     yield check(
         "port.one",
         len(server["ports"]) == 1,

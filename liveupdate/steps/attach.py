@@ -107,7 +107,8 @@ def require_paths(context: StepContext) -> None:
 
 def surrogate_paths(context: StepContext) -> dict[str, int | None]:
     """Over how many paths the surrogate's host has each of its volumes; None: not to be counted."""
-    connected = host_paths(context.service_cloud(), context.result("provision")["server_id"])
+    surrogate = context.result("provision")["server_id"]
+    connected = host_paths(context.service_cloud().attachments.of_server(surrogate))
     return {volume_id: paths for volume_id, (_, paths) in connected.items()}
 
 

@@ -10,6 +10,8 @@ from liveupdate.errors import Retry
 from liveupdate.model import Json
 from liveupdate.steps import fallback
 from liveupdate.steps.attach import surrogate_paths
+from liveupdate.steps.connect import good_paths
+from liveupdate.steps.path_events import path_events
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import prove_nothing_left, unmake
 
@@ -20,12 +22,17 @@ def probe(context: StepContext) -> Probe:
 
 def apply(context: StepContext) -> Json:
     guest = context.guest("surrogate")
+    seen = {
+        "host_paths": surrogate_paths(context),
+        "guest_paths": good_paths(context, "surrogate"),
+        "path_events": path_events(context, "surrogate"),
+    }
     guest.agent().call("finish")
     guest.remove_agent()
     unmake(context, "snapshot", "mirror")
     _give_up_image(context)
     fallback.finish(context)
-    return {**prove_nothing_left(context), "host_paths": surrogate_paths(context)}
+    return {**prove_nothing_left(context), **seen}
 
 
 def _give_up_image(context: StepContext) -> None:

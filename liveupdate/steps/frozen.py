@@ -5,6 +5,7 @@ from typing import Any
 
 from liveupdate.drivers.cloud import marks
 from liveupdate.model import Resource
+from liveupdate.planning import inside
 from liveupdate.steps.fallback import available
 from liveupdate.steps.protocol import StepContext
 from liveupdate.steps.resources import there, unmake, wait
@@ -47,10 +48,13 @@ def mounts(context: StepContext, volume_ids: Collection[str]) -> list[str]:
     """Where file systems are mounted that do not lie on another volume of the server than these."""
     found = context.result("preflight")
     others = [v["serial"] for v in found["server"]["volumes"] if v["id"] not in volume_ids]
+    attached_inside = {m["where"] for m in inside.mounts(found)}
     some = [
         m["where"]
         for m in found["guest"]["mounts"]
-        if m["fstype"] in _FREEZABLE and not any(serial in (m.get("by_id") or "") for serial in others)
+        if m["fstype"] in _FREEZABLE
+        and m["where"] not in attached_inside
+        and not any(serial in (m.get("by_id") or "") for serial in others)
     ]
     # the root last: whoever freezes the others must still be able to run
     return sorted(some, key=lambda where: (where == "/", where))

@@ -9,9 +9,10 @@ from typing import Any
 
 from liveupdate.errors import Failed, GuestError, Retry
 from liveupdate.model import Json
-from liveupdate.planning import move
+from liveupdate.planning import inside, move
 from liveupdate.planning.estimate import HANDED_OVER
 from liveupdate.planning.move import Sides
+from liveupdate.steps.path_events import path_events
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 
 _ROUNDS = 6
@@ -48,7 +49,12 @@ def apply(context: StepContext) -> Json:
             code="live-update.pre-copy.over-budget",
             remedy="try when the workload is quieter, raise the budget, or hand busy units over by restart",
         )
-    return {"rounds": rounds, "bytes": sum(r["bytes"] for r in rounds), "estimate_ms": estimate}
+    return {
+        "rounds": rounds,
+        "bytes": sum(r["bytes"] for r in rounds),
+        "estimate_ms": estimate,
+        "path_events": path_events(context, "original", "surrogate"),
+    }
 
 
 def undo(context: StepContext) -> None:
@@ -59,6 +65,14 @@ def undo(context: StepContext) -> None:
     if sides.source == "surrogate":
         return
     original = context.guest("original")
+    if portals := inside.portals(context.result("preflight")):
+        own = context.result("preflight")["server"]["ports"][0]["address"]
+        try:
+            original.oneshot("storage_source", {"portals": portals, "address": own, "routed": False})
+        except GuestError as error:
+            # sessions that are down for another reason come back by themselves, or not, as they did before
+            if error.code != "guest.session-stuck":
+                raise
     original.oneshot("management_down", _management(context))
     # that address goes now; the next look is by the original's own
     original.close()
@@ -77,6 +91,9 @@ def _reach(context: StepContext) -> None:
             f"the original does not answer on its management address {address['address']} yet",
             code="live-update.guest.no-management",
         )
+    if portals := inside.portals(context.result("preflight")):
+        # its storage must not fall silent together with its own address
+        guest.oneshot("storage_source", {"portals": portals, "address": address["address"], "routed": True})
 
 
 def _connect(context: StepContext) -> None:
@@ -104,6 +121,7 @@ def _prepare(context: StepContext, sides: Sides) -> None:
             since=began[side],
             dead_man=settings.dead_man,
             open_within=settings.open_within,
+            devices=context.result("connect").get("devices", {}) if side == "surrogate" else {},
         )
         context.guest(side).agent().call("prepare", timeout=180, role=role, move=described)
 

@@ -14,6 +14,7 @@ from liveupdate.planning import (
     disk_findings,
     estimate,
     guest_findings,
+    inside,
     package_findings,
     paths,
     units,
@@ -123,6 +124,7 @@ def _look_into_guest(context: StepContext, result: dict[str, Any]) -> list[Findi
     return [
         *guest_findings.judge(seen, trials, decided, volumes, parameters),
         *disk_findings.judge(seen, result["server"]),
+        *inside.judge(result["server"], seen, result["minimum_paths"]),
         *package_findings.judge(simulated.code, output + simulated.stderr, parameters, running),
         *capture_findings.wished(parameters, result["server"], seen),
     ]

@@ -12,6 +12,7 @@ from typing import Any
 from liveupdate.drivers.cloud import host_keys
 from liveupdate.errors import Failed, Retry
 from liveupdate.model import Json
+from liveupdate.steps import connect
 from liveupdate.steps.cut_over import attached_to
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.replacement import REPLACES, boot_volumes, take_volume
@@ -29,6 +30,7 @@ def probe(context: StepContext) -> Probe:
 
 def apply(context: StepContext) -> Json:
     _retire_original(context)
+    connect.release(context)
     _take_port(context)
     _take_volumes(context)
     _take_identity(context)
@@ -129,6 +131,9 @@ def _adopt(context: StepContext, original: dict[str, Any]) -> None:
     """In the guest: the address to the NIC that has come, connections included; then the guard away."""
     guest = context.guest("surrogate")
     guest.oneshot("adopt_nic", {key: original[key] for key in ("mac", "address", "prefix", "gateway", "mtu")})
+    if portals := connect.portals(context):
+        # before the address goes by which they were reached so far
+        guest.oneshot("storage_source", {"portals": portals, "address": original["address"], "routed": False})
     # from here on a reboot starts everything by itself, as on any server
     guest.oneshot("guard_remove", {})
 

@@ -197,6 +197,14 @@ def _detach(context: StepContext, line: Resource, volume_id: str) -> None:
     cloud.servers.detach_volume(line.details["server_id"], volume_id)
 
 
+def _guest_attachment(context: StepContext, line: Resource) -> str | None:
+    """A line's ``details``: {"server_id", "volume_id"}. Nova knows nothing of it, and its id is Cinder's."""
+    made = context.service_cloud().attachments.of_server(line.details["server_id"])
+    novas = {a.volume_id for a in context.service_cloud().servers.volumes(line.details["server_id"])}
+    wanted = line.details["volume_id"]
+    return next((a.id for a in made if a.volume_id == wanted and a.volume_id not in novas), None)
+
+
 def _address_pair(context: StepContext, line: Resource) -> str | None:
     """A line's ``details``: {"port_id", "address"}."""
     port = context.service_cloud().ports.get(line.details["port_id"])
@@ -220,6 +228,7 @@ KINDS: Mapping[str, Kind] = {
     "lock": Kind(_lock, lambda c, line, found: c.service_cloud().servers.unlock(found)),
     "migration": Kind(_migration, lambda c, line, found: c.service_cloud().servers.stop_migration(found)),
     "attachment": Kind(_attachment, _detach),
+    "guest_attachment": Kind(_guest_attachment, lambda c, line, found: c.service_cloud().attachments.delete(found)),
     "address_pair": Kind(
         _address_pair, lambda c, line, found: c.service_cloud().ports.disallow(found, line.details["address"])
     ),

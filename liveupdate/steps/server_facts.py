@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING, Any
 from liveupdate.drivers.cloud import host_keys
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from liveupdate.drivers.cloud import Cloud
+    from liveupdate.drivers.cloud.attachments import Attachment
     from liveupdate.drivers.cloud.ports import Port
     from liveupdate.drivers.cloud.servers import Server
 
@@ -18,7 +21,8 @@ _OF_LAST_UPDATE = frozenset({host_keys.METADATA, "liveupdate:replaces"})
 
 def describe(cloud: "Cloud", server: "Server") -> dict[str, Any]:
     """Read with the service user's cloud: a user does not see hosts."""
-    volumes = _volumes(cloud, server)
+    attachments = cloud.attachments.of_server(server.id)
+    volumes = _volumes(cloud, server, attachments)
     # a server made from an image has its root disk on its host, unless the image names volumes for it
     image_id = "" if any(volume["boot"] for volume in volumes) else server.image_id
     return {
@@ -50,6 +54,7 @@ def describe(cloud: "Cloud", server: "Server") -> dict[str, Any]:
         # GiB
         "root_disk": server.flavor.disk if image_id else 0,
         "volumes": volumes,
+        "inside": _inside(cloud, attachments, {v["id"] for v in volumes}),
         "image_properties": next((v.pop("image_properties") for v in volumes if v["boot"]), {}),
     }
 
@@ -73,17 +78,35 @@ def _port(cloud: "Cloud", port: "Port") -> dict[str, Any]:
     }
 
 
-def host_paths(cloud: "Cloud", server_id: str) -> dict[str, tuple[str, int | None]]:
+def host_paths(attachments: "Iterable[Attachment]") -> dict[str, tuple[str, int | None]]:
     """Volume id → the protocol by which the server's host has it, and over how many paths; None: not to be counted."""
-    return {
-        attachment.volume_id: (attachment.protocol, None if attachment.paths is None else len(attachment.paths))
-        for attachment in cloud.attachments.of_server(server_id)
-    }
+    return {a.volume_id: (a.protocol, None if a.paths is None else len(a.paths)) for a in attachments}
 
 
-def _volumes(cloud: "Cloud", server: "Server") -> list[dict[str, Any]]:
+def _inside(cloud: "Cloud", attachments: "Iterable[Attachment]", novas: set[str]) -> list[dict[str, Any]]:
+    """The volumes that the guest attaches by itself: iSCSI that is not Nova's."""
     found = []
-    connected = host_paths(cloud, server.id)
+    for attachment in attachments:
+        volume = None if attachment.volume_id in novas else cloud.volumes.get(attachment.volume_id)
+        if volume and attachment.protocol == "iscsi":
+            found.append(
+                {
+                    "id": volume.id,
+                    "name": volume.name,
+                    "type": volume.type,
+                    "size": volume.size,
+                    "multiattach": volume.multiattach,
+                    "servers": sorted(volume.servers),
+                    "attachment_id": attachment.id,
+                    "targets": [[path.portal, path.target, path.lun] for path in attachment.paths or ()],
+                }
+            )
+    return found
+
+
+def _volumes(cloud: "Cloud", server: "Server", attachments: "Iterable[Attachment]") -> list[dict[str, Any]]:
+    found = []
+    connected = host_paths(attachments)
     for attached in cloud.servers.volumes(server.id):
         volume = cloud.volumes.get(attached.volume_id)
         if volume is None:

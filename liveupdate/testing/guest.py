@@ -46,7 +46,7 @@ class GuestDouble:
     def call(self, command: str, **arguments: Any) -> dict[str, Any]:
         return self.oneshot(command, arguments)
 
-    def oneshot(self, command: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    def oneshot(self, command: str, arguments: Mapping[str, Any], timeout: float = 120.0) -> dict[str, Any]:
         self.calls.append((command, dict(arguments)))
         return dict(self.answers.get(command, {}))
 

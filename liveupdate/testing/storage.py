@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from liveupdate.drivers.cloud import marks
-from liveupdate.drivers.cloud.attachments import Attachment, Chap, Path
+from liveupdate.drivers.cloud.attachments import Access, Attachment, Path
 from liveupdate.drivers.cloud.backups import Backup
 from liveupdate.drivers.cloud.errors import CONFLICT
 from liveupdate.drivers.cloud.images import Image
@@ -116,8 +116,11 @@ class Attachments(Verbs):
 
         return str(self._do("create_attachment", work))
 
-    def chap(self, attachment_id: str) -> Chap:
-        return Chap("user", "secret")
+    def complete(self, attachment_id: str) -> None:
+        self._do("complete_attachment", lambda: None)
+
+    def access(self, attachment_id: str) -> Access:
+        return Access(self.world.inside[attachment_id].paths or (), "user", "secret")
 
     def delete(self, attachment_id: str) -> None:
         def work() -> None:

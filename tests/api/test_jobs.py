@@ -51,6 +51,7 @@ def test_create_answers_202_with_the_job_and_its_location(api: TestClient, cloud
         {"paths": ["/srv/../etc"]},
         {"packages": ["--allow-downgrades"]},
         {"blackout_budget_seconds": -1},
+        {"minimum_paths": 0},
         {"deadline": "2001-01-01T00:00:00Z"},
         {"deadline": "2101-01-01T00:00:00Z"},
     ],

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from liveupdate.drivers.cloud import Clouds
+
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.usefixtures("clouds_yaml"),
@@ -69,6 +71,25 @@ def test_an_attachment_that_ends_shuts_its_initiator_out_and_no_other(demo: Any,
 def test_a_connector_without_an_initiator_gets_the_same_volume_from_ceph(demo: Any, volume: Any) -> None:
     assert "target_iqn" in attach(demo, volume, initiator=ONE)
     assert attach(demo, volume)["name"].endswith(volume.id)
+
+
+def test_our_driver_makes_reads_and_takes_away_such_an_attachment(demo: Any, volume: Any) -> None:
+    attachments, server = Clouds("liveupdate").watcher().attachments, str(uuid.uuid4())
+    made = attachments.create(
+        volume.id, server, {"initiator": ONE, "multipath": True, "host": "test", "ip": "10.30.0.1"}
+    )
+    for _ in range(2):
+        attachments.complete(made)
+    [found] = attachments.of_server(server)
+    assert (found.id, found.volume_id, found.protocol) == (made, volume.id, "iscsi")
+    access = attachments.access(made)
+    assert access.paths == found.paths
+    assert len(access.paths) == 2
+    assert access.user
+    assert access.secret
+    for _ in range(2):
+        attachments.delete(made)
+    assert attachments.of_server(server) == []
 
 
 def attach(demo: Any, volume: Any, **connector: str) -> dict[str, Any]:

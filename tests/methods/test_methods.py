@@ -15,6 +15,7 @@ _OTHERS = {
     "fleet_facts",
     "frozen",
     "making_room",
+    "path_events",
     "protocol",
     "replacement",
     "resources",

@@ -15,6 +15,7 @@ ORDER = [
     "provision",
     "update",
     "attach",
+    "connect",
     "pre_copy",
     "cut_over",
     "probe",

@@ -5,7 +5,7 @@ import pytest
 from liveupdate.model import Verdict
 from liveupdate.planning import paths
 from liveupdate.planning.groups import HostGroup, Rules
-from liveupdate.planning.report import paths as reported
+from liveupdate.planning.report import host_paths as reported
 
 
 def volume(count: int | None) -> dict[str, object]:
@@ -38,6 +38,5 @@ def test_the_stricter_of_host_group_and_job_counts(of_group: int, of_job: int | 
 
 def test_facts_of_an_older_release_say_nothing_of_paths() -> None:
     assert list(paths.judge([{"id": "data", "boot": False}], 2)) == []
-    assert reported({"volumes": [{"id": "data", "boot": False}]}, {}) == [
-        {"volume_id": "data", "protocol": "", "before": None, "after": None}
-    ]
+    told = {"volume_id": "data", "attached_by": "host", "protocol": "", "before": None, "after": None}
+    assert reported({"server": {"volumes": [{"id": "data", "boot": False}]}}, {}) == [told]

@@ -82,7 +82,7 @@ def test_undo_takes_it_and_the_program_away_also_when_nothing_was_installed() ->
 
 def test_an_undo_that_does_not_reach_the_guest_is_not_taken_for_done() -> None:
     class Silent(GuestDouble):
-        def oneshot(self, command: str, arguments: Any) -> dict[str, Any]:
+        def oneshot(self, command: str, arguments: Any, timeout: float = 0) -> dict[str, Any]:
             raise GuestError("no answer", code="live-update.guest.unreachable")
 
     context = reserved()

@@ -3,7 +3,7 @@
 import pytest
 
 from liveupdate.errors import Failed
-from liveupdate.planning.report import paths
+from liveupdate.planning.report import host_paths
 from liveupdate.steps import attach, cut_over, pre_copy
 from liveupdate.testing.cloud import World
 from liveupdate.testing.context import MemoryContext
@@ -41,6 +41,6 @@ def test_a_volume_that_arrives_over_fewer_goes_back(world: World) -> None:
 def test_the_report_tells_of_both_hosts(world: World, context: MemoryContext) -> None:
     world.paths = {"data-volume": 2}
     run_before(context, None)
-    before = {"volumes": [{"id": "data-volume", "boot": False, "protocol": "iscsi", "paths": 4}]}
-    told = {"volume_id": "data-volume", "protocol": "iscsi", "before": 4, "after": 2}
-    assert paths(before, context.results["attach"]["host_paths"]) == [told]
+    before = {"server": {"volumes": [{"id": "data-volume", "boot": False, "protocol": "iscsi", "paths": 4}]}}
+    told = {"volume_id": "data-volume", "attached_by": "host", "protocol": "iscsi", "before": 4, "after": 2}
+    assert host_paths(before, context.results["attach"]["host_paths"]) == [told]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from liveupdate.drivers.cloud.attachments import Attachment, Path
 from liveupdate.errors import Failed, Retry
 from liveupdate.methods.restore import METHOD
 from liveupdate.model import JobKind
@@ -15,6 +16,7 @@ from liveupdate.steps.protocol import Step
 from liveupdate.testing.cloud import CloudDouble, World
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.fallbacks import put, with_fallback
+from liveupdate.testing.storage import volume
 from tests.steps.crashes import Crash, alive, crash_at
 from tests.steps.test_conformance import shape
 from tests.steps.test_end_fallback import KEEPER, SNAPSHOT, VOLUME, part
@@ -323,3 +325,12 @@ def test_after_the_pivot_any_crash_ends_in_the_same(data: bool) -> None:
             assert world.seen() == smooth.seen()
             assert crashed.ledger.open() == []
     assert straight.ledger.open() == []
+
+
+def test_a_volume_that_the_guest_attaches_itself_is_told_not_to_come_along() -> None:
+    world, context = asked()
+    paths = (Path("10.0.9.1:3260", "iqn.test:volume", 1),)
+    world.volumes["inside"] = volume("inside", multiattach=True)
+    world.inside["attachment"] = Attachment("attachment", "inside", "updated", "iscsi", paths)
+    [told] = [f for f in check_restore.STEP.apply(context)["findings"] if f["code"] == "volume.inside"]
+    assert (told["verdict"], told["subject"]) == ("warn", "inside")

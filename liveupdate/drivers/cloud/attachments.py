@@ -31,9 +31,11 @@ class Attachment:
 
 
 @dataclass(frozen=True)
-class Chap:
-    """How an initiator proves itself; "" where nobody asks. Never to be stored or told."""
+class Access:
+    """How an initiator gets at a volume: over which paths, and how it proves itself ("" where nobody asks). The secret
+    is never to be stored or told."""
 
+    paths: tuple[Path, ...] = ()
     user: str = ""
     secret: str = field(default="", repr=False)
 
@@ -53,17 +55,23 @@ class Attachments:
             return [_attachment(found) for found in listed if found.instance == server_id]
 
     def create(self, volume_id: str, server_id: str, connector: Mapping[str, Any]) -> str:
-        """The id of a new one in the server's name, in use from now on."""
+        """The id of a new one in the server's name; the volume is being attached until ``complete``."""
         with calling(f"attach volume {volume_id} for server {server_id}", creates=True):
             made = self._storage.create_attachment(volume_id, connector=dict(connector), instance=server_id, mode="rw")
-            self._storage.complete_attachment(made)
         return str(made.id)
 
-    def chap(self, attachment_id: str) -> Chap:
-        told = (found.connection_info or {}) if (found := self._read(attachment_id)) else {}
+    def complete(self, attachment_id: str) -> None:
+        """The volume is in use; again is nothing."""
+        with calling(f"complete attachment {attachment_id}"):
+            self._storage.complete_attachment(attachment_id)
+
+    def access(self, attachment_id: str) -> Access:
+        found = self._read(attachment_id)
+        paths = (_attachment(found).paths or ()) if found else ()
+        told = (found.connection_info or {}) if found else {}
         if told.get("auth_method") != "CHAP":
-            return Chap()
-        return Chap(str(told.get("auth_username") or ""), str(told.get("auth_password") or ""))
+            return Access(paths)
+        return Access(paths, str(told.get("auth_username") or ""), str(told.get("auth_password") or ""))
 
     def delete(self, attachment_id: str) -> None:
         with calling(f"delete attachment {attachment_id}"):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from liveupdate.drivers.cloud.attachments import Attachments, Chap, Path
+from liveupdate.drivers.cloud.attachments import Access, Attachments, Path
 
 PORTALS = ["10.0.0.1:3260", "10.0.0.2:3260"]
 ISCSI = {
@@ -70,6 +70,7 @@ def test_a_server_has_only_its_own_whoever_asked_for_them() -> None:
 def test_the_secret_is_told_only_to_who_asks_for_it_and_shown_to_nobody() -> None:
     attachments = Attachments(Storage(ISCSI))
     assert "secret" not in repr(attachments.get("a"))
-    assert attachments.chap("a") == Chap("me", "very secret")
-    assert "secret" not in repr(attachments.chap("a")).replace("Chap(user='me')", "")
-    assert Attachments(Storage({"driver_volume_type": "iscsi"})).chap("a") == Chap()
+    paths = (Path(PORTALS[0], "iqn.x:volume", 1),)
+    assert attachments.access("a") == Access(paths, "me", "very secret")
+    assert "secret" not in repr(attachments.access("a"))
+    assert Attachments(Storage({"driver_volume_type": "rbd"})).access("a") == Access()

@@ -24,6 +24,7 @@ class Machine:
         for name, lines in {
             "original": [ORIGINAL],
             "always": ["cloud-init.service", "systemd-networkd.service"],
+            "storage": ["iscsid.socket", "open-iscsi.service"],
             "periodic": ["timers.target", "cron.service"],
             "units": ["kv.service", "kv.socket"],
             "mounts": ["data.mount", r"srv-with\x2ddash.mount"],
@@ -112,7 +113,15 @@ def test_while_a_move_is_expected_units_may_be_loaded_but_systemd_mounts_nothing
 
 def test_where_the_workload_has_come_to_stay_it_starts(machine: Machine) -> None:
     machine.mark("here")
+    machine.mark(places.INITIATOR)
     assert masked(machine.boot(COPY)) == {"cloud-init.service", "systemd-networkd.service"}
+
+
+def test_a_copy_logs_in_to_no_storage_until_it_has_an_initiator_name_of_its_own(machine: Machine) -> None:
+    storage = {"iscsid.socket", "open-iscsi.service"}
+    assert storage <= masked(machine.boot(COPY))
+    machine.mark(places.INITIATOR)
+    assert not storage & masked(machine.boot(COPY))
 
 
 def test_where_the_workload_has_left_the_original_is_a_copy(machine: Machine) -> None:

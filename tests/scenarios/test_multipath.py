@@ -1,0 +1,145 @@
+"""A server whose data disk is its own affair: iSCSI from inside the guest, over two portals, with multipath.
+
+PostgreSQL lies on it, and four clients have it commit without pause. One path is cut in the pre-copy of the first
+update, and in the cut-over of the second: no client is told of an error, and the report tells of the path.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from lab import iscsi, settings
+from lab.demo import inside, inventory, jobs, servers
+from lab.demo.clients import Running, run_client
+from tests.scenarios.test_surrogate import NEW, OLD, kept, pgbench
+
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.long,
+    # openstacksdk and its libraries warn about each other
+    pytest.mark.filterwarnings("ignore::Warning"),
+]
+
+NAME = "scenario-multipath"
+UNITS = [{"name": f"{name}.service"} for name in ("kv", "tick", "pg")]
+PORTAL = settings.ISCSI_ADDRESSES[1]
+#: Seconds that a path stays away: longer than the guest's time-outs, and the blackout.
+AWAY = 45.0
+
+
+@pytest.fixture(scope="module")
+def guest(user: Any, api: Any) -> Iterator[servers.Guest]:
+    servers.clean(user, NAME)
+    made = servers.boot(user, NAME, image="debian-12-pending", data_type=None)
+    with inside.attached(user, made):
+        try:
+            servers.start(made, "kv", "tick", "pg", megabytes=20)
+            servers.wait_for(lambda: "accepting" in made.ssh("pg_isready -h localhost", check=False), 120, "PostgreSQL")
+            yield made
+        finally:
+            servers.clean(user, NAME)
+
+
+@pytest.fixture(scope="module")
+def clients(guest: servers.Guest) -> Iterator[list[Running]]:
+    running = [run_client(kind, guest.address) for kind in ("kv", "tick")]
+    yield running
+    for client in running:
+        client.process.kill()
+
+
+@pytest.mark.parametrize(
+    ("step", "kernel", "runs"), [("pre_copy", "newest", NEW), ("cut_over", f"linux-image-{OLD}", OLD)]
+)
+def test_a_path_that_is_cut_is_told_of_and_nobody_notices(
+    api: Any,
+    user: Any,
+    admin: Any,
+    guest: servers.Guest,
+    clients: list[Running],
+    step: str,
+    kernel: str,
+    runs: str,
+) -> None:
+    assert inside.good_paths(guest) == 2, "both paths work before the update"
+    before, original = inventory.take(admin), user.compute.find_server(NAME, ignore_missing=False).id
+    with pgbench(guest.address):
+        job = jobs.create(
+            api,
+            original,
+            units=UNITS,
+            kernel=kernel,
+            keep_fallback_days=0,
+            blackout_budget_seconds=120,
+            minimum_paths=2,
+        )
+        with cut_in(lambda: jobs.until_step(api, job, step)):
+            ended = jobs.until_ended(api, job)
+    assert ended["state"] == "succeeded", f"{ended['reason']} ({ended['code']})"
+    report = jobs.report(api, job)
+    assert guest.ssh("uname -r") == runs
+    assert guest.ssh("dmesg | grep -c 'I/O error, dev dm-' || true") == "0", guest.ssh("dmesg | tail -n 40")
+    assert guest.ssh("findmnt -n -o FSTYPE,OPTIONS /data").startswith("ext4 rw")
+    told = {(event["event"], event["portal"]) for event in report["path_events"]}
+    assert ("lost", f"{PORTAL}:{settings.ISCSI_PORT}") in told, report["path_events"]
+    [paths] = [each for each in report["paths"] if each["attached_by"] == "guest"]
+    assert paths["before"] == 2, report["paths"]
+    servers.wait_for(lambda: inside.good_paths(guest) == 2, 60, "both paths to work again")
+    names = guest.ssh("sed -n s/^InitiatorName=//p /etc/iscsi/initiatorname.iscsi")
+    assert names.endswith(user.compute.find_server(NAME).id.replace("-", "")), "an initiator name of its own"
+    assert [c.kind for c in clients if c.process.poll() is not None] == [], "clients that lost their connection"
+    assert inventory.left_behind(admin, before, kept(api, job)) == []
+
+
+def test_no_client_lost_its_connection_or_an_acknowledged_write(clients: list[Running], guest: servers.Guest) -> None:
+    for client in clients:
+        findings = client.stop()
+        assert (findings.errors, findings.lost) == ([], 0), client.kind
+        assert findings.writes > 1000
+    clients[:] = []
+    totals = guest.ssh(
+        "psql -h localhost -U postgres -Atc 'SELECT (SELECT sum(abalance) FROM pgbench_accounts),"
+        " (SELECT sum(tbalance) FROM pgbench_tellers), (SELECT sum(delta) FROM pgbench_history)'"
+    ).split("|")
+    assert len(set(totals)) == 1, f"balances differ: {totals}"
+
+
+def test_a_server_that_boots_anew_has_its_disk_over_both_paths(guest: servers.Guest, user: Any) -> None:
+    boot = _boot(guest)
+    user.compute.reboot_server(user.compute.find_server(NAME).id, "SOFT")
+    servers.wait_for(
+        lambda: servers.answers(guest.address, guest.host_key) and _boot(guest) not in ("", boot), 400, "the reboot"
+    )
+    servers.wait_for(lambda: inside.good_paths(guest) == 2, 120, "both paths after a boot")
+
+
+def _boot(guest: servers.Guest) -> str:
+    return guest.ssh("cat /proc/sys/kernel/random/boot_id", check=False)
+
+
+@contextmanager
+def cut_in(begun: Callable[[], None]) -> Iterator[None]:
+    """Once ``begun`` returns, the second portal is cut for a while."""
+    trouble: list[BaseException] = []
+
+    def cut() -> None:
+        try:
+            begun()
+            iscsi.cut(PORTAL)
+            time.sleep(AWAY)
+        except BaseException as error:  # the test must know
+            trouble.append(error)
+        finally:
+            iscsi.mend(PORTAL)
+
+    thread = threading.Thread(target=cut)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+    assert not trouble, trouble
