@@ -146,7 +146,8 @@ class Journal:
                     events.add(connection, job.id, "job.moving_back")
                 case course.HoldAgain():
                     self._skip_way_back(connection, job)
-                    self._job(connection, job, JobState.RUNNING, outcome="", decision="")
+                    held = next((r.spec.id for r in rows if r.state == StepState.APPLYING), job.step)
+                    self._job(connection, job, JobState.RUNNING, step=held, outcome="", decision="")
                 case course.End(state):
                     self._end(connection, job, rows, state)
             if isinstance(action, course.Apply | course.Undo):

@@ -222,7 +222,7 @@ def test_a_move_back_that_fails_leaves_the_job_in_hold_and_can_be_asked_again(sq
     world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
     work_once(sqlite, world)
     job, _ = look(sqlite, job_id)
-    assert (job.state, job.decision, job.outcome) == (JobState.WAITING, "", "")
+    assert (job.state, job.step, job.decision, job.outcome) == (JobState.WAITING, "hold", "", "")
     assert world.done == ["prepare", "copy", "switch", "open"]
     decide(sqlite, job_id, "rollback")
     work_once(sqlite, world)
