@@ -147,7 +147,9 @@ class Journal:
                 case course.HoldAgain():
                     self._skip_way_back(connection, job)
                     held = next((r.spec.id for r in rows if r.state == StepState.APPLYING), job.step)
-                    self._job(connection, job, JobState.RUNNING, step=held, outcome="", decision="")
+                    # why the way back failed is told by its steps; the job goes on
+                    told = dict.fromkeys(("outcome", "decision", "reason", "code", "remedy"), "")
+                    self._job(connection, job, JobState.RUNNING, step=held, **told)
                 case course.End(state):
                     self._end(connection, job, rows, state)
             if isinstance(action, course.Apply | course.Undo):

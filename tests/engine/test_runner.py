@@ -224,9 +224,11 @@ def test_a_move_back_that_fails_leaves_the_job_in_hold_and_can_be_asked_again(sq
     job, _ = look(sqlite, job_id)
     assert (job.state, job.step, job.decision, job.outcome) == (JobState.WAITING, "hold", "", "")
     assert world.done == ["prepare", "copy", "switch", "open"]
+    assert (job.reason, job.code, job.remedy) == ("waits for the operator", "", "")
     decide(sqlite, job_id, "rollback")
     work_once(sqlite, world)
-    assert look(sqlite, job_id)[0].state == JobState.UNDONE
+    job, _ = look(sqlite, job_id)
+    assert (job.state, job.reason) == (JobState.UNDONE, "moved back to the original on request")
 
 
 def test_rollback_after_the_release_is_refused(sqlite: Engine) -> None:
