@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import openstack
+from openstack.exceptions import ConflictException
 
 from lab import settings
 from lab.neutron import PHYSICAL_NETWORK
@@ -141,10 +142,22 @@ def _images() -> None:
             upload.result()
 
 
+def _retire(images: Any, image: Any) -> None:
+    """Delete it; while volumes are still clones of it, take its name."""
+    try:
+        images.delete_image(image)
+    except ConflictException:
+        images.update_image(image, name=f"{image.name}-until-{image.created_at}", visibility="private")
+
+
 def _image(file: Path, properties: dict[str, str]) -> None:
     cloud = _connect("admin")  # one each: a connection does not share well
-    if cloud.image.find_image(file.stem):
-        return
+    # the property tells which build it is of: a file that was built anew takes the older image's place
+    built = {"lab_built": str(file.stat().st_mtime_ns)}
+    if image := cloud.image.find_image(file.stem):
+        if image.properties.get("lab_built") == built["lab_built"]:
+            return
+        _retire(cloud.image, image)
     cloud.create_image(
         file.stem,
         filename=str(file),
@@ -154,6 +167,7 @@ def _image(file: Path, properties: dict[str, str]) -> None:
         wait=True,
         timeout=600,
         **properties,
+        **built,
     )
 
 

@@ -137,8 +137,10 @@ def _done(name: str) -> Path:
 
 
 def _resources() -> str:
-    """Changes with them: a cloud that exists gets what is new."""
-    return f"resources-{hashlib.sha256((settings.LAB / 'resources.py').read_bytes()).hexdigest()[:12]}"
+    """Changes with them, and with the guest images: a cloud that exists gets what is new."""
+    built = sorted(image.stat().st_mtime_ns for image in (settings.STATE / "image").glob("debian-*.raw"))
+    what = (settings.LAB / "resources.py").read_bytes() + str(built).encode()
+    return f"resources-{hashlib.sha256(what).hexdigest()[:12]}"
 
 
 def _once(name: str, action: Callable[[], None]) -> None:
