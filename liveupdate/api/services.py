@@ -21,6 +21,13 @@ class Caller:
     plugin: Any = None
 
 
+class Authorize(Protocol):
+    """Whether the caller may do what the rule is about. Raises Forbidden, naming the rule."""
+
+    def __call__(self, rule: str, context: RequestContext, project_id: str, user_id: str = "") -> None:
+        """``project_id`` and ``user_id``: of what it is to be done to; its owner."""
+
+
 class Cloud(Protocol):
     """The little that the API itself asks of the cloud, always with the caller's own token."""
 
@@ -38,8 +45,7 @@ class Services:
     engine: Engine
     #: Request headers (lower case) → the caller. Raises Unauthorized.
     authenticate: Callable[[Mapping[str, str]], Caller]
-    #: Rule, caller, project of what is asked for. Raises Forbidden.
-    authorize: Callable[[str, RequestContext, str], None]
+    authorize: Authorize
     cloud: Cloud
     methods: Mapping[str, Method]
     trust_roles: tuple[str, ...]

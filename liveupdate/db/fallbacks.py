@@ -11,7 +11,7 @@ from liveupdate.db.tables import jobs as jobs_table
 from liveupdate.db.tables import resources as lines
 from liveupdate.db.tables import steps
 from liveupdate.errors import Conflict, NotFound
-from liveupdate.model import Fallback, Job, Resource
+from liveupdate.model import Fallback, Job, JobKind, Resource
 from liveupdate.states import FINAL, JobState, ResourceState
 
 #: Fields that lists may be filtered by.
@@ -55,7 +55,7 @@ def page(
     found = jobs.page(
         connection,
         project_id=project_id,
-        filters={},
+        filters={"kind": JobKind.UPDATE},
         sort=sort,
         marker=marker,
         changes_since=changes_since,
@@ -88,7 +88,7 @@ def begin(connection: Connection, fallback: Fallback, new: jobs.NewJob) -> tuple
     # whoever begins something with this fallback takes this lock first
     jobs.locked(connection, fallback.id)
     now = get(connection, fallback.id)
-    if now.job_id is not None and not jobs.repeats(connection, new):
+    if now.job_id is not None and jobs.repeated(connection, new) is None:
         raise Conflict(
             f"job {now.job_id} ({now.method}) is at work on this fallback",
             code="live-update.fallback.busy",

@@ -20,7 +20,8 @@ SORT_KEYS = ("created_at", "updated_at")
 FILTERS = ("state", "method", "server_id", "kind")
 #: No worker touches a job in one of these until a person has said what to do.
 STUCK = (JobState.NEEDS_ATTENTION, JobState.UNDO_FAILED)
-_NO_TROUBLE = {"reason": "", "code": "", "remedy": ""}
+NO_TROUBLE: dict[str, Any] = {"reason": "", "code": "", "remedy": ""}
+NOTHING: Json = {}
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class NewJob:
     fallback_id: str | None = None
     #: What no other open job may hold; None: the server.
     holds: str | None = None
+    not_before: datetime | None = None
+    window: str = ""
+    #: "" or "needed".
+    approval: str = ""
+    preview_id: str | None = None
 
 
 def create(connection: Connection, new: NewJob) -> tuple[Job, bool]:
@@ -53,17 +59,19 @@ def create(connection: Connection, new: NewJob) -> tuple[Job, bool]:
 
     Raises Conflict if the key was used for another request, or the server has an open update already.
     """
-    if earlier := _repeated(connection, new):
+    if earlier := repeated(connection, new):
         return earlier, False
     try:
         with connection.begin_nested():
             connection.execute(insert(jobs).values(**_row(new)))
     except IntegrityError:
-        if earlier := _repeated(connection, new):
+        if earlier := repeated(connection, new):
             return earlier, False
         raise _server_is_taken(connection, new) from None
     steps.add(connection, new.id, new.plan.steps)
     events.add(connection, new.id, "job.created", detail={"method": new.method, "server_id": new.server_id})
+    if new.approval:
+        events.add(connection, new.id, "job.approval_requested", detail={"by": new.user_id})
     return get(connection, new.id), True
 
 
@@ -88,6 +96,10 @@ def _row(new: NewJob) -> dict[str, Any]:
         "roles": list(new.roles),
         "cancel_requested": False,
         "deadline": clock.from_datetime(new.deadline),
+        "not_before": clock.from_datetime(new.not_before),
+        "window": new.window,
+        "approval": new.approval,
+        "preview_id": new.preview_id,
         "created_at": at,
         "updated_at": at,
         "wake_at": at,
@@ -98,12 +110,8 @@ def _row(new: NewJob) -> dict[str, Any]:
     }
 
 
-def repeats(connection: Connection, new: NewJob) -> bool:
-    """Whether it is an earlier job's request once more. Raises Conflict if only its key is."""
-    return _repeated(connection, new) is not None
-
-
-def _repeated(connection: Connection, new: NewJob) -> Job | None:
+def repeated(connection: Connection, new: NewJob) -> Job | None:
+    """The earlier job, if this is its request once more. Raises Conflict if only the idempotency key is the same."""
     if new.idempotency_key is None:
         return None
     query = select(jobs).where(jobs.c.project_id == new.project_id, jobs.c.idempotency_key == new.idempotency_key)
@@ -193,7 +201,7 @@ def request_cancel(connection: Connection, job: Job) -> Job:
     if job.cancel_requested and job.state not in STUCK:
         return job
     if job.state in FINAL:
-        raise _wrong_state(job, "cancelled")
+        raise wrong_state(job, "cancelled")
     if pivot_begun(connection, job):
         raise Conflict(
             f"job {job.id} is {job.state} and past its pivot, {job.plan.pivot}: it only goes forward",
@@ -201,7 +209,7 @@ def request_cancel(connection: Connection, job: Job) -> Job:
             remedy="let it finish, or ask for rollback while it is in hold",
         )
     undoing = {"state": JobState.UNDOING, "outcome": "cancelled"} if job.state in STUCK else {}
-    return _say(connection, job, "job.cancel_requested", cancel_requested=True, **undoing)
+    return say(connection, job, "job.cancel_requested", cancel_requested=True, **undoing)
 
 
 def decide(connection: Connection, job: Job, decision: str) -> Job:
@@ -214,24 +222,24 @@ def decide(connection: Connection, job: Job, decision: str) -> Job:
     released = any(r.spec.id == job.plan.back_until and r.state != StepState.PENDING for r in rows)
     opened = any(r.spec.id == job.plan.pivot and r.state == StepState.DONE for r in rows)
     if job.state in FINAL or job.outcome or not opened or released or not job.plan.back:
-        raise _wrong_state(job, f"asked for {decision}")
-    forward = {"state": JobState.RUNNING, **_NO_TROUBLE} if job.state in STUCK else {}
-    return _say(connection, job, f"job.{decision}_requested", decision=decision, **forward)
+        raise wrong_state(job, f"asked for {decision}")
+    forward = {"state": JobState.RUNNING, **NO_TROUBLE} if job.state in STUCK else {}
+    return say(connection, job, f"job.{decision}_requested", decision=decision, **forward)
 
 
 def retry(connection: Connection, job: Job) -> Job:
     """Let a stuck job try again where it is stuck, in the direction it was going. Raises Conflict if it is not."""
     job = locked(connection, job.id)
     if job.state not in STUCK:
-        raise _wrong_state(job, "retried")
+        raise wrong_state(job, "retried")
     # the step gets its attempts and its time anew
     stuck = (steps_table.c.job_id == job.id, steps_table.c.state.in_((StepState.APPLYING, StepState.UNDOING)))
     connection.execute(update(steps_table).where(*stuck).values(attempts=0, started_at=clock.now()))
     state = JobState.UNDOING if job.outcome else JobState.RUNNING
-    return _say(connection, job, "job.retry_requested", state=state, **_NO_TROUBLE)
+    return say(connection, job, "job.retry_requested", state=state, **NO_TROUBLE)
 
 
-def _wrong_state(job: Job, what: str) -> Conflict:
+def wrong_state(job: Job, what: str) -> Conflict:
     at = f" at step {job.step}" if job.step else ""
     return Conflict(
         f"job {job.id} is {job.state}{at} and cannot be {what}",
@@ -246,12 +254,13 @@ def locked(connection: Connection, job_id: str) -> Job:
     return get(connection, job_id)
 
 
-def _say(connection: Connection, job: Job, event: str, **values: Any) -> Job:
+def say(connection: Connection, job: Job, event: str, told: Json = NOTHING, /, **values: Any) -> Job:
+    """Write down a user's word, and wake the job. ``job`` as it is, locked."""
     if "state" in values:
         advance(job.state, values["state"])
     at = clock.now()
     connection.execute(update(jobs).where(jobs.c.id == job.id).values(**values, wake_at=at, updated_at=at))
-    events.add(connection, job.id, event)
+    events.add(connection, job.id, event, detail=told)
     return get(connection, job.id)
 
 
@@ -274,6 +283,8 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
         "back": specs(plan.back),
         "back_pivot": plan.back_pivot,
         "back_until": plan.back_until,
+        "together": list(plan.together),
+        "skippable": list(plan.skippable),
     }
 
 
@@ -288,6 +299,9 @@ def plan_from_json(stored: Mapping[str, Any]) -> Plan:
         back=specs(stored["back"]),
         back_pivot=stored["back_pivot"],
         back_until=stored["back_until"],
+        # an older release's plan does not say where a pause may fall: nowhere, but before its first step
+        together=tuple(stored.get("together", [s["id"] for s in stored["steps"]])),
+        skippable=tuple(stored.get("skippable", ())),
     )
 
 
@@ -321,4 +335,10 @@ def _value(row: Any) -> Job:
         updated_at=updated,
         started_at=clock.as_datetime(row["started_at"]),
         finished_at=clock.as_datetime(row["finished_at"]),
+        not_before=clock.as_datetime(row["not_before"]),
+        window=row["window"],
+        approval=row["approval"],
+        approved_by=row["approved_by"],
+        paused=row["paused"],
+        preview_id=row["preview_id"],
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from liveupdate.errors import Failed, GuestError, Retry
 from liveupdate.model import Json
-from liveupdate.planning import move
+from liveupdate.planning import intent, move
 from liveupdate.planning.move import Sides
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 
@@ -34,7 +34,8 @@ def apply(context: StepContext) -> Json:
     _prepare(context, sides)
     rounds = _rounds(context, sides)
     estimate = rounds[-1]["estimate_ms"]
-    asked = context.job.parameters.get("blackout_budget_seconds")
+    metadata = context.result("preflight").get("server", {}).get("metadata", {})
+    asked = intent.budget(metadata, context.job.parameters)
     budget = 1000 * float(context.settings.surrogate.budget if asked is None else asked)
     # a workload that is asked back is not refused
     if estimate > budget and sides.source == "original":

@@ -5,6 +5,7 @@ the real ones."""
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -17,8 +18,9 @@ from liveupdate.api.services import Caller, Services
 from liveupdate.context import RequestContext
 from liveupdate.drivers.cloud.hosts import Host
 from liveupdate.drivers.metrics import Nothing
-from liveupdate.errors import NotFound
+from liveupdate.errors import Failed, NotFound, Retry
 from liveupdate.methods import Method
+from liveupdate.steps.protocol import StepContext
 from liveupdate.testing.cloud import CloudDouble, server, with_server
 from liveupdate.testing.cloud import World as CloudWorld
 from liveupdate.testing.jobs import STEPS
@@ -37,7 +39,7 @@ def authenticate(headers: Mapping[str, str]) -> Caller:
     role, at, project = headers.get("x-auth-token", "").partition("@")
     if not at:
         raise Unauthorized("no valid token")
-    return Caller(RequestContext(f"user-{role}", project, _IMPLIED.get(role, (role,)), "req-x"))
+    return Caller(RequestContext(f"user-{role}", project, _IMPLIED.get(role.rstrip("2"), (role,)), "req-x"))
 
 
 @dataclass
@@ -75,10 +77,11 @@ def world() -> CloudWorld:
 
 @pytest.fixture
 def api(sqlite: Engine, cloud: Cloud, world: CloudWorld) -> Iterator[TestClient]:
-    steps = World().steps(*STEPS)
+    steps = {**World().steps(*STEPS), "tidy": World().step("tidy", skippable=True)}
     back = tuple(steps[name] for name in ("copy", "switch", "open"))
     look, switch, release = steps["prepare"], steps["open"], steps["tidy"]
-    method = Method("surrogate", "Test", tuple(steps.values()), (look,), switch, back, switch, release)
+    together = (steps["copy"], steps["switch"], switch)
+    method = Method("surrogate", "Test", tuple(steps.values()), (look,), switch, back, switch, release, together)
     services = Services(
         engine=sqlite,
         authenticate=authenticate,
@@ -92,6 +95,18 @@ def api(sqlite: Engine, cloud: Cloud, world: CloudWorld) -> Iterator[TestClient]
     )
     with TestClient(build_app(services), headers={"X-Auth-Token": "member@mine"}) as client:
         yield client
+
+
+def wait_forever(_: StepContext) -> None:
+    raise Retry(3600, "waits for the operator", counts=False)
+
+
+def fail(_: StepContext) -> None:
+    raise Failed("stuck", remedy="free it")
+
+
+def code(answer: Any) -> str:
+    return str(answer.json()["errors"][0]["code"])
 
 
 def as_(who: str) -> dict[str, str]:

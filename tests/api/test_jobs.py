@@ -4,25 +4,11 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from liveupdate.errors import Failed, Retry
-from liveupdate.steps.protocol import StepContext
 from liveupdate.testing.jobs import work_once
 from liveupdate.testing.steps import World
-from tests.api.conftest import SERVER, Cloud, as_, new
+from tests.api.conftest import SERVER, Cloud, as_, code, fail, new, wait_forever
 
 NOBODY = "99999999-9999-4999-8999-999999999999"
-
-
-def wait_forever(_: StepContext) -> None:
-    raise Retry(3600, "waits for the operator", counts=False)
-
-
-def fail(_: StepContext) -> None:
-    raise Failed("stuck", remedy="free it")
-
-
-def code(answer: object) -> str:
-    return str(answer.json()["errors"][0]["code"])  # type: ignore[attr-defined]
 
 
 def test_create_answers_202_with_the_job_and_its_location(api: TestClient, cloud: Cloud) -> None:

@@ -4,51 +4,94 @@ import hashlib
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from fastapi import Request
 
-from liveupdate.api.schemas.jobs import DEFAULT_HOURS, MAXIMUM_HOURS, NewPreview
+from liveupdate.api.schemas.jobs import DEFAULT_HOURS, GRACE_HOURS, MAXIMUM_HOURS, NewJob, NewPreview
 from liveupdate.api.services import Caller, Services
-from liveupdate.db import jobs
-from liveupdate.db.session import write
-from liveupdate.errors import Forbidden, Invalid
+from liveupdate.db import jobs, previews
+from liveupdate.db.session import read, write
+from liveupdate.errors import Conflict, Forbidden, Invalid
 from liveupdate.model import Job, JobKind
+from liveupdate.planning import windows
+
+#: Parameters that no check of a preview depends on.
+_OF_THE_RUN = frozenset({"confirm", "soak_seconds"})
 
 
-def accept(request: Request, asked: Services, by: Caller, body: NewPreview, kind: JobKind) -> tuple[Job, bool]:
-    """(the job, True), or (the earlier one, False) for a repeated Idempotency-Key."""
-    if body.host_group is not None:
+def accept(request: Request, asked: Services, by: Caller, body: NewPreview, kind: JobKind) -> Job:
+    """The job, or the earlier one for a repeated Idempotency-Key."""
+    new = jobs.NewJob(
+        id=str(uuid.uuid4()),
+        kind=kind,
+        project_id=by.context.project_id,
+        user_id=by.context.user_id,
+        method=body.method,
+        server_id=str(body.server_id),
+        server_name="",
+        parameters=body.parameters(),
+        plan=asked.methods[body.method].plan(kind),
+        request_id=request.state.global_request_id or request.state.request_id,
+        **idempotency(request, f"{kind} {body.model_dump_json(exclude_unset=True)}"),
+    )
+    if earlier := repeated(asked, new):
+        return earlier
+    begins = None
+    if isinstance(body, NewJob):
+        begins, new = begin_of(body.not_before, body.window), _scheduled(asked, by, body, new)
+    # also where a preview of somebody else has chosen it
+    if new.parameters.get("host_group") is not None:
         asked.authorize("job:choose_host_group", by.context, by.context.project_id)
-    deadline = deadline_of(body.deadline)
-    server_id = str(body.server_id)
-    server_name = asked.cloud.server_name(by, server_id)
-    roles = trusted_roles(asked, by)
-    key, request_hash = idempotency(request, f"{kind} {body.model_dump_json()}")
-    plan = asked.methods[body.method].plan(kind)
+    deadline, roles = deadline_of(body.deadline, begins), trusted_roles(asked, by)
+    server_name = asked.cloud.server_name(by, new.server_id)
+    new = replace(new, deadline=deadline, roles=roles, server_name=server_name)
     with new_trust(asked, by, roles, deadline) as trust:
-        new = jobs.NewJob(
-            id=str(uuid.uuid4()),
-            kind=kind,
-            project_id=by.context.project_id,
-            user_id=by.context.user_id,
-            method=body.method,
-            server_id=server_id,
-            server_name=server_name,
-            parameters=body.parameters(),
-            plan=plan,
-            request_id=request.state.global_request_id or request.state.request_id,
-            trust_id=trust.id,
-            roles=roles,
-            deadline=deadline,
-            idempotency_key=key,
-            request_hash=request_hash,
-        )
+        new = replace(new, trust_id=trust.id)
         job, trust.used = write(asked.engine, lambda connection: jobs.create(connection, new))
     if trust.used:
         asked.nudge()
-    return job, trust.used
+    return job
+
+
+def repeated(asked: Services, new: jobs.NewJob) -> Job | None:
+    """The job that an earlier request with the same Idempotency-Key made. Raises Conflict if that asked otherwise."""
+    with read(asked.engine) as connection:
+        return jobs.repeated(connection, new)
+
+
+def _scheduled(asked: Services, by: Caller, body: NewJob, new: jobs.NewJob) -> jobs.NewJob:
+    """With its times, its approval, and the parameters of the preview that it is started from."""
+    new = replace(
+        new,
+        not_before=body.not_before,
+        window=body.window or "",
+        approval="needed" if body.require_approval or _must_be_approved(asked, by) else "",
+    )
+    if body.preview_id is None:
+        return new
+    with read(asked.engine) as connection:
+        preview = previews.get(connection, str(body.preview_id), by.context.project_id)
+        previews.fit(connection, preview, new.server_id, new.method)
+    said = {name: value for name, value in new.parameters.items() if name in body.model_fields_set}
+    other = sorted(n for n, v in said.items() if n not in _OF_THE_RUN and preview.parameters.get(n) != v)
+    if other:
+        raise Conflict(
+            f"preview {preview.id} was made with another {', '.join(other)}",
+            code="live-update.preview.other-parameters",
+            remedy="leave out what the preview says, or make a new preview",
+        )
+    return replace(new, parameters={**preview.parameters, **said}, preview_id=preview.id)
+
+
+def _must_be_approved(asked: Services, by: Caller) -> bool:
+    try:
+        asked.authorize("job:create_unapproved", by.context, by.context.project_id)
+    except Forbidden:
+        return True
+    return False
 
 
 @dataclass
@@ -61,7 +104,7 @@ class NewTrust:
 @contextmanager
 def new_trust(asked: Services, by: Caller, roles: tuple[str, ...], deadline: datetime) -> Iterator[NewTrust]:
     """A trust for one job; taken back unless ``used``: refused, repeated, or the database is away."""
-    trust = NewTrust(asked.cloud.create_trust(by, roles, deadline))
+    trust = NewTrust(asked.cloud.create_trust(by, roles, deadline + timedelta(hours=GRACE_HOURS)))
     try:
         yield trust
     finally:
@@ -81,22 +124,36 @@ def trusted_roles(asked: Services, by: Caller) -> tuple[str, ...]:
     return roles
 
 
-def idempotency(request: Request, told: str) -> tuple[str | None, str | None]:
-    """The request's key, and the hash of what it asks for; None, None without a key. Raises Invalid."""
+def idempotency(request: Request, told: str) -> dict[str, Any]:
+    """Fields of NewJob: the hashes of the request's key and of what it asks for; {} without a key. Raises Invalid."""
     key = request.headers.get("Idempotency-Key")
     if key is None:
-        return None, None
+        return {}
     if not 1 <= len(key) <= 255:
         raise Invalid("Idempotency-Key must have 1 to 255 characters")
-    return key, hashlib.sha256(told.encode()).hexdigest()
+    # databases differ about which keys are the same: not about hashes
+    return {"idempotency_key": _hash(key), "request_hash": _hash(told)}
 
 
-def deadline_of(asked: datetime | None) -> datetime:
-    """Raises Invalid."""
+def _hash(told: str) -> str:
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def begin_of(not_before: datetime | None, window: str | None) -> datetime:
+    """When a job that is to begin then begins at the earliest."""
+    at = max(datetime.now(UTC), not_before or datetime.min.replace(tzinfo=UTC))
+    return windows.parse(window).next(at) if window else at
+
+
+def deadline_of(asked: datetime | None, begins: datetime | None = None) -> datetime:
+    """``begins``: when the job does; None: now. Raises Invalid."""
     now = datetime.now(UTC)
-    deadline = asked or now + timedelta(hours=DEFAULT_HOURS)
-    if not now < deadline <= now + timedelta(hours=MAXIMUM_HOURS):
+    last = now + timedelta(hours=MAXIMUM_HOURS)
+    begins = begins or now
+    deadline = asked or begins + timedelta(hours=DEFAULT_HOURS)
+    if not begins < deadline <= last:
+        told = f"deadline must lie after {begins.isoformat(timespec='seconds')}, when the job begins at the earliest"
         raise Invalid(
-            f"deadline must lie within the next {MAXIMUM_HOURS} hours", code="live-update.job.deadline-out-of-range"
+            f"{told}, and not after {last.isoformat(timespec='seconds')}", code="live-update.job.deadline-out-of-range"
         )
-    return deadline
+    return deadline.astimezone(UTC)

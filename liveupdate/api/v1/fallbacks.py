@@ -1,6 +1,8 @@
 """/v1/fallbacks: what updates have kept to return to; ended early, or returned to."""
 
 import uuid
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,13 +12,13 @@ from liveupdate.api import paging
 from liveupdate.api.schemas.fallbacks import FallbackAction
 from liveupdate.api.services import Caller, Services
 from liveupdate.api.v1 import views
-from liveupdate.api.v1.accepting import deadline_of, idempotency, new_trust, trusted_roles
+from liveupdate.api.v1.accepting import deadline_of, idempotency, new_trust, repeated, trusted_roles
 from liveupdate.api.v1.asking import Asked, By
 from liveupdate.db import fallbacks, jobs
 from liveupdate.db.session import read, write
 from liveupdate.errors import Forbidden
 from liveupdate.methods import fallback_expire, restore
-from liveupdate.model import Fallback, JobKind
+from liveupdate.model import Fallback, Job, JobKind
 
 router = APIRouter(prefix="/v1/fallbacks", tags=["fallbacks"])
 
@@ -69,39 +71,41 @@ def act(
 ) -> dict[str, Any]:
     """restore: a job, which is in Location. preview: its checks only, which touch nothing."""
     fallback = _find(asked, by, "fallback:restore", fallback_id)
-    # the job works in the caller's name, and a trust is for the project of its token
-    server_name = asked.cloud.server_name(by, fallback.server_id)
     kind = JobKind.UPDATE if body.action == "restore" else JobKind.PREVIEW
-    deadline, roles = deadline_of(body.deadline), trusted_roles(asked, by)
-    key, request_hash = idempotency(request, f"{kind} {fallback.id} {body.model_dump_json()}")
-    with new_trust(asked, by, roles, deadline) as trust:
-        new = jobs.NewJob(
-            id=str(uuid.uuid4()),
-            kind=kind,
-            project_id=by.context.project_id,
-            user_id=by.context.user_id,
-            method=restore.METHOD.name,
-            server_id=fallback.server_id,
-            server_name=server_name,
-            parameters=restore.parameters(fallback, body.data_volumes, body.keep_fallback_days),
-            plan=restore.METHOD.plan(kind),
-            request_id=request.state.global_request_id or request.state.request_id,
-            trust_id=trust.id,
-            roles=roles,
-            deadline=deadline,
-            idempotency_key=key,
-            request_hash=request_hash,
-            # a preview is at work on nothing
-            fallback_id=fallback.id if kind == JobKind.UPDATE else None,
-        )
-        if kind == JobKind.UPDATE:
+    deadline = deadline_of(body.deadline)
+    new = jobs.NewJob(
+        id=str(uuid.uuid4()),
+        kind=kind,
+        project_id=by.context.project_id,
+        user_id=by.context.user_id,
+        method=restore.METHOD.name,
+        server_id=fallback.server_id,
+        server_name="",
+        parameters=restore.parameters(fallback, body.data_volumes, body.keep_fallback_days),
+        plan=restore.METHOD.plan(kind),
+        request_id=request.state.global_request_id or request.state.request_id,
+        deadline=deadline,
+        # a preview is at work on nothing
+        fallback_id=fallback.id if kind == JobKind.UPDATE else None,
+        **idempotency(request, f"{kind} {fallback.id} {body.model_dump_json(exclude_unset=True)}"),
+    )
+    job = repeated(asked, new) or _begin(asked, by, fallback, new, deadline)
+    what = "job" if kind == JobKind.UPDATE else "preview"
+    response.headers["Location"] = f"/v1/{what}s/{job.id}"
+    return {what: views.job(job) if kind == JobKind.UPDATE else views.preview(job, {})}
+
+
+def _begin(asked: Services, by: Caller, fallback: Fallback, new: jobs.NewJob, deadline: datetime) -> Job:
+    # the job works in the caller's name, and a trust is for the project of its token
+    new = replace(new, server_name=asked.cloud.server_name(by, fallback.server_id), roles=trusted_roles(asked, by))
+    with new_trust(asked, by, new.roles, deadline) as trust:
+        new = replace(new, trust_id=trust.id)
+        if new.kind == JobKind.UPDATE:
             job, trust.used = write(asked.engine, lambda connection: fallbacks.begin(connection, fallback, new))
         else:
             job, trust.used = write(asked.engine, lambda connection: jobs.create(connection, new))
     asked.nudge()
-    what = "job" if kind == JobKind.UPDATE else "preview"
-    response.headers["Location"] = f"/v1/{what}s/{job.id}"
-    return {what: views.job(job) if kind == JobKind.UPDATE else views.preview(job, {})}
+    return job
 
 
 def _find(asked: Services, by: Caller, rule: str, fallback_id: UUID) -> Fallback:

@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 def create(body: CreateJob, request: Request, response: Response, asked: Asked, by: By) -> dict[str, Any]:
     """Accept a job; its id is in Location. The same Idempotency-Key and body answer the same job."""
     asked.authorize("job:create", by.context, by.context.project_id)
-    job, _ = accept(request, asked, by, body.job, JobKind.UPDATE)
+    job = accept(request, asked, by, body.job, JobKind.UPDATE)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return {"job": views.job(job)}
 

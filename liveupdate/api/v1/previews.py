@@ -10,7 +10,7 @@ from liveupdate.api.schemas.jobs import CreatePreview
 from liveupdate.api.v1 import views
 from liveupdate.api.v1.accepting import accept
 from liveupdate.api.v1.asking import Asked, By, find
-from liveupdate.db import jobs, steps
+from liveupdate.db import jobs, previews
 from liveupdate.db.session import read
 from liveupdate.model import JobKind
 
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1/previews", tags=["previews"])
 @router.post("", status_code=202)
 def create(body: CreatePreview, request: Request, response: Response, asked: Asked, by: By) -> dict[str, Any]:
     asked.authorize("preview:create", by.context, by.context.project_id)
-    job, _ = accept(request, asked, by, body.preview, JobKind.PREVIEW)
+    job = accept(request, asked, by, body.preview, JobKind.PREVIEW)
     response.headers["Location"] = f"/v1/previews/{job.id}"
     return {"preview": views.preview(job, {})}
 
@@ -51,5 +51,5 @@ def index(request: Request, asked: Asked, by: By) -> dict[str, Any]:
 def show(preview_id: UUID, asked: Asked, by: By) -> dict[str, Any]:
     job = find(asked, by, "preview:get", preview_id, JobKind.PREVIEW)
     with read(asked.engine) as connection:
-        result = steps.of_job(connection, job.id)[0].result
+        result = previews.result(connection, job)
     return {"preview": views.preview(job, dict(result))}

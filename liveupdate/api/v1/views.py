@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from liveupdate.db import previews
 from liveupdate.model import Event, Fallback, Job, JobKind, Resource, StepRow
 
 
@@ -23,7 +24,13 @@ def job(value: Job) -> dict[str, Any]:
         "progress": value.progress,
         "pivot": value.plan.pivot,
         "cancel_requested": value.cancel_requested,
+        "paused": value.paused,
         "decision": value.decision,
+        "not_before": time(value.not_before),
+        "window": value.window or None,
+        "approval": value.approval,
+        "approved_by": value.approved_by,
+        "preview_id": value.preview_id,
         "request_id": value.request_id,
         "deadline": time(value.deadline),
         "created_at": time(value.created_at),
@@ -32,6 +39,12 @@ def job(value: Job) -> dict[str, Any]:
         "finished_at": time(value.finished_at),
         "links": [{"rel": "self", "href": path}],
     }
+
+
+#: Nothing that is ever said of a preview.
+_OF_JOBS_ONLY = frozenset(
+    {"pivot", "decision", "paused", "not_before", "window", "approval", "approved_by", "preview_id"}
+)
 
 
 def step(row: StepRow) -> dict[str, Any]:
@@ -85,8 +98,9 @@ def _part(line: Resource) -> dict[str, Any]:
 
 def preview(value: Job, result: dict[str, Any]) -> dict[str, Any]:
     """``result``: the preflight's; {} while it is under way."""
-    shown = {k: v for k, v in job(value).items() if k not in ("pivot", "decision")}
+    shown = {k: v for k, v in job(value).items() if k not in _OF_JOBS_ONLY}
     return shown | {
+        "expires_at": time(previews.expires(value)),
         "verdict": result.get("verdict"),
         "findings": result.get("findings", []),
         "units": result.get("units", []),
