@@ -21,6 +21,17 @@ class Unauthorized(Refused):
     default_code = "live-update.auth.unauthorized"
 
 
+class TooMany(Refused):
+    """``retry_after`` seconds it may be tried again."""
+
+    status = 429
+    default_code = "live-update.request.too-many"
+
+    def __init__(self, detail: str, *, retry_after: int, code: str | None = None, remedy: str = "") -> None:
+        super().__init__(detail, code=code, remedy=remedy)
+        self.retry_after = retry_after
+
+
 def body(status: int, code: str, detail: str, remedy: str, request_id: str, **more: Any) -> dict[str, Any]:
     error = {"status": status, "code": code, "title": HTTPStatus(status).phrase, "detail": detail, "remedy": remedy}
     return {"errors": [{**error, "request_id": request_id, "links": [], **more}]}
@@ -29,7 +40,9 @@ def body(status: int, code: str, detail: str, remedy: str, request_id: str, **mo
 def answer(error: LiveUpdateError, request_id: str) -> JSONResponse:
     status = error.status if isinstance(error, Refused) else 503
     more = {"min_version": MINIMUM, "max_version": MAXIMUM} if isinstance(error, NotAcceptable) else {}
-    headers = {"WWW-Authenticate": "Keystone"} if status == HTTPStatus.UNAUTHORIZED else None
+    headers = {"WWW-Authenticate": "Keystone"} if status == HTTPStatus.UNAUTHORIZED else {}
+    if isinstance(error, TooMany):
+        headers["Retry-After"] = str(error.retry_after)
     return JSONResponse(
         body(status, error.code, error.detail, error.remedy, request_id, **more), status, headers=headers
     )

@@ -1,7 +1,7 @@
 """What the API's handlers work with: made once by the program, replaced one by one in tests."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from liveupdate.context import RequestContext
 from liveupdate.drivers.cloud import Cloud as ServiceCloud
 from liveupdate.drivers.metrics import Source
 from liveupdate.methods import Method
+from liveupdate.settings import Limits
 
 
 @dataclass(frozen=True)
@@ -53,3 +54,4 @@ class Services:
     #: Request id → the cloud as the service user: for hosts, which are nobody's own.
     infrastructure: Callable[[str], ServiceCloud]
     metrics: Source
+    limits: Limits = field(default_factory=Limits)

@@ -14,8 +14,6 @@ from liveupdate.errors import Conflict, NotFound
 from liveupdate.model import Fallback, Job, JobKind, Resource
 from liveupdate.states import FINAL, JobState, ResourceState
 
-#: Fields that lists may be filtered by.
-FILTERS = ("server_id",)
 #: Seconds until another attempt to end a fallback that could not be ended: volumes in use stay so for long.
 _AGAIN = 86400.0
 #: Servers that replaced one another.
@@ -42,7 +40,7 @@ def page(
     connection: Connection,
     *,
     project_id: str | None,
-    filters: Mapping[str, str],
+    filters: Mapping[str, Any],
     sort: tuple[str, bool] = ("created_at", True),
     marker: str | None = None,
     changes_since: datetime | None = None,
@@ -54,8 +52,9 @@ def page(
         also.append(jobs_table.c.id.in_(_served_by(_before(connection, filters["server_id"]))))
     found = jobs.page(
         connection,
+        JobKind.UPDATE,
         project_id=project_id,
-        filters={"kind": JobKind.UPDATE},
+        filters={},
         sort=sort,
         marker=marker,
         changes_since=changes_since,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from liveupdate.db import clock, events, steps
@@ -16,8 +16,7 @@ from liveupdate.model import Job, JobKind, Json, Plan, StepSpec
 from liveupdate.states import FINAL, JobState, StepState, advance
 
 #: Fields that lists may be sorted by; each has an index.
-SORT_KEYS = ("created_at", "updated_at")
-FILTERS = ("state", "method", "server_id", "kind")
+SORT_KEYS = ("created_at", "updated_at", "server_name")
 #: No worker touches a job in one of these until a person has said what to do.
 STUCK = (JobState.NEEDS_ATTENTION, JobState.UNDO_FAILED)
 NO_TROUBLE: dict[str, Any] = {"reason": "", "code": "", "remedy": ""}
@@ -149,9 +148,10 @@ def get(connection: Connection, job_id: str, project_id: str | None = None) -> J
 
 def page(
     connection: Connection,
+    kind: JobKind,
     *,
     project_id: str | None,
-    filters: Mapping[str, str],
+    filters: Mapping[str, Any],
     sort: tuple[str, bool] = ("created_at", True),
     marker: str | None = None,
     changes_since: datetime | None = None,
@@ -160,14 +160,14 @@ def page(
 ) -> Sequence[Job]:
     """One page after the job ``marker``, by (key, descending) with the id as tie-break. Raises Invalid.
 
-    ``also``: further conditions.
+    ``filters``: field → its value, or a tuple of those that are fine. ``also``: further conditions.
     """
     key, descending = sort
-    query = select(jobs).where(*also)
+    query = select(jobs).where(jobs.c.kind == kind, *also)
     if project_id is not None:
         query = query.where(jobs.c.project_id == project_id)
     for name, value in filters.items():
-        query = query.where(jobs.c[name] == value)
+        query = query.where(jobs.c[name].in_(value) if isinstance(value, tuple) else jobs.c[name] == value)
     if changes_since is not None:
         query = query.where(jobs.c.updated_at >= clock.from_datetime(changes_since))
     if marker is not None:
@@ -186,9 +186,10 @@ def _after(
     if value is None:
         raise Invalid(f"marker {marker} is not a job", code="live-update.request.marker", remedy="start again")
     column, identifier = jobs.c[key], jobs.c.id
+    # written such that every database enters its index at the marker, and walks on from there
     if descending:
-        return query.where(or_(column < value, and_(column == value, identifier < marker)))
-    return query.where(or_(column > value, and_(column == value, identifier > marker)))
+        return query.where(column <= value, or_(column < value, identifier < marker))
+    return query.where(column >= value, or_(column > value, identifier > marker))
 
 
 def request_cancel(connection: Connection, job: Job) -> Job:

@@ -75,24 +75,33 @@ def world() -> CloudWorld:
     return made
 
 
-@pytest.fixture
-def api(sqlite: Engine, cloud: Cloud, world: CloudWorld) -> Iterator[TestClient]:
+def services_of(engine: Engine, cloud: Cloud, infrastructure: Any) -> Services:
+    """The API's surroundings, with a method of the engine's test steps."""
     steps = {**World().steps(*STEPS), "tidy": World().step("tidy", skippable=True)}
     back = tuple(steps[name] for name in ("copy", "switch", "open"))
     look, switch, release = steps["prepare"], steps["open"], steps["tidy"]
     together = (steps["copy"], steps["switch"], switch)
     method = Method("surrogate", "Test", tuple(steps.values()), (look,), switch, back, switch, release, together)
-    services = Services(
-        engine=sqlite,
+    return Services(
+        engine=engine,
         authenticate=authenticate,
         authorize=authorizer(),
         cloud=cloud,
         methods={"surrogate": method},
         trust_roles=("member",),
         nudge=lambda: None,
-        infrastructure=lambda request_id: CloudDouble(world, admin=True),  # type: ignore[arg-type,return-value]
+        infrastructure=infrastructure,
         metrics=Nothing(),
     )
+
+
+@pytest.fixture
+def services(sqlite: Engine, cloud: Cloud, world: CloudWorld) -> Services:
+    return services_of(sqlite, cloud, lambda request_id: CloudDouble(world, admin=True))
+
+
+@pytest.fixture
+def api(services: Services) -> Iterator[TestClient]:
     with TestClient(build_app(services), headers={"X-Auth-Token": "member@mine"}) as client:
         yield client
 

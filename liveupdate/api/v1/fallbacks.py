@@ -3,10 +3,10 @@
 import uuid
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from liveupdate.api import paging
 from liveupdate.api.schemas.fallbacks import FallbackAction
@@ -24,27 +24,18 @@ router = APIRouter(prefix="/v1/fallbacks", tags=["fallbacks"])
 
 
 @router.get("")
-def index(request: Request, asked: Asked, by: By) -> dict[str, Any]:
+def index(query: Annotated[paging.FallbackQuery, Query()], request: Request, asked: Asked, by: By) -> dict[str, Any]:
     """The project's fallbacks, newest first; see links for the next page."""
     asked.authorize("fallback:list", by.context, by.context.project_id)
-    given = dict(request.query_params)
-    query = paging.parse(given, filters=fallbacks.FILTERS, sort_keys=jobs.SORT_KEYS)
     if query.all_projects:
         asked.authorize("fallback:list_all", by.context, by.context.project_id)
     with read(asked.engine) as connection:
-        found = fallbacks.page(
-            connection,
-            project_id=None if query.all_projects else by.context.project_id,
-            filters=query.filters,
-            sort=query.sort,
-            marker=query.marker,
-            changes_since=query.changes_since,
-            limit=query.limit,
-        )
+        project_id = None if query.all_projects else by.context.project_id
+        found = fallbacks.page(connection, project_id=project_id, **query.page())
     last = found[-1].id if found else ""
     return {
         "fallbacks": [views.fallback(each) for each in found],
-        "links": paging.links("/v1/fallbacks", given, found, query.limit, last),
+        "links": paging.links(request, found, query.limit, last),
     }
 
 

@@ -1,9 +1,9 @@
 """/v1/jobs: create, list, show."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from liveupdate.api import paging
 from liveupdate.api.schemas.jobs import CreateJob
@@ -27,27 +27,18 @@ def create(body: CreateJob, request: Request, response: Response, asked: Asked, 
 
 
 @router.get("")
-def index(request: Request, asked: Asked, by: By) -> dict[str, Any]:
+def index(query: Annotated[paging.JobQuery, Query()], request: Request, asked: Asked, by: By) -> dict[str, Any]:
     """The project's jobs, newest first; see links for the next page."""
     asked.authorize("job:list", by.context, by.context.project_id)
-    given = dict(request.query_params)
-    query = paging.parse(given, filters=("state", "method", "server_id"), sort_keys=jobs.SORT_KEYS)
     if query.all_projects:
         asked.authorize("job:list_all", by.context, by.context.project_id)
     with read(asked.engine) as connection:
-        found = jobs.page(
-            connection,
-            project_id=None if query.all_projects else by.context.project_id,
-            filters={**query.filters, "kind": JobKind.UPDATE},
-            sort=query.sort,
-            marker=query.marker,
-            changes_since=query.changes_since,
-            limit=query.limit,
-        )
+        project_id = None if query.all_projects else by.context.project_id
+        found = jobs.page(connection, JobKind.UPDATE, project_id=project_id, **query.page())
     last = found[-1].id if found else ""
     return {
         "jobs": [views.job(job) for job in found],
-        "links": paging.links("/v1/jobs", given, found, query.limit, last),
+        "links": paging.links(request, found, query.limit, last),
     }
 
 

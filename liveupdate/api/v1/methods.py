@@ -18,5 +18,5 @@ def index(asked: Asked, by: By) -> dict[str, Any]:
 
 
 def _view(method: Method) -> dict[str, Any]:
-    steps = [{"name": step.name, "title": step.title} for step in method.steps]
+    steps = [{"name": step.name, "title": step.title, "skippable": step.skippable} for step in method.steps]
     return {"name": method.name, "title": method.title, "steps": steps, "pivot": method.pivot and method.pivot.name}

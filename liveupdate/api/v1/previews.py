@@ -1,9 +1,9 @@
 """/v1/previews: the checks of an update, which touch nothing."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from liveupdate.api import paging
 from liveupdate.api.schemas.jobs import CreatePreview
@@ -26,24 +26,15 @@ def create(body: CreatePreview, request: Request, response: Response, asked: Ask
 
 
 @router.get("")
-def index(request: Request, asked: Asked, by: By) -> dict[str, Any]:
+def index(query: Annotated[paging.PreviewQuery, Query()], request: Request, asked: Asked, by: By) -> dict[str, Any]:
+    """The project's previews, newest first; see links for the next page."""
     asked.authorize("preview:get", by.context, by.context.project_id)
-    given = dict(request.query_params)
-    query = paging.parse(given, filters=("state", "method", "server_id"), sort_keys=jobs.SORT_KEYS)
     with read(asked.engine) as connection:
-        found = jobs.page(
-            connection,
-            project_id=by.context.project_id,
-            filters={**query.filters, "kind": JobKind.PREVIEW},
-            sort=query.sort,
-            marker=query.marker,
-            changes_since=query.changes_since,
-            limit=query.limit,
-        )
+        found = jobs.page(connection, JobKind.PREVIEW, project_id=by.context.project_id, **query.page())
     last = found[-1].id if found else ""
     return {
         "previews": [views.preview(job, {}) for job in found],
-        "links": paging.links("/v1/previews", given, found, query.limit, last),
+        "links": paging.links(request, found, query.limit, last),
     }
 
 

@@ -47,7 +47,8 @@ _OF_JOBS_ONLY = frozenset(
 )
 
 
-def step(row: StepRow) -> dict[str, Any]:
+def step(row: StepRow, expected: float | None) -> dict[str, Any]:
+    """``expected``: seconds that it takes as a rule; None where nothing is known of it."""
     return {
         "id": row.spec.id,
         "step": row.spec.step,
@@ -57,6 +58,7 @@ def step(row: StepRow) -> dict[str, Any]:
         "started_at": time(row.started_at),
         "finished_at": time(row.finished_at),
         "seconds": row.seconds,
+        "expected_seconds": expected,
     }
 
 
