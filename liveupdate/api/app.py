@@ -28,4 +28,4 @@ def build_app(services: Services) -> ASGIApp:
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)
-    return Shell(app, services.authenticate)
+    return Shell(app, services.authenticate, services.limits)

@@ -48,6 +48,10 @@ def answer(error: LiveUpdateError, request_id: str) -> JSONResponse:
     )
 
 
+def unforeseen_answer(request_id: str) -> JSONResponse:
+    return JSONResponse(body(500, "live-update.internal", "something went wrong here", "", request_id), 500)
+
+
 def install(app: FastAPI) -> None:
     """Give the framework's own errors the same shape, and hide what is nobody's business."""
 
@@ -73,6 +77,10 @@ def install(app: FastAPI) -> None:
         code, remedy = "live-update.store.unavailable", "try again; if it stays, ask the operator"
         return JSONResponse(body(503, code, "the database does not answer", remedy, request.state.request_id), 503)
 
+    def unforeseen(request: Request, error: Exception) -> JSONResponse:
+        return unforeseen_answer(request.state.request_id)
+
+    app.add_exception_handler(Exception, unforeseen)
     app.add_exception_handler(LiveUpdateError, ours)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, invalid)

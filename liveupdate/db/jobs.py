@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from liveupdate.db import clock, events, steps
-from liveupdate.db.tables import jobs
+from liveupdate.db.tables import jobs, projects
 from liveupdate.db.tables import steps as steps_table
-from liveupdate.errors import Conflict, Invalid, NotFound
+from liveupdate.errors import Conflict, Forbidden, Invalid, NotFound
 from liveupdate.model import Job, JobKind, Json, Plan, StepSpec
-from liveupdate.states import FINAL, JobState, StepState, advance
+from liveupdate.states import FINAL, OPEN, JobState, StepState, advance
 
 #: Fields that lists may be sorted by; each has an index.
 SORT_KEYS = ("created_at", "updated_at", "server_name")
@@ -51,15 +51,20 @@ class NewJob:
     #: "" or "needed".
     approval: str = ""
     preview_id: str | None = None
+    #: Jobs that its project may have open, this one counted in; 0: any number.
+    quota: int = 0
 
 
 def create(connection: Connection, new: NewJob) -> tuple[Job, bool]:
     """Insert the job with its steps; (job, True), or (the earlier job, False) for a repeated idempotency key.
 
-    Raises Conflict if the key was used for another request, or the server has an open update already.
+    Raises Conflict if the key was used for another request, or the server has an open update already; Forbidden if the
+    project has as many open jobs as it may.
     """
     if earlier := repeated(connection, new):
         return earlier, False
+    if new.quota and new.kind == JobKind.UPDATE:
+        _within_quota(connection, new)
     try:
         with connection.begin_nested():
             connection.execute(insert(jobs).values(**_row(new)))
@@ -72,6 +77,25 @@ def create(connection: Connection, new: NewJob) -> tuple[Job, bool]:
     if new.approval:
         events.add(connection, new.id, "job.approval_requested", detail={"by": new.user_id})
     return get(connection, new.id), True
+
+
+def _within_quota(connection: Connection, new: NewJob) -> None:
+    row = projects.c.id == new.project_id
+    queue = update(projects).where(row).values(turn=projects.c.turn + 1)
+    if connection.execute(queue).rowcount == 0:
+        try:
+            with connection.begin_nested():
+                connection.execute(insert(projects).values(id=new.project_id, turn=0))
+        except IntegrityError:
+            connection.execute(queue)
+    mine = (jobs.c.project_id == new.project_id, jobs.c.kind == new.kind, jobs.c.state.in_(OPEN))
+    count = connection.execute(select(func.count()).select_from(jobs).where(*mine)).scalar_one()
+    if count >= new.quota:
+        raise Forbidden(
+            f"the project has {count} open jobs, of {new.quota} that it may have",
+            code="live-update.quota.jobs",
+            remedy="wait for jobs to end, or cancel some; an operator may raise [api] jobs_per_project",
+        )
 
 
 def _row(new: NewJob) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def accept(request: Request, asked: Services, by: Caller, body: NewPreview, kind
         parameters=body.parameters(),
         plan=asked.methods[body.method].plan(kind),
         request_id=request.state.global_request_id or request.state.request_id,
+        quota=asked.limits.jobs_per_project,
         **idempotency(request, f"{kind} {body.model_dump_json(exclude_unset=True)}"),
     )
     if earlier := repeated(asked, new):

@@ -78,6 +78,7 @@ def act(
         deadline=deadline,
         # a preview is at work on nothing
         fallback_id=fallback.id if kind == JobKind.UPDATE else None,
+        quota=asked.limits.jobs_per_project,
         **idempotency(request, f"{kind} {fallback.id} {body.model_dump_json(exclude_unset=True)}"),
     )
     job = repeated(asked, new) or _begin(asked, by, fallback, new, deadline)
