@@ -8,6 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from liveupdate.api import microversions
+from liveupdate.api.document import PUBLIC
 from liveupdate.api.limits import RateLimit, whole_body
 from liveupdate.api.problems import answer, unforeseen_answer
 from liveupdate.api.services import Caller
@@ -18,8 +19,6 @@ from liveupdate.settings import Limits
 LOG = logging.getLogger(__name__)
 
 _REQUEST_ID = "X-Openstack-Request-Id"
-#: Version documents and the health check tell nothing that is not public.
-_PUBLIC = frozenset({"/", "/v1", "/v1/", "/healthcheck"})
 
 
 class Shell:
@@ -52,7 +51,7 @@ class Shell:
 
         try:
             version = microversions.negotiate(headers)
-            if scope["path"] not in _PUBLIC:
+            if scope["path"] not in PUBLIC:
                 caller = state["caller"] = await to_thread.run_sync(self._authenticate, headers)
                 self._rate.take(caller.context.project_id)
             await self._app(scope, await whole_body(headers, receive, self._max_body), outward)

@@ -4,8 +4,8 @@ The table is run twice: with the policy engine and made-up callers (test_authori
 tokens (tests/lab/test_authorisation.py).
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi.testclient import TestClient
@@ -90,19 +90,20 @@ class Things:
     engine: Engine
     project_id: str
     user_id: str
-    made: list[str] = field(default_factory=list)
 
     def path(self, route: Route) -> str:
-        named: dict[str, Callable[[], str]] = {
-            "job": lambda: self._accept(kind=JobKind.UPDATE, approval="needed"),
-            "preview": lambda: self._accept(kind=JobKind.PREVIEW, plan=replace(PLAN, steps=PLAN.steps[:1])),
-            "fallback": lambda: updated(self.engine, project_id=self.project_id, made=SERVER, server_name="web-1"),
-        }
         found = route.path
-        for name, make in named.items():
-            if f"{{{name}}}" in found:
-                found = found.replace(f"{{{name}}}", make())
+        for kind in ("job", "preview", "fallback"):
+            if f"{{{kind}}}" in found:
+                found = found.replace(f"{{{kind}}}", self.make(kind))
         return found
+
+    def make(self, kind: str) -> str:
+        if kind == "job":
+            return self._accept(kind=JobKind.UPDATE, approval="needed")
+        if kind == "preview":
+            return self._accept(kind=JobKind.PREVIEW, plan=replace(PLAN, steps=PLAN.steps[:1]))
+        return updated(self.engine, project_id=self.project_id, made=SERVER, server_name="web-1")
 
     def _accept(self, **changes: Any) -> str:
         job = new_job(project_id=self.project_id, user_id=self.user_id, method="surrogate", **changes)

@@ -61,9 +61,9 @@ def test_who_comes_again_misses_nothing_and_sees_nothing_twice(
     service: Proxy, sqlite: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every connection ends at once: each event comes once all the same."""
-    monkeypatch.setattr("liveupdate.api.streams._LASTS", 0.0)
-    monkeypatch.setattr("liveupdate.api.streams._INTERVAL", 0.01)
-    monkeypatch.setattr("liveupdate.api.streams._PAGE", 3)
+    monkeypatch.setattr("liveupdate.api.v1.streams._LASTS", 0.0)
+    monkeypatch.setattr("liveupdate.api.v1.streams._INTERVAL", 0.01)
+    monkeypatch.setattr("liveupdate.api.v1.streams._PAGE", 3)
     job_id, seen = create(service), []
     for event in service.watch_job(job_id):
         seen.append(event)

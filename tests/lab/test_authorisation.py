@@ -23,6 +23,7 @@ from liveupdate.api.auth import authenticator
 from liveupdate.drivers.cloud.hosts import Host
 from liveupdate.testing.cloud import CloudDouble, server, with_server
 from tests.api.authorisation import ROLES, TABLE, Route, Things, answered, expected
+from tests.api.conformance import conform
 from tests.api.conftest import SERVER, Cloud, services_of
 
 pytestmark = [
@@ -162,3 +163,10 @@ def test_an_application_credential_has_the_rights_that_it_was_given(
     told = {route.name: ask(api, things, token, route) for route in TABLE if "{job}" in route.path}
     assert told["GET /v1/jobs/{job}"] == "allowed"
     assert told["POST /v1/jobs/{job}/actions cancel"] == "forbidden"
+
+
+def test_everything_that_is_answered_is_documented(
+    api: TestClient, things: Things, tokens: dict[tuple[str, str], str]
+) -> None:
+    seen = conform(api.app, {"X-Auth-Token": tokens["admin", "mine"]}, things, examples=10)
+    assert len(seen) > 25

@@ -6,6 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from sqlalchemy import Connection
 
+from liveupdate.api.document import one
+from liveupdate.api.schemas import answers
 from liveupdate.api.schemas.jobs import JobAction
 from liveupdate.api.services import Caller, Services
 from liveupdate.api.v1 import views
@@ -18,7 +20,7 @@ from liveupdate.model import Job
 router = APIRouter(prefix="/v1/jobs/{job_id}/actions", tags=["jobs"])
 
 
-@router.post("", status_code=202)
+@router.post("", **one(202, "job", answers.Job, 404, 409))
 def act(job_id: UUID, body: JobAction, response: Response, asked: Asked, by: By) -> dict[str, Any]:
     """cancel: undo it (before the pivot). confirm, rollback: the word that a job in hold waits for.
 

@@ -9,6 +9,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from liveupdate.api import paging
+from liveupdate.api.document import many, one, told
+from liveupdate.api.schemas import answers
 from liveupdate.api.schemas.fallbacks import FallbackAction
 from liveupdate.api.services import Caller, Services
 from liveupdate.api.v1 import views
@@ -23,7 +25,7 @@ from liveupdate.model import Fallback, Job, JobKind
 router = APIRouter(prefix="/v1/fallbacks", tags=["fallbacks"])
 
 
-@router.get("")
+@router.get("", **many("fallbacks", answers.Fallback, paged=True))
 def index(query: Annotated[paging.FallbackQuery, Query()], request: Request, asked: Asked, by: By) -> dict[str, Any]:
     """The project's fallbacks, newest first; see links for the next page."""
     asked.authorize("fallback:list", by.context, by.context.project_id)
@@ -39,12 +41,12 @@ def index(query: Annotated[paging.FallbackQuery, Query()], request: Request, ask
     }
 
 
-@router.get("/{fallback_id}")
+@router.get("/{fallback_id}", **one(200, "fallback", answers.Fallback, 404))
 def show(fallback_id: UUID, asked: Asked, by: By) -> dict[str, Any]:
     return {"fallback": views.fallback(_find(asked, by, "fallback:get", fallback_id))}
 
 
-@router.delete("/{fallback_id}", status_code=202)
+@router.delete("/{fallback_id}", **one(202, "job", answers.Job, 404, 409))
 def delete(fallback_id: UUID, request: Request, response: Response, asked: Asked, by: By) -> dict[str, Any]:
     """End it before its time: a job, which is in Location."""
     fallback = _find(asked, by, "fallback:delete", fallback_id)
@@ -56,7 +58,7 @@ def delete(fallback_id: UUID, request: Request, response: Response, asked: Asked
     return {"job": views.job(job)}
 
 
-@router.post("/{fallback_id}/actions", status_code=202)
+@router.post("/{fallback_id}/actions", **told(202, answers.JobOrPreview, 404, 409))
 def act(
     fallback_id: UUID, body: FallbackAction, request: Request, response: Response, asked: Asked, by: By
 ) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from liveupdate.api import paging
+from liveupdate.api.document import many, one
+from liveupdate.api.schemas import answers
 from liveupdate.api.schemas.jobs import CreateJob
 from liveupdate.api.v1 import views
 from liveupdate.api.v1.accepting import accept
@@ -17,7 +19,7 @@ from liveupdate.model import JobKind
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 
-@router.post("", status_code=202)
+@router.post("", **one(202, "job", answers.Job, 404, 409))
 def create(body: CreateJob, request: Request, response: Response, asked: Asked, by: By) -> dict[str, Any]:
     """Accept a job; its id is in Location. The same Idempotency-Key and body answer the same job."""
     asked.authorize("job:create", by.context, by.context.project_id)
@@ -26,7 +28,7 @@ def create(body: CreateJob, request: Request, response: Response, asked: Asked, 
     return {"job": views.job(job)}
 
 
-@router.get("")
+@router.get("", **many("jobs", answers.Job, paged=True))
 def index(query: Annotated[paging.JobQuery, Query()], request: Request, asked: Asked, by: By) -> dict[str, Any]:
     """The project's jobs, newest first; see links for the next page."""
     asked.authorize("job:list", by.context, by.context.project_id)
@@ -42,6 +44,6 @@ def index(query: Annotated[paging.JobQuery, Query()], request: Request, asked: A
     }
 
 
-@router.get("/{job_id}")
+@router.get("/{job_id}", **one(200, "job", answers.Job, 404))
 def show(job_id: UUID, asked: Asked, by: By) -> dict[str, Any]:
     return {"job": views.job(find(asked, by, "job:get", job_id))}

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from liveupdate.api import streams
-from liveupdate.api.v1 import views
+from liveupdate.api.document import many, one, told
+from liveupdate.api.schemas import answers
+from liveupdate.api.v1 import streams, views
 from liveupdate.api.v1.asking import Asked, By, find
 from liveupdate.db import clock, events, resources, steps
 from liveupdate.db.session import read
@@ -16,12 +17,15 @@ from liveupdate.states import JobState
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
 
+_EVENTS = many("events", answers.Event, 404, paged=True)
+_EVENTS["responses"] |= {204: {"description": "The job has ended, and nothing more will ever be told"}}
+_EVENTS["responses"][200]["content"] = {streams.MEDIA_TYPE: {"schema": {"type": "string"}}}
 _FORWARD = (JobState.QUEUED, JobState.RUNNING, JobState.WAITING, JobState.SUCCEEDED)
 #: An event's id, as the databases can hold it.
 EventId = Annotated[int, Query(ge=0, lt=1 << 63)]
 
 
-@router.get("/steps")
+@router.get("/steps", **told(200, answers.Steps, 404))
 def list_steps(job_id: UUID, asked: Asked, by: By) -> dict[str, Any]:
     """``remaining_seconds``: until the job has ended, by what earlier ones took; null where that is not known."""
     job = find(asked, by, "job:get", job_id)
@@ -35,7 +39,7 @@ def list_steps(job_id: UUID, asked: Asked, by: By) -> dict[str, Any]:
     }
 
 
-@router.get("/events")
+@router.get("/events", **_EVENTS)
 def list_events(
     job_id: UUID,
     request: Request,
@@ -63,7 +67,7 @@ def list_events(
     return {"events": [views.event(e) for e in found], "links": [{"rel": "next", "href": path}] if full else []}
 
 
-@router.get("/resources")
+@router.get("/resources", **many("resources", answers.Resource, 404))
 def list_resources(job_id: UUID, asked: Asked, by: By) -> dict[str, Any]:
     """The ledger: every cloud object this job made, with its state."""
     job = find(asked, by, "job:get", job_id)
@@ -71,7 +75,7 @@ def list_resources(job_id: UUID, asked: Asked, by: By) -> dict[str, Any]:
         return {"resources": [report.resource(line) for line in resources.of_job(connection, job.id)]}
 
 
-@router.get("/report")
+@router.get("/report", **one(200, "report", answers.Report, 404))
 def show_report(job_id: UUID, asked: Asked, by: By) -> dict[str, Any]:
     job = find(asked, by, "job:get", job_id)
     with read(asked.engine) as connection:

@@ -6,6 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from liveupdate.api import paging
+from liveupdate.api.document import many, one
+from liveupdate.api.schemas import answers
 from liveupdate.api.schemas.jobs import CreatePreview
 from liveupdate.api.v1 import views
 from liveupdate.api.v1.accepting import accept
@@ -17,7 +19,7 @@ from liveupdate.model import JobKind
 router = APIRouter(prefix="/v1/previews", tags=["previews"])
 
 
-@router.post("", status_code=202)
+@router.post("", **one(202, "preview", answers.Preview, 404, 409))
 def create(body: CreatePreview, request: Request, response: Response, asked: Asked, by: By) -> dict[str, Any]:
     asked.authorize("preview:create", by.context, by.context.project_id)
     job = accept(request, asked, by, body.preview, JobKind.PREVIEW)
@@ -25,7 +27,7 @@ def create(body: CreatePreview, request: Request, response: Response, asked: Ask
     return {"preview": views.preview(job, {})}
 
 
-@router.get("")
+@router.get("", **many("previews", answers.Preview, paged=True))
 def index(query: Annotated[paging.PreviewQuery, Query()], request: Request, asked: Asked, by: By) -> dict[str, Any]:
     """The project's previews, newest first; see links for the next page."""
     asked.authorize("preview:get", by.context, by.context.project_id)
@@ -38,7 +40,7 @@ def index(query: Annotated[paging.PreviewQuery, Query()], request: Request, aske
     }
 
 
-@router.get("/{preview_id}")
+@router.get("/{preview_id}", **one(200, "preview", answers.Preview, 404))
 def show(preview_id: UUID, asked: Asked, by: By) -> dict[str, Any]:
     job = find(asked, by, "preview:get", preview_id, JobKind.PREVIEW)
     with read(asked.engine) as connection:
