@@ -70,6 +70,7 @@ class Plan:
 
     ``pivot`` is the id of the step after which there is no undo. ``back`` is the tail that moves the workload back on
     request after the pivot, as long as step ``back_until`` has not begun; ``back_pivot`` is the pivot of that tail.
+    ``together``: the steps that touch the workload; no pause falls between them. ``skippable``: what may be left out.
     """
 
     method: str
@@ -78,6 +79,8 @@ class Plan:
     back: tuple[StepSpec, ...] = ()
     back_pivot: str = ""
     back_until: str = ""
+    together: tuple[str, ...] = ()
+    skippable: tuple[str, ...] = ()
 
 
 class JobKind(StrEnum):
@@ -118,11 +121,24 @@ class Job:
     decision: str
     #: What undoing ends in: "undone", "cancelled" or "hold" (back in hold); "" while it goes forward.
     outcome: str
+    #: Before its pivot it is undone when this time comes.
     deadline: datetime | None
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    #: It begins no sooner.
+    not_before: datetime | None = None
+    #: Maintenance window in which it begins and touches the workload, as planning/windows.py reads it; "": any time.
+    window: str = ""
+    #: "", "needed" or "given".
+    approval: str = ""
+    #: The user who approved it.
+    approved_by: str = ""
+    #: Somebody asked for a pause: it rests at the next boundary between steps that allows it.
+    paused: bool = False
+    #: The preview that it was started from.
+    preview_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,17 @@ _OPTIONS: tuple[tuple[cfg.OptGroup, tuple[cfg.Opt, ...]], ...] = (
         (
             cfg.HostAddressOpt("host", default="127.0.0.1", help="Address the API listens on."),
             cfg.PortOpt("port", default=9323, help="Port the API listens on."),
+            cfg.IntOpt("max_body", default=114688, min=1024, help="Bytes that a request's body may have."),
+            cfg.IntOpt("max_streams", default=200, min=0, help="Streams of events that one process serves at a time."),
+            cfg.IntOpt(
+                "rate_limit",
+                default=6000,
+                min=0,
+                help="Requests per minute that one process takes from one project; 0: any number.",
+            ),
+            cfg.IntOpt(
+                "jobs_per_project", default=100, min=0, help="Jobs of one project that may be open; 0: any number."
+            ),
         ),
     ),
     (
@@ -105,9 +116,20 @@ _OPTIONS: tuple[tuple[cfg.OptGroup, tuple[cfg.Opt, ...]], ...] = (
 
 
 @dataclass(frozen=True)
+class Limits:
+    """Of the API; 0 for the last two: none."""
+
+    max_body: int = 114688
+    max_streams: int = 200
+    rate_limit: int = 6000
+    jobs_per_project: int = 100
+
+
+@dataclass(frozen=True)
 class Api:
     host: str
     port: int
+    limits: Limits
 
 
 @dataclass(frozen=True)
@@ -174,7 +196,11 @@ def load(arguments: Sequence[str] = (), config_files: Sequence[Path] | None = No
     files = None if config_files is None else [str(f) for f in config_files]
     conf(list(arguments), project="liveupdate", default_config_files=files)
     return Settings(
-        api=Api(conf.api.host, conf.api.port),
+        api=Api(
+            conf.api.host,
+            conf.api.port,
+            Limits(conf.api.max_body, conf.api.max_streams, conf.api.rate_limit, conf.api.jobs_per_project),
+        ),
         database=conf.database.connection,
         transport_url=conf.messaging.transport_url,
         cloud=Cloud(conf.cloud.name, tuple(conf.cloud.trust_roles)),

@@ -78,7 +78,8 @@ _JOB: Final[dict[JobState, frozenset[JobState]]] = {
 _STEP: Final[dict[StepState, frozenset[StepState]]] = {
     StepState.PENDING: frozenset({StepState.APPLYING, StepState.SKIPPED}),
     # applying → pending: probe proved that nothing has happened
-    StepState.APPLYING: frozenset({StepState.DONE, StepState.PENDING, StepState.UNDOING}),
+    # applying → skipped: a job that is stuck at it goes on without it
+    StepState.APPLYING: frozenset({StepState.DONE, StepState.PENDING, StepState.UNDOING, StepState.SKIPPED}),
     StepState.DONE: frozenset({StepState.UNDOING}),
     StepState.UNDOING: frozenset({StepState.UNDONE, StepState.UNDO_FAILED}),
     StepState.UNDO_FAILED: frozenset({StepState.UNDOING}),

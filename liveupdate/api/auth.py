@@ -13,7 +13,7 @@ from webob.exc import HTTPException
 
 from liveupdate import policies
 from liveupdate.api.problems import Unauthorized
-from liveupdate.api.services import Caller
+from liveupdate.api.services import Authorize, Caller
 from liveupdate.context import RequestContext, new_request_id
 from liveupdate.errors import Forbidden
 
@@ -64,13 +64,13 @@ def _refused(status: int) -> Unauthorized:
     return error
 
 
-def authorizer(conf: cfg.ConfigOpts | None = None) -> Callable[[str, RequestContext, str], None]:
-    """``authorize(rule, context, project_id)``: raises Forbidden, naming the rule."""
+def authorizer(conf: cfg.ConfigOpts | None = None) -> Authorize:
+    """See services.Authorize."""
     enforcer = sample_enforcer(conf)
 
-    def authorize(rule: str, context: RequestContext, project_id: str) -> None:
+    def authorize(rule: str, context: RequestContext, project_id: str, user_id: str = "") -> None:
         who = PolicyContext(user_id=context.user_id, project_id=context.project_id, roles=list(context.roles))
-        if not enforcer.authorize(rule, {"project_id": project_id, "user_id": context.user_id}, who):
+        if not enforcer.authorize(rule, {"project_id": project_id, "user_id": user_id}, who):
             raise Forbidden(
                 f"policy {rule} does not allow this",
                 code="live-update.policy.forbidden",

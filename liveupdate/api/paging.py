@@ -1,64 +1,107 @@
 """Lists: what may be asked of them, and the link to the next page."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
+from uuid import UUID
 
+from fastapi import Request
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from liveupdate.db.jobs import SORT_KEYS
 from liveupdate.errors import Invalid
+from liveupdate.states import JobState
 
-MAXIMUM = 1000
-
-
-@dataclass(frozen=True)
-class Query:
-    filters: Mapping[str, str]
-    sort: tuple[str, bool]
-    marker: str | None
-    limit: int
-    changes_since: datetime | None
-    all_projects: bool
+_STATE = "|".join(JobState)
+_KEY = "|".join(SORT_KEYS)
 
 
-def parse(given: Mapping[str, str], *, filters: Sequence[str], sort_keys: Sequence[str]) -> Query:
-    """Raises Invalid for anything unknown or out of range."""
-    known = {"limit", "marker", "sort", "changes-since", "all_projects", *filters}
-    if unknown := sorted(set(given) - known):
-        raise Invalid(f"unknown filter: {', '.join(unknown)[:200]}", remedy=f"known: {', '.join(sorted(known))}")
-    return Query(
-        filters={name: given[name] for name in filters if name in given},
-        sort=_sort(given.get("sort", "created_at:desc"), sort_keys),
-        marker=given.get("marker"),
-        limit=_limit(given.get("limit", "100")),
-        changes_since=_time(given["changes-since"]) if "changes-since" in given else None,
-        all_projects=given.get("all_projects", "false").lower() == "true",
-    )
-
-
-def _sort(given: str, sort_keys: Sequence[str]) -> tuple[str, bool]:
-    key, _, direction = given.partition(":")
-    if key not in sort_keys or direction not in ("", "asc", "desc"):
-        raise Invalid(f"cannot sort by {given[:60]!r}", remedy=f"one of {', '.join(sort_keys)}, then :asc or :desc")
-    return key, direction == "desc"
-
-
-def _limit(given: str) -> int:
-    if not given.isascii() or not given.isdigit() or not 1 <= int(given[:9]) <= MAXIMUM:
-        raise Invalid(f"limit must be 1 to {MAXIMUM}")
-    return int(given)
-
-
-def _time(given: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(given)
-    except ValueError:
-        raise Invalid("changes-since must be a time in ISO 8601") from None
+def _utc(time: datetime) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def links(path: str, given: Mapping[str, str], items: Sequence[Any], limit: int, last: str) -> list[dict[str, str]]:
+Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:@-]{1,64}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.]{1,64}$")]
+States = Annotated[str, StringConstraints(pattern=rf"^({_STATE})(,({_STATE}))*$")]
+
+
+class Pages(BaseModel):
+    """``sort``: newest first, where it does not say; with changes-since by updated_at."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sort: Annotated[str, StringConstraints(pattern=rf"^({_KEY})(:(asc|desc))?$")] | None = None
+    marker: UUID | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    changes_since: Annotated[datetime, AfterValidator(_utc)] | None = Field(default=None, alias="changes-since")
+
+    def page(self) -> dict[str, Any]:
+        """Arguments of db.jobs.page."""
+        return {
+            "filters": self._filters(),
+            "sort": self._sort(),
+            "marker": str(self.marker) if self.marker else None,
+            "changes_since": self.changes_since,
+            "limit": self.limit,
+        }
+
+    def _filters(self) -> dict[str, Any]:
+        given = self.model_dump(exclude_none=True, exclude={*Pages.model_fields, "all_projects"})
+        found = {name: str(value) if isinstance(value, UUID) else value for name, value in given.items()}
+        return found | ({"state": tuple(found["state"].split(","))} if "state" in found else {})
+
+    def _sort(self) -> tuple[str, bool]:
+        """(key, descending)"""
+        if self.sort is None:
+            return ("updated_at", False) if self.changes_since else ("created_at", True)
+        key, _, direction = self.sort.partition(":")
+        return key, direction == "desc"
+
+
+class PreviewQuery(Pages):
+    """``state``: one or more, joined by commas."""
+
+    state: States | None = None
+    method: Name | None = None
+    server_id: Id | None = None
+    server_name: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,255}$")] | None = None
+    user_id: Id | None = None
+
+
+class JobQuery(PreviewQuery):
+    step: Name | None = None
+    approval: Annotated[str, StringConstraints(pattern=r"^(needed|given)$")] | None = None
+    paused: bool | None = None
+    preview_id: UUID | None = None
+    project_id: Id | None = None
+    all_projects: bool = False
+
+
+class FallbackQuery(Pages):
+    server_id: Id | None = None
+    all_projects: bool = False
+
+
+def links(request: Request, items: Sequence[Any], limit: int, last: str) -> list[dict[str, str]]:
     """The next page's link, if this page is full. ``last``: marker of its last item."""
     if len(items) < limit:
         return []
-    return [{"rel": "next", "href": f"{path}?{urlencode({**given, 'marker': last})}"}]
+    given: Mapping[str, str] = {**request.query_params, "marker": last}
+    return [{"rel": "next", "href": f"{request.url.path}?{urlencode(given)}"}]
+
+
+def known_query(request: Request) -> None:
+    """Every route says what may be asked of it: anything else is refused, not passed over."""
+    asked = request.scope["route"].dependant.query_params
+    known = {name for field in asked for name in _names(field)}
+    if unknown := sorted(set(request.query_params) - known):
+        told = ", ".join(unknown)[:200]
+        raise Invalid(f"unknown in the query: {told}", remedy=f"known: {', '.join(sorted(known)) or 'nothing'}")
+
+
+def _names(field: Any) -> list[str]:
+    kind = field.field_info.annotation
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return [each.alias or name for name, each in kind.model_fields.items()]
+    return [field.alias]

@@ -21,6 +21,17 @@ class Unauthorized(Refused):
     default_code = "live-update.auth.unauthorized"
 
 
+class TooMany(Refused):
+    """``retry_after`` seconds it may be tried again."""
+
+    status = 429
+    default_code = "live-update.request.too-many"
+
+    def __init__(self, detail: str, *, retry_after: int, code: str | None = None, remedy: str = "") -> None:
+        super().__init__(detail, code=code, remedy=remedy)
+        self.retry_after = retry_after
+
+
 def body(status: int, code: str, detail: str, remedy: str, request_id: str, **more: Any) -> dict[str, Any]:
     error = {"status": status, "code": code, "title": HTTPStatus(status).phrase, "detail": detail, "remedy": remedy}
     return {"errors": [{**error, "request_id": request_id, "links": [], **more}]}
@@ -29,10 +40,16 @@ def body(status: int, code: str, detail: str, remedy: str, request_id: str, **mo
 def answer(error: LiveUpdateError, request_id: str) -> JSONResponse:
     status = error.status if isinstance(error, Refused) else 503
     more = {"min_version": MINIMUM, "max_version": MAXIMUM} if isinstance(error, NotAcceptable) else {}
-    headers = {"WWW-Authenticate": "Keystone"} if status == HTTPStatus.UNAUTHORIZED else None
+    headers = {"WWW-Authenticate": "Keystone"} if status == HTTPStatus.UNAUTHORIZED else {}
+    if isinstance(error, TooMany):
+        headers["Retry-After"] = str(error.retry_after)
     return JSONResponse(
         body(status, error.code, error.detail, error.remedy, request_id, **more), status, headers=headers
     )
+
+
+def unforeseen_answer(request_id: str) -> JSONResponse:
+    return JSONResponse(body(500, "live-update.internal", "something went wrong here", "", request_id), 500)
 
 
 def install(app: FastAPI) -> None:
@@ -60,6 +77,10 @@ def install(app: FastAPI) -> None:
         code, remedy = "live-update.store.unavailable", "try again; if it stays, ask the operator"
         return JSONResponse(body(503, code, "the database does not answer", remedy, request.state.request_id), 503)
 
+    def unforeseen(request: Request, error: Exception) -> JSONResponse:
+        return unforeseen_answer(request.state.request_id)
+
+    app.add_exception_handler(Exception, unforeseen)
     app.add_exception_handler(LiveUpdateError, ours)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, invalid)

@@ -1,7 +1,7 @@
 """What the API's handlers work with: made once by the program, replaced one by one in tests."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ from liveupdate.drivers.cloud import Cloud as ServiceCloud
 from liveupdate.drivers.cloud.golden_images import GoldenImage
 from liveupdate.drivers.metrics import Source
 from liveupdate.methods import Method
+from liveupdate.settings import Limits
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,13 @@ class Caller:
 
     context: RequestContext
     plugin: Any = None
+
+
+class Authorize(Protocol):
+    """Whether the caller may do what the rule is about. Raises Forbidden, naming the rule."""
+
+    def __call__(self, rule: str, context: RequestContext, project_id: str, user_id: str = "") -> None:
+        """``project_id`` and ``user_id``: of what it is to be done to; its owner."""
 
 
 class Cloud(Protocol):
@@ -45,8 +53,7 @@ class Services:
     engine: Engine
     #: Request headers (lower case) → the caller. Raises Unauthorized.
     authenticate: Callable[[Mapping[str, str]], Caller]
-    #: Rule, caller, project of what is asked for. Raises Forbidden.
-    authorize: Callable[[str, RequestContext, str], None]
+    authorize: Authorize
     cloud: Cloud
     methods: Mapping[str, Method]
     trust_roles: tuple[str, ...]
@@ -54,3 +61,4 @@ class Services:
     #: Request id → the cloud as the service user: for hosts, which are nobody's own.
     infrastructure: Callable[[str], ServiceCloud]
     metrics: Source
+    limits: Limits = field(default_factory=Limits)

@@ -5,26 +5,28 @@ from collections.abc import Callable, Mapping
 
 from anyio import to_thread
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from liveupdate.api import microversions
-from liveupdate.api.problems import answer, body
+from liveupdate.api.document import PUBLIC
+from liveupdate.api.limits import RateLimit, whole_body
+from liveupdate.api.problems import answer, unforeseen_answer
 from liveupdate.api.services import Caller
 from liveupdate.context import new_request_id, valid_request_id
 from liveupdate.errors import LiveUpdateError
+from liveupdate.settings import Limits
 
 LOG = logging.getLogger(__name__)
 
 _REQUEST_ID = "X-Openstack-Request-Id"
-#: Version documents and the health check tell nothing that is not public.
-_PUBLIC = frozenset({"/", "/v1", "/v1/", "/healthcheck"})
 
 
 class Shell:
-    def __init__(self, app: ASGIApp, authenticate: Callable[[Mapping[str, str]], Caller]) -> None:
+    def __init__(self, app: ASGIApp, authenticate: Callable[[Mapping[str, str]], Caller], limits: Limits) -> None:
         self._app = app
         self._authenticate = authenticate
+        self._max_body = limits.max_body
+        self._rate = RateLimit(limits.rate_limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -35,12 +37,12 @@ class Shell:
         state["request_id"] = new_request_id()
         theirs = headers.get(_REQUEST_ID, "")
         state["global_request_id"] = theirs if valid_request_id(theirs) else ""
-        version, started = microversions.MINIMUM, False
+        version, started, ended = microversions.MINIMUM, False, False
 
         async def outward(message: Message) -> None:
-            nonlocal started
+            nonlocal started, ended
+            started, ended = True, message["type"] == "http.response.body" and not message.get("more_body", False)
             if message["type"] == "http.response.start":
-                started = True
                 out = MutableHeaders(scope=message)
                 out[_REQUEST_ID] = state["request_id"]
                 out[microversions.HEADER] = f"{microversions.SERVICE_TYPE} {version}"
@@ -49,14 +51,15 @@ class Shell:
 
         try:
             version = microversions.negotiate(headers)
-            if scope["path"] not in _PUBLIC:
-                state["caller"] = await to_thread.run_sync(self._authenticate, headers)
-            await self._app(scope, receive, outward)
+            if scope["path"] not in PUBLIC:
+                caller = state["caller"] = await to_thread.run_sync(self._authenticate, headers)
+                self._rate.take(caller.context.project_id)
+            await self._app(scope, await whole_body(headers, receive, self._max_body), outward)
         except LiveUpdateError as error:
             await answer(error, state["request_id"])(scope, receive, outward)
         except Exception:
             LOG.exception("%s: unforeseen", state["request_id"])
-            if started:
+            if not started:
+                await unforeseen_answer(state["request_id"])(scope, receive, outward)
+            elif not ended:
                 raise
-            content = body(500, "live-update.internal", "something went wrong here", "", state["request_id"])
-            await JSONResponse(content, 500)(scope, receive, outward)

@@ -5,7 +5,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from liveupdate.api.document import one, told
 from liveupdate.api.microversions import MAXIMUM, MINIMUM
+from liveupdate.api.schemas.answers import Version, Versions
 
 router = APIRouter(tags=["versions"])
 
@@ -21,12 +23,12 @@ def _document(request: Request) -> dict[str, Any]:
     }
 
 
-@router.get("/", status_code=300)
+@router.get("/", **told(300, Versions))
 def versions(request: Request) -> JSONResponse:
     return JSONResponse({"versions": [_document(request)]}, 300)
 
 
-@router.get("/v1/")
+@router.get("/v1/", **one(200, "version", Version))
 @router.get("/v1", include_in_schema=False)
 def version(request: Request) -> dict[str, Any]:
     return {"version": _document(request)}

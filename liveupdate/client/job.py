@@ -1,8 +1,11 @@
 """A live-update job, as openstacksdk shows resources."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from openstack import exceptions, resource
+
+from liveupdate.client.events import follow
 
 
 class Job(resource.Resource):
@@ -15,9 +18,22 @@ class Job(resource.Resource):
     allow_list = True
 
     _query_mapping = resource.QueryParameters(
-        "state", "method", "server_id", "sort", "all_projects", changes_since="changes-since"
+        "state",
+        "method",
+        "server_id",
+        "server_name",
+        "user_id",
+        "project_id",
+        "step",
+        "approval",
+        "preview_id",
+        "sort",
+        "all_projects",
+        changes_since="changes-since",
     )
 
+    #: Only when creating: the same request with the same key makes one job, however often.
+    idempotency_key = resource.Header("Idempotency-Key")
     #: Only when creating: Nova's id of the server to update.
     server_id = resource.Body("server_id")
     method = resource.Body("method")
@@ -32,7 +48,17 @@ class Job(resource.Resource):
     step = resource.Body("step")
     progress = resource.Body("progress", type=int)
     pivot = resource.Body("pivot")
+    cancel_requested = resource.Body("cancel_requested", type=bool)
+    paused = resource.Body("paused", type=bool)
     decision = resource.Body("decision")
+    not_before = resource.Body("not_before")
+    #: Maintenance window, UTC: "sat,sun 22:00-04:00".
+    window = resource.Body("window")
+    #: "", needed or given.
+    approval = resource.Body("approval")
+    approved_by = resource.Body("approved_by")
+    #: The preview that it was started from.
+    preview_id = resource.Body("preview_id")
     request_id = resource.Body("request_id")
     deadline = resource.Body("deadline")
     created_at = resource.Body("created_at")
@@ -40,15 +66,35 @@ class Job(resource.Resource):
     started_at = resource.Body("started_at")
     finished_at = resource.Body("finished_at")
 
-    def act(self, session: Any, action: str) -> "Job":
-        """Say "cancel", "confirm", "rollback" or "retry" to the job."""
-        answer = session.post(f"{self.base_path}/{self.id}/actions", json={"action": action})
+    def act(self, session: Any, action: str, **more: str) -> "Job":
+        """Say "approve", "start", "pause", "resume", "cancel", "confirm", "rollback", "retry", "skip-step" (with its
+        ``step``) or "cleanup" to the job."""
+        answer = session.post(f"{self.base_path}/{self.id}/actions", json={"action": action, **more})
         exceptions.raise_from_response(answer)
         self._translate_response(answer)
         return self
 
+    def watch(self, session: Any, after: int = 0) -> Iterator[dict[str, Any]]:
+        """Its events after the one with id ``after``, as they happen, until it has ended."""
+        return follow(session, f"{self.base_path}/{self.id}/events", after)
+
+    def steps(self, session: Any) -> dict[str, Any]:
+        """ "steps", "remaining_seconds" and "blackout_ms", the last two None as long as nobody knows."""
+        answer = session.get(f"{self.base_path}/{self.id}/steps")
+        exceptions.raise_from_response(answer)
+        told: dict[str, Any] = answer.json()
+        return told
+
     def part(self, session: Any, name: str) -> Any:
         """What belongs to the job: "steps", "events", "resources" or "report"."""
-        answer = session.get(f"{self.base_path}/{self.id}/{name}")
-        exceptions.raise_from_response(answer)
-        return answer.json()[name]
+        path, found = f"{self.base_path}/{self.id}/{name}", []
+        while path:
+            answer = session.get(path)
+            exceptions.raise_from_response(answer)
+            told = answer.json()
+            if not isinstance(told[name], list):
+                return told[name]
+            found += told[name]
+            following = (link["href"].removeprefix("/v1") for link in told.get("links", []) if link["rel"] == "next")
+            path = next(following, "")
+        return found

@@ -12,7 +12,9 @@ class Preview(resource.Resource):
     allow_fetch = True
     allow_list = True
 
-    _query_mapping = resource.QueryParameters("state", "method", "server_id", "sort")
+    _query_mapping = resource.QueryParameters(
+        "state", "method", "server_id", "server_name", "user_id", "sort", changes_since="changes-since"
+    )
 
     server_id = resource.Body("server_id")
     method = resource.Body("method")
@@ -32,3 +34,5 @@ class Preview(resource.Resource):
     blackout_estimate_ms = resource.Body("blackout_estimate_ms")
     created_at = resource.Body("created_at")
     finished_at = resource.Body("finished_at")
+    #: From then on no job may start from it.
+    expires_at = resource.Body("expires_at")

@@ -9,6 +9,7 @@ from liveupdate.client.fallback import Fallback
 from liveupdate.client.host_group import HostGroup
 from liveupdate.client.image import Image
 from liveupdate.client.job import Job
+from liveupdate.client.method import Method
 from liveupdate.client.placement import Placement
 from liveupdate.client.preview import Preview
 
@@ -29,11 +30,20 @@ class Proxy(proxy.Proxy):
         found: Job = self._get(Job, job_id)
         return found
 
-    def act_on_job(self, job_id: str, action: str) -> Job:
-        return Job.new(id=job_id).act(self, action)
+    def act_on_job(self, job_id: str, action: str, **more: str) -> Job:
+        """See Job.act."""
+        return Job.new(id=job_id).act(self, action, **more)
+
+    def job_steps(self, job_id: str) -> dict[str, Any]:
+        """Its steps with the time that is left, and the blackout; see Job.steps."""
+        return Job.new(id=job_id).steps(self)
 
     def job_part(self, job_id: str, part: str) -> Any:
         return Job.new(id=job_id).part(self, part)
+
+    def watch_job(self, job_id: str, after: int = 0) -> Iterator[dict[str, Any]]:
+        """The job's events as they happen, until it has ended."""
+        return Job.new(id=job_id).watch(self, after)
 
     def create_preview(self, **attributes: Any) -> Preview:
         made: Preview = self._create(_open(Preview), **attributes)
@@ -45,6 +55,10 @@ class Proxy(proxy.Proxy):
 
     def get_preview(self, preview_id: str) -> Preview:
         found: Preview = self._get(Preview, preview_id)
+        return found
+
+    def methods(self) -> Iterator[Method]:
+        found: Iterator[Method] = self._list(Method)
         return found
 
     # -- fallbacks -------------------------------------------------------------------------------------------------

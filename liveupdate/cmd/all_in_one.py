@@ -7,6 +7,7 @@ from threading import Thread
 import uvicorn
 
 from liveupdate.api.app import build_app
+from liveupdate.cmd.api import STOP
 from liveupdate.cmd.assembly import services, worker
 from liveupdate.cmd.program import begin
 from liveupdate.db.schema import upgrade
@@ -23,7 +24,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     thread.start()
     try:
         # uvicorn takes the signals; once it has answered its last request, the worker stops too
-        uvicorn.run(app, host=settings.api.host, port=settings.api.port, log_config=None, server_header=False)
+        uvicorn.run(
+            app,
+            host=settings.api.host,
+            port=settings.api.port,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=STOP,
+        )
     finally:
         working.stop()
         thread.join()

@@ -29,6 +29,7 @@ def services(settings: Settings, engine: Engine, nudge: Callable[[], None]) -> S
         nudge=nudge,
         infrastructure=clouds.infrastructure,
         metrics=metrics.make(settings.metrics),
+        limits=settings.api.limits,
     )
 
 

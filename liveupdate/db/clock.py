@@ -6,7 +6,7 @@ Times are stored as whole microseconds since 1970, UTC: the same arithmetic on S
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, Connection, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -34,6 +34,12 @@ def _postgresql(element: now, compiler: Any, **options: Any) -> str:
 @compiles(now, "mariadb")
 def _mariadb(element: now, compiler: Any, **options: Any) -> str:
     return "CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)"
+
+
+def read(connection: Connection) -> datetime:
+    at = as_datetime(connection.execute(select(now())).scalar_one())
+    assert at is not None  # noqa: S101 - no database is without a clock
+    return at
 
 
 def microseconds(seconds: float) -> int:

@@ -11,11 +11,9 @@ from liveupdate.db.tables import jobs as jobs_table
 from liveupdate.db.tables import resources as lines
 from liveupdate.db.tables import steps
 from liveupdate.errors import Conflict, NotFound
-from liveupdate.model import Fallback, Job, Resource
+from liveupdate.model import Fallback, Job, JobKind, Resource
 from liveupdate.states import FINAL, JobState, ResourceState
 
-#: Fields that lists may be filtered by.
-FILTERS = ("server_id",)
 #: Seconds until another attempt to end a fallback that could not be ended: volumes in use stay so for long.
 _AGAIN = 86400.0
 #: Servers that replaced one another.
@@ -42,7 +40,7 @@ def page(
     connection: Connection,
     *,
     project_id: str | None,
-    filters: Mapping[str, str],
+    filters: Mapping[str, Any],
     sort: tuple[str, bool] = ("created_at", True),
     marker: str | None = None,
     changes_since: datetime | None = None,
@@ -54,6 +52,7 @@ def page(
         also.append(jobs_table.c.id.in_(_served_by(_before(connection, filters["server_id"]))))
     found = jobs.page(
         connection,
+        JobKind.UPDATE,
         project_id=project_id,
         filters={},
         sort=sort,
@@ -88,7 +87,7 @@ def begin(connection: Connection, fallback: Fallback, new: jobs.NewJob) -> tuple
     # whoever begins something with this fallback takes this lock first
     jobs.locked(connection, fallback.id)
     now = get(connection, fallback.id)
-    if now.job_id is not None and not jobs.repeats(connection, new):
+    if now.job_id is not None and jobs.repeated(connection, new) is None:
         raise Conflict(
             f"job {now.job_id} ({now.method}) is at work on this fallback",
             code="live-update.fallback.busy",

@@ -5,22 +5,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from liveupdate.db import clock, events, steps
-from liveupdate.db.tables import jobs
+from liveupdate.db.tables import jobs, projects
 from liveupdate.db.tables import steps as steps_table
-from liveupdate.errors import Conflict, Invalid, NotFound
+from liveupdate.errors import Conflict, Forbidden, Invalid, NotFound
 from liveupdate.model import Job, JobKind, Json, Plan, StepSpec
-from liveupdate.states import FINAL, JobState, StepState, advance
+from liveupdate.states import FINAL, OPEN, JobState, StepState, advance
 
 #: Fields that lists may be sorted by; each has an index.
-SORT_KEYS = ("created_at", "updated_at")
-FILTERS = ("state", "method", "server_id", "kind")
+SORT_KEYS = ("created_at", "updated_at", "server_name")
 #: No worker touches a job in one of these until a person has said what to do.
 STUCK = (JobState.NEEDS_ATTENTION, JobState.UNDO_FAILED)
-_NO_TROUBLE = {"reason": "", "code": "", "remedy": ""}
+NO_TROUBLE: dict[str, Any] = {"reason": "", "code": "", "remedy": ""}
+NOTHING: Json = {}
 
 
 @dataclass(frozen=True)
@@ -46,25 +46,56 @@ class NewJob:
     fallback_id: str | None = None
     #: What no other open job may hold; None: the server.
     holds: str | None = None
+    not_before: datetime | None = None
+    window: str = ""
+    #: "" or "needed".
+    approval: str = ""
+    preview_id: str | None = None
+    #: Jobs that its project may have open, this one counted in; 0: any number.
+    quota: int = 0
 
 
 def create(connection: Connection, new: NewJob) -> tuple[Job, bool]:
     """Insert the job with its steps; (job, True), or (the earlier job, False) for a repeated idempotency key.
 
-    Raises Conflict if the key was used for another request, or the server has an open update already.
+    Raises Conflict if the key was used for another request, or the server has an open update already; Forbidden if the
+    project has as many open jobs as it may.
     """
-    if earlier := _repeated(connection, new):
+    if earlier := repeated(connection, new):
         return earlier, False
+    if new.quota and new.kind == JobKind.UPDATE:
+        _within_quota(connection, new)
     try:
         with connection.begin_nested():
             connection.execute(insert(jobs).values(**_row(new)))
     except IntegrityError:
-        if earlier := _repeated(connection, new):
+        if earlier := repeated(connection, new):
             return earlier, False
         raise _server_is_taken(connection, new) from None
     steps.add(connection, new.id, new.plan.steps)
     events.add(connection, new.id, "job.created", detail={"method": new.method, "server_id": new.server_id})
+    if new.approval:
+        events.add(connection, new.id, "job.approval_requested", detail={"by": new.user_id})
     return get(connection, new.id), True
+
+
+def _within_quota(connection: Connection, new: NewJob) -> None:
+    row = projects.c.id == new.project_id
+    queue = update(projects).where(row).values(turn=projects.c.turn + 1)
+    if connection.execute(queue).rowcount == 0:
+        try:
+            with connection.begin_nested():
+                connection.execute(insert(projects).values(id=new.project_id, turn=0))
+        except IntegrityError:
+            connection.execute(queue)
+    mine = (jobs.c.project_id == new.project_id, jobs.c.kind == new.kind, jobs.c.state.in_(OPEN))
+    count = connection.execute(select(func.count()).select_from(jobs).where(*mine)).scalar_one()
+    if count >= new.quota:
+        raise Forbidden(
+            f"the project has {count} open jobs, of {new.quota} that it may have",
+            code="live-update.quota.jobs",
+            remedy="wait for jobs to end, or cancel some; an operator may raise [api] jobs_per_project",
+        )
 
 
 def _row(new: NewJob) -> dict[str, Any]:
@@ -88,6 +119,10 @@ def _row(new: NewJob) -> dict[str, Any]:
         "roles": list(new.roles),
         "cancel_requested": False,
         "deadline": clock.from_datetime(new.deadline),
+        "not_before": clock.from_datetime(new.not_before),
+        "window": new.window,
+        "approval": new.approval,
+        "preview_id": new.preview_id,
         "created_at": at,
         "updated_at": at,
         "wake_at": at,
@@ -98,12 +133,8 @@ def _row(new: NewJob) -> dict[str, Any]:
     }
 
 
-def repeats(connection: Connection, new: NewJob) -> bool:
-    """Whether it is an earlier job's request once more. Raises Conflict if only its key is."""
-    return _repeated(connection, new) is not None
-
-
-def _repeated(connection: Connection, new: NewJob) -> Job | None:
+def repeated(connection: Connection, new: NewJob) -> Job | None:
+    """The earlier job, if this is its request once more. Raises Conflict if only the idempotency key is the same."""
     if new.idempotency_key is None:
         return None
     query = select(jobs).where(jobs.c.project_id == new.project_id, jobs.c.idempotency_key == new.idempotency_key)
@@ -148,9 +179,10 @@ def get(connection: Connection, job_id: str, project_id: str | None = None) -> J
 
 def page(
     connection: Connection,
+    kind: JobKind,
     *,
     project_id: str | None,
-    filters: Mapping[str, str],
+    filters: Mapping[str, Any],
     sort: tuple[str, bool] = ("created_at", True),
     marker: str | None = None,
     changes_since: datetime | None = None,
@@ -159,14 +191,14 @@ def page(
 ) -> Sequence[Job]:
     """One page after the job ``marker``, by (key, descending) with the id as tie-break. Raises Invalid.
 
-    ``also``: further conditions.
+    ``filters``: field → its value, or a tuple of those that are fine. ``also``: further conditions.
     """
     key, descending = sort
-    query = select(jobs).where(*also)
+    query = select(jobs).where(jobs.c.kind == kind, *also)
     if project_id is not None:
         query = query.where(jobs.c.project_id == project_id)
     for name, value in filters.items():
-        query = query.where(jobs.c[name] == value)
+        query = query.where(jobs.c[name].in_(value) if isinstance(value, tuple) else jobs.c[name] == value)
     if changes_since is not None:
         query = query.where(jobs.c.updated_at >= clock.from_datetime(changes_since))
     if marker is not None:
@@ -185,9 +217,10 @@ def _after(
     if value is None:
         raise Invalid(f"marker {marker} is not a job", code="live-update.request.marker", remedy="start again")
     column, identifier = jobs.c[key], jobs.c.id
+    # written such that every database enters its index at the marker, and walks on from there
     if descending:
-        return query.where(or_(column < value, and_(column == value, identifier < marker)))
-    return query.where(or_(column > value, and_(column == value, identifier > marker)))
+        return query.where(column <= value, or_(column < value, identifier < marker))
+    return query.where(column >= value, or_(column > value, identifier > marker))
 
 
 def request_cancel(connection: Connection, job: Job) -> Job:
@@ -200,7 +233,7 @@ def request_cancel(connection: Connection, job: Job) -> Job:
     if job.cancel_requested and job.state not in STUCK:
         return job
     if job.state in FINAL:
-        raise _wrong_state(job, "cancelled")
+        raise wrong_state(job, "cancelled")
     if pivot_begun(connection, job):
         raise Conflict(
             f"job {job.id} is {job.state} and past its pivot, {job.plan.pivot}: it only goes forward",
@@ -208,7 +241,7 @@ def request_cancel(connection: Connection, job: Job) -> Job:
             remedy="let it finish, or ask for rollback while it is in hold",
         )
     undoing = {"state": JobState.UNDOING, "outcome": "cancelled"} if job.state in STUCK else {}
-    return _say(connection, job, "job.cancel_requested", cancel_requested=True, **undoing)
+    return say(connection, job, "job.cancel_requested", cancel_requested=True, **undoing)
 
 
 def decide(connection: Connection, job: Job, decision: str) -> Job:
@@ -221,24 +254,24 @@ def decide(connection: Connection, job: Job, decision: str) -> Job:
     released = any(r.spec.id == job.plan.back_until and r.state != StepState.PENDING for r in rows)
     opened = any(r.spec.id == job.plan.pivot and r.state == StepState.DONE for r in rows)
     if job.state in FINAL or job.outcome or not opened or released or not job.plan.back:
-        raise _wrong_state(job, f"asked for {decision}")
-    forward = {"state": JobState.RUNNING, **_NO_TROUBLE} if job.state in STUCK else {}
-    return _say(connection, job, f"job.{decision}_requested", decision=decision, **forward)
+        raise wrong_state(job, f"asked for {decision}")
+    forward = {"state": JobState.RUNNING, **NO_TROUBLE} if job.state in STUCK else {}
+    return say(connection, job, f"job.{decision}_requested", decision=decision, **forward)
 
 
 def retry(connection: Connection, job: Job) -> Job:
     """Let a stuck job try again where it is stuck, in the direction it was going. Raises Conflict if it is not."""
     job = locked(connection, job.id)
     if job.state not in STUCK:
-        raise _wrong_state(job, "retried")
+        raise wrong_state(job, "retried")
     # the step gets its attempts and its time anew
     stuck = (steps_table.c.job_id == job.id, steps_table.c.state.in_((StepState.APPLYING, StepState.UNDOING)))
     connection.execute(update(steps_table).where(*stuck).values(attempts=0, started_at=clock.now()))
     state = JobState.UNDOING if job.outcome else JobState.RUNNING
-    return _say(connection, job, "job.retry_requested", state=state, **_NO_TROUBLE)
+    return say(connection, job, "job.retry_requested", state=state, **NO_TROUBLE)
 
 
-def _wrong_state(job: Job, what: str) -> Conflict:
+def wrong_state(job: Job, what: str) -> Conflict:
     at = f" at step {job.step}" if job.step else ""
     return Conflict(
         f"job {job.id} is {job.state}{at} and cannot be {what}",
@@ -253,12 +286,13 @@ def locked(connection: Connection, job_id: str) -> Job:
     return get(connection, job_id)
 
 
-def _say(connection: Connection, job: Job, event: str, **values: Any) -> Job:
+def say(connection: Connection, job: Job, event: str, told: Json = NOTHING, /, **values: Any) -> Job:
+    """Write down a user's word, and wake the job. ``job`` as it is, locked."""
     if "state" in values:
         advance(job.state, values["state"])
     at = clock.now()
     connection.execute(update(jobs).where(jobs.c.id == job.id).values(**values, wake_at=at, updated_at=at))
-    events.add(connection, job.id, event)
+    events.add(connection, job.id, event, detail=told)
     return get(connection, job.id)
 
 
@@ -281,6 +315,8 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
         "back": specs(plan.back),
         "back_pivot": plan.back_pivot,
         "back_until": plan.back_until,
+        "together": list(plan.together),
+        "skippable": list(plan.skippable),
     }
 
 
@@ -295,6 +331,9 @@ def plan_from_json(stored: Mapping[str, Any]) -> Plan:
         back=specs(stored["back"]),
         back_pivot=stored["back_pivot"],
         back_until=stored["back_until"],
+        # an older release's plan does not say where a pause may fall: nowhere, but before its first step
+        together=tuple(stored.get("together", [s["id"] for s in stored["steps"]])),
+        skippable=tuple(stored.get("skippable", ())),
     )
 
 
@@ -328,4 +367,10 @@ def _value(row: Any) -> Job:
         updated_at=updated,
         started_at=clock.as_datetime(row["started_at"]),
         finished_at=clock.as_datetime(row["finished_at"]),
+        not_before=clock.as_datetime(row["not_before"]),
+        window=row["window"],
+        approval=row["approval"],
+        approved_by=row["approved_by"],
+        paused=row["paused"],
+        preview_id=row["preview_id"],
     )

@@ -53,6 +53,11 @@ def of_job(connection: Connection, job_id: str) -> Sequence[Resource]:
     return [value(row) for row in found.mappings()]
 
 
+def any_open(connection: Connection, job_id: str) -> bool:
+    query = select(resources.c.id).where(resources.c.job_id == job_id, resources.c.state.in_(_OPEN))
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def created(connection: Connection, resource: Resource, cloud_id: str, details: Json | None) -> Resource:
     values: dict[str, Any] = {"state": ResourceState.CREATED, "cloud_id": cloud_id}
     if details:

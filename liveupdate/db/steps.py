@@ -1,14 +1,18 @@
 """The journal's lines: one row per step of a job, in the order of the plan."""
 
 from collections.abc import Iterable, Sequence
+from statistics import median
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
 from liveupdate.db import clock
-from liveupdate.db.tables import steps
-from liveupdate.model import StepRow, StepSpec
-from liveupdate.states import StepState
+from liveupdate.db.tables import jobs, steps
+from liveupdate.model import JobKind, StepRow, StepSpec
+from liveupdate.states import JobState, StepState
+
+#: Jobs that tell how long a step takes.
+_LATEST = 5
 
 
 def add(connection: Connection, job_id: str, specs: Iterable[StepSpec]) -> None:
@@ -36,6 +40,17 @@ def add(connection: Connection, job_id: str, specs: Iterable[StepSpec]) -> None:
 def of_job(connection: Connection, job_id: str) -> Sequence[StepRow]:
     found = connection.execute(select(steps).where(steps.c.job_id == job_id).order_by(steps.c.position))
     return [_value(row) for row in found.mappings()]
+
+
+def typical(connection: Connection, method: str) -> dict[str, float]:
+    """Step id → seconds that it took, waiting included: the median of the method's latest jobs that succeeded."""
+    ended = (jobs.c.method == method, jobs.c.state == JobState.SUCCEEDED, jobs.c.kind == JobKind.UPDATE)
+    latest = select(jobs.c.id).where(*ended).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(_LATEST)
+    done = (steps.c.job_id.in_(list(connection.scalars(latest))), steps.c.state == StepState.DONE)
+    took: dict[str, list[float]] = {}
+    for row in connection.execute(select(steps.c.spec_id, steps.c.started_at, steps.c.finished_at).where(*done)):
+        took.setdefault(row.spec_id, []).append((row.finished_at - row.started_at) / clock.SECOND)
+    return {step: median(seconds) for step, seconds in took.items()}
 
 
 def get(connection: Connection, job_id: str, position: int) -> StepRow:

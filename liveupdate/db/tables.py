@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData(
@@ -52,6 +53,12 @@ jobs = Table(
     #: What undoing ends in: "undone", "cancelled", or "hold" (only the way back is undone). "" while going forward.
     Column("outcome", String(16), nullable=False),
     Column("deadline", BigInteger),
+    Column("not_before", BigInteger),
+    Column("window", String(64), nullable=False, server_default=""),
+    Column("approval", String(16), nullable=False, server_default=""),
+    Column("approved_by", String(64), nullable=False, server_default=""),
+    Column("paused", Boolean(create_constraint=False), nullable=False, server_default=false()),
+    Column("preview_id", String(36)),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("started_at", BigInteger),
@@ -73,10 +80,17 @@ jobs = Table(
     Column("watch_seen", String(255), nullable=False),
     UniqueConstraint("project_id", "idempotency_key"),
     Index(None, "state", "wake_at"),
-    Index(None, "project_id", "created_at", "id"),
-    Index(None, "project_id", "updated_at", "id"),
-    Index(None, "created_at", "id"),
-    Index(None, "updated_at", "id"),
+    # each list is read along one of these: by what it always has, then by what it is sorted by
+    Index(None, "project_id", "kind", "created_at", "id"),
+    Index(None, "project_id", "kind", "updated_at", "id"),
+    Index(None, "project_id", "kind", "server_name", "id"),
+    Index(None, "project_id", "kind", "state", "created_at", "id"),
+    Index(None, "kind", "created_at", "id"),
+    Index(None, "kind", "updated_at", "id"),
+    Index(None, "kind", "server_name", "id"),
+    Index(None, "kind", "state", "created_at", "id"),
+    # the latest jobs of a method tell how long its steps take
+    Index(None, "method", "state", "created_at", "id"),
     Index(None, "trust_id"),
     Index(None, "server_id"),
     Index(None, "fallback_id"),
@@ -130,6 +144,9 @@ events = Table(
     Column("at", BigInteger, nullable=False),
     Index(None, "job_id", "id"),
 )
+
+#: Its rows are what those queue up at who count a project's open jobs.
+projects = Table("projects", metadata, Column("id", String(64), primary_key=True), Column("turn", BigInteger))
 
 reservations = Table(
     "reservations",

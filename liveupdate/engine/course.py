@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from liveupdate.errors import LiveUpdateError
 from liveupdate.model import Job, StepRow
+from liveupdate.planning import windows
 from liveupdate.states import JobState, StepState
 
 
@@ -25,6 +28,20 @@ class TurnBack:
 
     outcome: str
     reason: str
+    error: LiveUpdateError | None = None
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Not yet: rest until the time has come, or (None) until somebody speaks."""
+
+    until: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Every step is undone, and the ledger still has open lines: take away what is behind them."""
 
 
 @dataclass(frozen=True)
@@ -44,19 +61,22 @@ class End:
     state: JobState
 
 
-Action = Apply | Undo | TurnBack | MoveBack | HoldAgain | End
+Action = Apply | Undo | TurnBack | Wait | MoveBack | HoldAgain | Sweep | End
 
 #: States of a step that has left, or may have left, something behind.
 _TOUCHED = (StepState.APPLYING, StepState.DONE, StepState.UNDOING, StepState.UNDO_FAILED)
 _ENDS = {"undone": JobState.UNDONE, "cancelled": JobState.CANCELLED}
 
 
-def next_action(job: Job, rows: Sequence[StepRow]) -> Action:
-    """``rows``: the job's journal in order of position."""
+def next_action(job: Job, rows: Sequence[StepRow], now: datetime, *, leftovers: bool = False) -> Action:
+    """``rows``: the job's journal in order of position. ``leftovers``: its ledger has open lines."""
     if job.state == JobState.UNDOING:
-        return _undo(job, rows)
+        return _undo(job, rows, leftovers)
     if job.cancel_requested and not pivot_begun(job, rows):
         return TurnBack("cancelled", "cancelled on request")
+    if job.deadline and job.deadline <= now and not pivot_begun(job, rows):
+        late = _too_late(job)
+        return TurnBack("undone", late.detail, late)
     way_back = _way_back(job, rows)
     if way_back:
         pending = [r for r in way_back if r.state != StepState.DONE]
@@ -66,15 +86,44 @@ def next_action(job: Job, rows: Sequence[StepRow]) -> Action:
         return End(JobState.SUCCEEDED)
     if job.decision == "rollback" and may_move_back(job, rows):
         return MoveBack()
-    return Apply(open_rows[0])
+    row = open_rows[0]
+    wait = _not_yet(job, row, now) if row.state == StepState.PENDING else None
+    return wait or Apply(row)
 
 
-def _undo(job: Job, rows: Sequence[StepRow]) -> Action:
+def _not_yet(job: Job, row: StepRow, now: datetime) -> Wait | None:
+    """What the job waits for before the step ``row``."""
+    if job.approval == "needed":
+        return Wait(None, "waits for the approval of somebody else than its requester")
+    if job.paused and row.spec.id not in job.plan.together[1:]:
+        return Wait(None, "paused")
+    first = row.position == 0
+    if first and job.not_before and job.not_before > now:
+        return Wait(job.not_before, f"waits until {job.not_before.isoformat(timespec='seconds')}")
+    if job.window and (first or row.spec.id in job.plan.together[:1]):
+        opens = windows.parse(job.window).next(now)
+        if opens > now:
+            return Wait(opens, f"waits for its maintenance window at {opens.isoformat(timespec='seconds')}")
+    return None
+
+
+def _too_late(job: Job) -> LiveUpdateError:
+    assert job.deadline  # noqa: S101 - only called for one that has passed
+    return LiveUpdateError(
+        f"its deadline, {job.deadline.isoformat(timespec='seconds')}, came before its pivot",
+        code="live-update.job.deadline-passed",
+        remedy="create it again with a later deadline",
+    )
+
+
+def _undo(job: Job, rows: Sequence[StepRow], leftovers: bool) -> Action:
     only = {s.id for s in job.plan.back} if job.outcome == "hold" else {s.id for s in job.plan.steps}
     touched = [r for r in rows if r.spec.id in only and r.state in _TOUCHED]
     if touched:
         return Undo(touched[-1])
-    return HoldAgain() if job.outcome == "hold" else End(_ENDS[job.outcome])
+    if job.outcome == "hold":
+        return HoldAgain()
+    return Sweep() if leftovers else End(_ENDS[job.outcome])
 
 
 def _way_back(job: Job, rows: Sequence[StepRow]) -> list[StepRow]:

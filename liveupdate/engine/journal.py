@@ -5,6 +5,7 @@ A write that finds the fence moved on, or the lease over by the database's clock
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from threading import Event as Flag
 from typing import Any, TypeVar
 
@@ -120,10 +121,7 @@ class Journal:
             job = jobs.get(connection, self.claim.job_id)
             if job.state in (JobState.RUNNING, JobState.UNDOING):
                 return
-            started = {"started_at": clock.now()} if job.started_at is None else {}
-            if job.started_at is None:
-                events.add(connection, job.id, "job.started")
-            self._job(connection, job, JobState.RUNNING, reason="", **started)
+            self._job(connection, job, JobState.RUNNING)
 
         self._write(work)
 
@@ -132,15 +130,19 @@ class Journal:
 
         def work(connection: Connection) -> Turn:
             job, rows = jobs.get(connection, self.claim.job_id), steps.of_job(connection, self.claim.job_id)
-            action = course.next_action(job, rows)
+            leftovers = job.state == JobState.UNDOING and resources.any_open(connection, job.id)
+            action = course.next_action(job, rows, clock.read(connection), leftovers=leftovers)
             match action:
                 case course.Apply(row) if row.state == StepState.PENDING:
+                    self._begun(connection, job)
                     # the intent, recorded before the step does anything
                     self._put(connection, row, StepState.APPLYING, "step.started", {"started_at": clock.now()})
                 case course.Undo(row) if row.state != StepState.UNDOING:
                     self._put(connection, row, StepState.UNDOING, "step.undo_started", {"attempts": 0})
-                case course.TurnBack(outcome, reason):
-                    self._turn_back(connection, job, outcome, reason)
+                case course.TurnBack(outcome, reason, error):
+                    self._turn_back(connection, job, outcome, reason, error)
+                case course.Wait(until, reason):
+                    self._rest(connection, job, until, reason)
                 case course.MoveBack():
                     steps.add(connection, job.id, job.plan.back)
                     events.add(connection, job.id, "job.moving_back")
@@ -169,10 +171,8 @@ class Journal:
             state = JobState.UNDOING if job.state == JobState.UNDOING else JobState.WAITING
             awaited = {"watch_kind": watch.kind, "watch_id": watch.id, "watch_seen": watch.seen} if watch else _NO_WATCH
             spoken = (job.cancel_requested, job.decision) != (seen.cancel_requested, seen.decision)
-            wake_at = clock.now() + (0 if spoken else clock.microseconds(after))
-            if reason != job.reason:
-                events.add(connection, job.id, "step.waiting", job.step, {"reason": reason})
-            self._job(connection, job, state, reason=reason, wake_at=wake_at, **awaited, **_NO_LEASE)
+            wake_at = clock.read(connection) + timedelta(seconds=0 if spoken else after)
+            self._give_back(connection, job, state, wake_at, reason, **awaited)
 
         self._write(work)
 
@@ -197,6 +197,27 @@ class Journal:
             events.add(connection, job.id, f"job.{state}", job.step, told)
 
         self._write(work)
+
+    def _begun(self, connection: Connection, job: Job) -> None:
+        started = {"started_at": clock.now()} if job.started_at is None else {}
+        if started:
+            events.add(connection, job.id, "job.started")
+        self._update(connection, reason="", **started)
+
+    def _rest(self, connection: Connection, job: Job, until: datetime | None, reason: str) -> None:
+        wake_at = until or clock.read(connection) + _LONG
+        self._give_back(connection, job, JobState.WAITING, wake_at, reason, **_NO_WATCH)
+
+    def _give_back(
+        self, connection: Connection, job: Job, state: JobState, wake_at: datetime, reason: str, **values: Any
+    ) -> None:
+        """Before its pivot a job wakes at its deadline at the latest."""
+        if job.deadline and job.deadline > clock.read(connection):
+            wake_at = min(wake_at, job.deadline)
+        if reason != job.reason:
+            events.add(connection, job.id, "step.waiting", job.step, {"reason": reason})
+        at = clock.from_datetime(wake_at)
+        self._job(connection, job, state, reason=reason, wake_at=at, **values, **_NO_LEASE)
 
     # -- its steps -------------------------------------------------------------------------------------------------
 
@@ -337,6 +358,8 @@ class Journal:
         connection.execute(update(steps_table).where(*here).values(state=StepState.SKIPPED))
 
 
+#: Until somebody speaks; looked at again every so often.
+_LONG = timedelta(days=1)
 _NO_LEASE: dict[str, Any] = {"lease_owner": "", "lease_until": 0}
 _NO_WATCH: dict[str, Any] = {"watch_kind": "", "watch_id": "", "watch_seen": ""}
 

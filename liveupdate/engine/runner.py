@@ -14,6 +14,7 @@ from liveupdate.errors import Cancelled, Failed, LiveUpdateError, Retry
 from liveupdate.model import Job, StepRow
 from liveupdate.states import JobState, StepState
 from liveupdate.steps.protocol import Probe, Step
+from liveupdate.steps.resources import take_all_away
 
 LOG = logging.getLogger(__name__)
 
@@ -75,14 +76,16 @@ class Runner:
                     return
 
     def _next(self, journal: Journal) -> bool:
-        """Take one turn; False once the job has ended."""
+        """Take one turn; False once the job has ended, or rests."""
         turn = journal.next()
         match turn.action:
             case course.Apply(row):
                 self._apply(self._call(journal, turn, row), resumed=row.state == StepState.APPLYING)
             case course.Undo(row):
                 self._undo(self._call(journal, turn, row))
-            case course.End():
+            case course.Sweep():
+                self._sweep(journal, turn)
+            case course.End() | course.Wait():
                 return False
         return True
 
@@ -187,6 +190,16 @@ class Runner:
             self._undo_again(call, told, _BACKOFF * 2**call.row.attempts)
         else:
             call.journal.step_undone(call.row)
+
+    def _sweep(self, journal: Journal, turn: Turn) -> None:
+        call = self._call(journal, turn, turn.rows[0])
+        try:
+            take_all_away(call.context)
+        except Retry as retry:
+            call.park(retry.after, retry)
+        except Exception as error:
+            LOG.warning("job %s: what is left cannot be taken away", call.job.id, exc_info=True)
+            call.stop(JobState.UNDO_FAILED, as_told(error))
 
     def _undo_again(self, call: Call, told: LiveUpdateError, after: float) -> NoReturn:
         if call.row.attempts + 1 >= UNDO_ATTEMPTS:

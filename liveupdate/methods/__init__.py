@@ -17,7 +17,8 @@ class Method:
     """``steps`` in order; ``pivot`` is the name of the one after which there is no undo.
 
     ``back``: the steps that move the workload back on request, of the same names; their ids get "back." in front.
-    ``preview``: the first steps, which only look.
+    ``preview``: the first steps, which only look. ``together``: the steps in which the workload is touched, one right
+    after the other: no pause falls between them.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Method:
     back: tuple[Step, ...] = ()
     back_pivot: Step | None = None
     back_until: Step | None = None
+    together: tuple[Step, ...] = ()
 
     def plan(self, kind: JobKind = JobKind.UPDATE) -> Plan:
         """What is frozen into a job when it is accepted."""
@@ -40,6 +42,8 @@ class Method:
             back=tuple(StepSpec(f"back.{s.name}", s.name, {"direction": "back"}) for s in self.back),
             back_pivot=f"back.{self.back_pivot.name}" if self.back_pivot else "",
             back_until=self.back_until.name if self.back_until else "",
+            together=tuple(s.part or s.name for s in self.together),
+            skippable=tuple(s.part or s.name for s in self.steps if s.skippable),
         )
 
 

@@ -36,6 +36,7 @@ METHOD = Method(
     ),
     preview=(check_restore.STEP,),
     pivot=retire.STEP,
+    together=(take_down.STEP, fallback.STEP, unplug.STEP, boot_restored.STEP, retire.STEP),
 )
 
 

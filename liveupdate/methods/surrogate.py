@@ -52,4 +52,5 @@ METHOD = Method(
     back=(pre_copy.STEP, cut_over.STEP, probe.STEP, open.STEP),
     back_pivot=open.STEP,
     back_until=release_original.STEP,
+    together=(pre_copy.STEP, cut_over.STEP, probe.STEP, open.STEP),
 )

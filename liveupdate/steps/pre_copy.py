@@ -9,7 +9,7 @@ from typing import Any
 
 from liveupdate.errors import Failed, GuestError, Retry
 from liveupdate.model import Json
-from liveupdate.planning import inside, move
+from liveupdate.planning import inside, intent, move
 from liveupdate.planning.estimate import HANDED_OVER
 from liveupdate.planning.move import Sides
 from liveupdate.steps.path_events import path_events
@@ -35,8 +35,9 @@ def apply(context: StepContext) -> Json:
     _connect(context)
     _prepare(context, sides)
     rounds = _rounds(context, sides)
-    estimate = rounds[-1]["estimate_ms"] + HANDED_OVER * len(move.handed_over(context.result("preflight")))
-    asked = context.job.parameters.get("blackout_budget_seconds")
+    preflight = context.result("preflight")
+    estimate = rounds[-1]["estimate_ms"] + HANDED_OVER * len(move.handed_over(preflight))
+    asked = intent.budget(preflight.get("server", {}).get("metadata", {}), context.job.parameters)
     budget = 1000 * float(context.settings.surrogate.budget if asked is None else asked)
     # a workload that is asked back is not refused
     if estimate > budget and sides.source == "original":

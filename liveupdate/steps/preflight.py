@@ -15,6 +15,7 @@ from liveupdate.planning import (
     estimate,
     guest_findings,
     inside,
+    intent,
     package_findings,
     paths,
     units,
@@ -48,11 +49,13 @@ def apply(context: StepContext) -> Json:
         )
     host_key = host_keys.pinned(cloud, server)
     result: dict[str, Any] = {"server": describe(cloud, server), "host_key": host_key, "guest": {}, "units": []}
-    findings = judge(_facts(context, result))
+    findings = judge(_facts(context, result)) + intent.judge(result["server"]["metadata"])
     if worst(findings) != Verdict.BLOCK:
         findings += _look_into_guest(context, result)
     verdict = worst(findings)
     result |= {"verdict": str(verdict), "findings": [f.as_json() for f in findings]}
+    if context.job.kind == JobKind.UPDATE and intent.action(result["server"]["metadata"]) == intent.Action.NOTIFY:
+        context.event("owner.notify", server_id=server.id, verdict=str(verdict))
     if verdict == Verdict.BLOCK and context.job.kind == JobKind.UPDATE:
         context.event("preflight.blocked", findings=result["findings"])
         raise refusal(findings)
@@ -101,9 +104,10 @@ def _storage(context: StepContext, server: Json) -> dict[str, Any]:
 def _look_into_guest(context: StepContext, result: dict[str, Any]) -> list[Finding]:
     """Fill in guest, units and estimate_ms; a guest that cannot be looked into is a finding, not an error."""
     guest, wanted = context.guest("original"), context.job.parameters.get("units") or []
+    metadata = result["server"]["metadata"]
     try:
         seen = guest.oneshot("inspect", {})
-        names = units.candidates(seen, wanted, result["server"]["metadata"].get(UNITS, ""))
+        names = units.candidates(seen, wanted, metadata.get(UNITS, ""))
         trials = {}
         for name in names:
             context.checkpoint()
@@ -112,8 +116,8 @@ def _look_into_guest(context: StepContext, result: dict[str, Any]) -> list[Findi
         guest.remove_agent()
     except GuestError as error:
         return [Finding(error.code, Verdict.BLOCK, error.detail, error.remedy or "see that ssh to the server works")]
-    volumes = result["server"]["volumes"]
-    decided = units.decide(seen, trials, wanted)
+    volumes, budget = result["server"]["volumes"], intent.budget(metadata, context.job.parameters)
+    decided = units.decide(seen, trials, intent.asked(metadata, names, wanted))
     parameters, running, output = context.job.parameters, str(seen.get("kernel", "")), simulated.stdout
     result |= {
         "guest": seen,
@@ -122,7 +126,8 @@ def _look_into_guest(context: StepContext, result: dict[str, Any]) -> list[Findi
         "kernel": package_findings.chosen(output, parameters.get("kernel"), running),
     }
     return [
-        *guest_findings.judge(seen, trials, decided, volumes, parameters),
+        *guest_findings.judge(seen, trials, decided, volumes, {**parameters, "blackout_budget_seconds": budget}),
+        *intent.not_moved(metadata, decided),
         *disk_findings.judge(seen, result["server"]),
         *inside.judge(result["server"], seen, result["minimum_paths"]),
         *package_findings.judge(simulated.code, output + simulated.stderr, parameters, running),

@@ -145,3 +145,5 @@ class Step:
     timeout: float = 900.0
     #: Its id in a plan where it plays the part of another one, whose result later steps read; "": its name.
     part: str = ""
+    #: The job reaches its end without it: an operator may leave it out.
+    skippable: bool = False

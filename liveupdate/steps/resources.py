@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from liveupdate.errors import Failed, Retry, Watch
+from liveupdate.errors import Failed, LiveUpdateError, Retry, Watch
 from liveupdate.model import Json, Resource
 from liveupdate.states import ResourceState
 from liveupdate.steps.protocol import StepContext
@@ -75,6 +75,26 @@ def take_away(context: StepContext, line: Resource) -> None:
             watch=_watch(context, line, found),
         )
     context.ledger.deleted(line)
+
+
+def take_all_away(context: StepContext) -> None:
+    """Everything that the ledger has open, newest first. Raises Failed, naming what could not be taken away and why."""
+    blocked = []
+    for line in reversed(context.ledger.open()):
+        try:
+            if line.kind not in KINDS:
+                raise Failed(f"nothing here knows how a {line.kind} is taken away")
+            take_away(context, line)
+        except Retry:
+            raise
+        except LiveUpdateError as error:
+            blocked.append(f"{line.kind} {line.name} {line.cloud_id}".rstrip() + f": {error.detail}")
+    if blocked:
+        raise Failed(
+            f"left behind: {'; '.join(blocked)}",
+            code="live-update.clean-up.leftovers",
+            remedy="delete what is named, or see to what keeps it; then ask for cleanup",
+        )
 
 
 def prove_nothing_left(context: StepContext) -> Json:

@@ -55,4 +55,4 @@ def _finish(guest: "Guest", argv: tuple[str, ...]) -> str:
     raise Retry(_INTERVAL, "waits for the packages to be upgraded", counts=False)
 
 
-STEP = Step("user_space", "Upgrade packages in place", probe, apply, undo, timeout=7200)
+STEP = Step("user_space", "Upgrade packages in place", probe, apply, undo, timeout=7200, skippable=True)

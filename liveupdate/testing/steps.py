@@ -14,6 +14,8 @@ class World:
 
     done: list[str] = field(default_factory=list)
     log: list[tuple[str, str]] = field(default_factory=list)
+    #: What every step's result has besides its id.
+    findings: dict[str, Any] = field(default_factory=dict)
     #: (call, step id) → what to do instead of, or (if it returns) before, succeeding; taken out when used.
     faults: dict[tuple[str, str], Callable[[StepContext], None]] = field(default_factory=dict)
 
@@ -35,7 +37,7 @@ class World:
                 self.done.append(context.spec.id)
                 self.log.append(("apply", context.spec.id))
             self.strike("applied", context)
-            return {"id": context.spec.id}
+            return {"id": context.spec.id, **self.findings}
 
         def undo(context: StepContext) -> None:
             self.strike("undo", context)

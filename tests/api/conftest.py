@@ -5,6 +5,7 @@ the real ones."""
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -15,16 +16,19 @@ from liveupdate.api.auth import authorizer
 from liveupdate.api.problems import Unauthorized
 from liveupdate.api.services import Caller, Services
 from liveupdate.context import RequestContext
-from liveupdate.drivers.cloud.golden_images import GoldenImage
+from liveupdate.drivers.cloud.golden_images import Disk, GoldenImage
 from liveupdate.drivers.cloud.hosts import Host
 from liveupdate.drivers.metrics import Nothing
-from liveupdate.errors import NotFound
+from liveupdate.errors import Failed, NotFound, Retry
 from liveupdate.methods import Method
+from liveupdate.steps.protocol import StepContext
+from liveupdate.testing.captures import KERNEL
 from liveupdate.testing.cloud import CloudDouble, server, with_server
 from liveupdate.testing.cloud import World as CloudWorld
 from liveupdate.testing.jobs import STEPS
 from liveupdate.testing.steps import World
 
+IMAGE = "22222222-2222-4222-8222-222222222222"
 SERVER = "11111111-1111-4111-8111-111111111111"
 _IMPLIED = {
     "reader": ("reader",),
@@ -38,7 +42,7 @@ def authenticate(headers: Mapping[str, str]) -> Caller:
     role, at, project = headers.get("x-auth-token", "").partition("@")
     if not at:
         raise Unauthorized("no valid token")
-    return Caller(RequestContext(f"user-{role}", project, _IMPLIED.get(role, (role,)), "req-x"))
+    return Caller(RequestContext(f"user-{role}", project, _IMPLIED.get(role.rstrip("2"), (role,)), "req-x"))
 
 
 @dataclass
@@ -84,25 +88,54 @@ def world() -> CloudWorld:
     return made
 
 
-@pytest.fixture
-def api(sqlite: Engine, cloud: Cloud, world: CloudWorld) -> Iterator[TestClient]:
-    steps = World().steps(*STEPS)
+def services_of(engine: Engine, cloud: Cloud, infrastructure: Any) -> Services:
+    """The API's surroundings, with a method of the engine's test steps."""
+    steps = {**World().steps(*STEPS), "tidy": World().step("tidy", skippable=True)}
     back = tuple(steps[name] for name in ("copy", "switch", "open"))
     look, switch, release = steps["prepare"], steps["open"], steps["tidy"]
-    method = Method("surrogate", "Test", tuple(steps.values()), (look,), switch, back, switch, release)
-    services = Services(
-        engine=sqlite,
+    together = (steps["copy"], steps["switch"], switch)
+    method = Method("surrogate", "Test", tuple(steps.values()), (look,), switch, back, switch, release, together)
+    return Services(
+        engine=engine,
         authenticate=authenticate,
         authorize=authorizer(),
         cloud=cloud,
         methods={"surrogate": method},
         trust_roles=("member",),
         nudge=lambda: None,
-        infrastructure=lambda request_id: CloudDouble(world, admin=True),  # type: ignore[arg-type,return-value]
+        infrastructure=infrastructure,
         metrics=Nothing(),
     )
+
+
+@pytest.fixture
+def services(sqlite: Engine, cloud: Cloud, world: CloudWorld) -> Services:
+    return services_of(sqlite, cloud, lambda request_id: CloudDouble(world, admin=True))
+
+
+@pytest.fixture
+def api(services: Services) -> Iterator[TestClient]:
     with TestClient(build_app(services), headers={"X-Auth-Token": "member@mine"}) as client:
         yield client
+
+
+def golden(job_id: str = "job", owner: str = "mine") -> GoldenImage:
+    told = {"liveupdate:job": job_id, "liveupdate:kernel": KERNEL, "liveupdate:source_server": SERVER}
+    told |= {"liveupdate:captured_at": "2026-01-01T00:00:00+00:00", "os_distro": "debian"}
+    disks = (Disk("snapshot-0", 3), Disk("snapshot-1", 1))
+    return GoldenImage(IMAGE, "golden web", "active", owner, "2026-01-01T00:00:00Z", 3, 0, disks, told)
+
+
+def wait_forever(_: StepContext) -> None:
+    raise Retry(3600, "waits for the operator", counts=False)
+
+
+def fail(_: StepContext) -> None:
+    raise Failed("stuck", remedy="free it")
+
+
+def code(answer: Any) -> str:
+    return str(answer.json()["errors"][0]["code"])
 
 
 def as_(who: str) -> dict[str, str]:

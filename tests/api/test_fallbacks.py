@@ -5,8 +5,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from liveupdate.testing.fallbacks import updated
-from tests.api.conftest import SERVER, Cloud, as_
-from tests.api.test_jobs import NOBODY, code
+from tests.api.conftest import SERVER, Cloud, as_, code
+from tests.api.test_jobs import NOBODY
 
 
 def kept(engine: Engine, **options: object) -> str:

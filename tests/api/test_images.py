@@ -9,25 +9,15 @@ from sqlalchemy import Engine
 
 from liveupdate.db import jobs, resources
 from liveupdate.db.session import read, write
-from liveupdate.drivers.cloud.golden_images import Disk, GoldenImage
 from liveupdate.states import ResourceState
 from liveupdate.testing.captures import KERNEL
 from liveupdate.testing.jobs import accept
-from tests.api.conftest import SERVER, Cloud, as_
-from tests.api.test_jobs import code
+from tests.api.conftest import IMAGE, SERVER, Cloud, as_, code, golden
 
-IMAGE = "22222222-2222-4222-8222-222222222222"
 VOLUME = "33333333-3333-4333-8333-333333333333"
 NETWORK = "44444444-4444-4444-8444-444444444444"
 CAPTURE = {"server_id": SERVER, "name": "golden web", "volumes": [VOLUME]}
 DEPLOY = {"action": "deploy", "name": "web", "count": 3, "flavor_id": "m1.small", "network_id": NETWORK}
-
-
-def golden(job_id: str = "job", owner: str = "mine") -> GoldenImage:
-    told = {"liveupdate:job": job_id, "liveupdate:kernel": KERNEL, "liveupdate:source_server": SERVER}
-    told |= {"liveupdate:captured_at": "2026-01-01T00:00:00+00:00", "os_distro": "debian"}
-    disks = (Disk("snapshot-0", 3), Disk("snapshot-1", 1))
-    return GoldenImage(IMAGE, "golden web", "active", owner, "2026-01-01T00:00:00Z", 3, 0, disks, told)
 
 
 @pytest.fixture

@@ -4,25 +4,11 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from liveupdate.errors import Failed, Retry
-from liveupdate.steps.protocol import StepContext
 from liveupdate.testing.jobs import work_once
 from liveupdate.testing.steps import World
-from tests.api.conftest import SERVER, Cloud, as_, new
+from tests.api.conftest import SERVER, Cloud, as_, code, fail, new, wait_forever
 
 NOBODY = "99999999-9999-4999-8999-999999999999"
-
-
-def wait_forever(_: StepContext) -> None:
-    raise Retry(3600, "waits for the operator", counts=False)
-
-
-def fail(_: StepContext) -> None:
-    raise Failed("stuck", remedy="free it")
-
-
-def code(answer: object) -> str:
-    return str(answer.json()["errors"][0]["code"])  # type: ignore[attr-defined]
 
 
 def test_create_answers_202_with_the_job_and_its_location(api: TestClient, cloud: Cloud) -> None:
@@ -203,3 +189,61 @@ def test_only_an_administrator_lists_all_projects(api: TestClient) -> None:
 
 def test_methods_are_listed(api: TestClient) -> None:
     assert [m["name"] for m in api.get("/v1/methods").json()["methods"]] == ["surrogate"]
+
+
+def ids(api: TestClient, query: str, who: str = "member@mine") -> list[str]:
+    answer = api.get(f"/v1/jobs?{query}", headers=as_(who))
+    assert answer.status_code == 200, answer.text
+    return [job["id"] for job in answer.json()["jobs"]]
+
+
+def test_lists_are_filtered_by_what_jobs_have(api: TestClient, sqlite: Engine) -> None:
+    first, second = (api.post("/v1/jobs", json=new(server_id=f"{n}{SERVER[1:]}")).json()["job"]["id"] for n in (1, 2))
+    api.post(f"/v1/jobs/{second}/actions", json={"action": "pause"})
+    work_once(sqlite, World())
+    work_once(sqlite, World())
+    assert ids(api, "state=succeeded") == [first]
+    assert ids(api, "state=succeeded,waiting") == [second, first]
+    assert ids(api, "paused=true") == [second]
+    assert ids(api, f"server_id=2{SERVER[1:]}") == [second]
+    assert ids(api, "step=tidy") == [first]
+    assert ids(api, "method=surrogate&server_name=web-1&user_id=user-member&sort=server_name:asc") == sorted(
+        [first, second]
+    )
+    assert ids(api, "user_id=somebody") == ids(api, "method=restore") == ids(api, "approval=needed") == []
+    assert ids(api, "project_id=other") == []
+    assert ids(api, "all_projects=true&project_id=mine", "admin@other") == [second, first]
+
+
+def test_what_changed_since_comes_in_the_order_of_the_changes(api: TestClient, sqlite: Engine) -> None:
+    first, second = (api.post("/v1/jobs", json=new(server_id=f"{n}{SERVER[1:]}")).json()["job"] for n in (1, 2))
+    assert ids(api, "changes-since=2020-01-01T00:00:00") == [first["id"], second["id"]]
+    work_once(sqlite, World())
+    assert ids(api, "changes-since=2020-01-01T00:00:00Z") == [second["id"], first["id"]]
+    assert ids(api, f"changes-since={second['updated_at'].replace('+', '%2B')}") == [second["id"], first["id"]]
+
+
+@pytest.mark.parametrize(
+    "route", ["/v1/methods", "/v1/host-groups", "/v1/previews", "/v1/fallbacks", "/v1/jobs/{}/steps", "/v1/jobs/{}"]
+)
+def test_no_route_passes_over_what_it_does_not_know(api: TestClient, route: str) -> None:
+    job = api.post("/v1/jobs", json=new()).json()["job"]["id"]
+    answer = api.get(f"{route.format(job)}?color=red", headers=as_("admin@mine"))
+    assert (answer.status_code, code(answer)) == (400, "live-update.request.invalid")
+    assert "color" in answer.json()["errors"][0]["detail"]
+
+
+def test_a_marker_is_one_of_what_is_listed(api: TestClient) -> None:
+    theirs = api.post("/v1/jobs", json=new(), headers=as_("member@other")).json()["job"]["id"]
+    for marker in (theirs, NOBODY, "nobody"):
+        assert api.get(f"/v1/jobs?marker={marker}").status_code == 400
+
+
+def test_the_same_key_answers_the_same_job_though_the_server_is_gone(
+    api: TestClient, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = api.post("/v1/jobs", json=new(), headers={"Idempotency-Key": "k"}).json()["job"]["id"]
+    monkeypatch.setattr(cloud, "server_name", None)
+    for _ in range(3):
+        assert api.post("/v1/jobs", json=new(), headers={"Idempotency-Key": "k"}).json()["job"]["id"] == first
+    assert cloud.made == 1

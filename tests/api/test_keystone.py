@@ -13,6 +13,8 @@ import openstack
 import pytest
 import requests
 import uvicorn
+from keystoneauth1.identity import v3
+from keystoneauth1.session import Session
 
 from lab import settings as lab
 from liveupdate.api.app import build_app
@@ -185,3 +187,31 @@ def test_the_stock_command_line_tells_code_and_remedy(api: str) -> None:
     assert done.returncode == 1
     assert "live-update.job.not-found" in done.stderr
     assert "Remedy:" in done.stderr
+
+
+@pytest.mark.parametrize(("unrestricted", "status"), [(False, 403), (True, 202)])
+def test_an_application_credential_may_ask_for_jobs_if_it_may_make_trusts(
+    api: str, server: str, unrestricted: bool, status: int
+) -> None:
+    demo = connect("demo")
+    user, before = demo.session.get_user_id(), trusts_there()
+    body = {"application_credential": {"name": uuid.uuid4().hex, "unrestricted": unrestricted}}
+    made = demo.identity.post(f"/users/{user}/application_credentials", json=body).json()["application_credential"]
+    try:
+        auth = v3.ApplicationCredential(
+            demo.config.config["auth"]["auth_url"],
+            application_credential_id=made["id"],
+            application_credential_secret=made["secret"],
+        )
+        job = {"job": {"method": "surrogate", "server_id": server}}
+        headers = {"X-Auth-Token": str(Session(auth=auth).get_token())}
+        answer = requests.post(f"{api}/v1/jobs", json=job, headers=headers, timeout=60)
+        assert answer.status_code == status, answer.text
+        if status == 403:
+            assert answer.json()["errors"][0]["code"] == "live-update.trust.refused"
+            assert trusts_there() == before
+        else:
+            actions = f"{api}/v1/jobs/{answer.json()['job']['id']}/actions"
+            assert requests.post(actions, json={"action": "cancel"}, headers=headers, timeout=60).status_code == 202
+    finally:
+        demo.identity.delete(f"/users/{user}/application_credentials/{made['id']}")

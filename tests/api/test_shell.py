@@ -1,9 +1,13 @@
 """What holds on every path: one shape of errors, versions, request ids, no token no answer."""
 
+from dataclasses import replace
+
 import pytest
 from fastapi.testclient import TestClient
 
+from liveupdate.api.app import build_app
 from liveupdate.api.microversions import MAXIMUM, MINIMUM
+from liveupdate.api.services import Caller, Services
 
 REQUEST_ID = "req-01234567-89ab-4cde-8f01-23456789abcd"
 
@@ -82,4 +86,45 @@ def test_a_valid_request_id_of_the_caller_goes_on_the_job(api: TestClient, sent:
 
 def test_an_answer_never_repeats_what_was_wrongly_sent(api: TestClient) -> None:
     answer = api.post("/v1/jobs", json={"job": {"password": "hunter2"}})
+    assert "hunter2" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"\xff\xfe",
+        b"[]",
+        b"null",
+        b'{"job": {"method": "surrogate", "server_id": "11111111-1111-4111-8111-111111111111", "paths": ["/\\ud800"]}}',
+        b'{"job": {"method": "surrogate", "server_id": "11111111-1111-4111-8111-111111111111", "soak_seconds": 1e999}}',
+    ],
+)
+def test_a_body_that_is_no_request_is_400(api: TestClient, body: bytes) -> None:
+    answer = api.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["errors"][0]["status"]) == (400, 400)
+
+
+def test_what_nobody_foresaw_tells_nothing_but_its_number(api: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("the password is hunter2")
+
+    monkeypatch.setattr("liveupdate.db.jobs.page", broken)
+    answer = api.get("/v1/jobs")
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (500, "live-update.internal")
+    assert answer.json()["errors"][0]["request_id"] == answer.headers["X-Openstack-Request-Id"]
+    assert "hunter2" not in answer.text
+
+
+def test_which_methods_there_are_is_told(api: TestClient) -> None:
+    assert api.delete("/v1/jobs").headers["Allow"] in ("POST", "GET", "GET, POST", "POST, GET")
+
+
+def test_what_breaks_before_the_routes_has_the_same_shape(services: Services) -> None:
+    def broken(_: object) -> Caller:
+        raise RuntimeError("the password is hunter2")
+
+    with TestClient(build_app(replace(services, authenticate=broken))) as client:
+        answer = client.get("/v1/jobs")
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (500, "live-update.internal")
     assert "hunter2" not in answer.text

@@ -1,80 +1,27 @@
 """The client and the command line of fallbacks against the API, over HTTP."""
 
-import threading
-import time
 import warnings
-from collections.abc import Iterator
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
-import uvicorn
-from keystoneauth1.session import Session
-from keystoneauth1.token_endpoint import Token
 from sqlalchemy import Engine
 
-from liveupdate.api.app import build_app
-from liveupdate.api.auth import authorizer
-from liveupdate.api.services import Services
-from liveupdate.drivers.metrics import Nothing
 from liveupdate.testing.fallbacks import updated
-from liveupdate.testing.jobs import unreachable
-from tests.api.conftest import SERVER, Cloud, authenticate
+from tests.api.conftest import SERVER
+from tests.client.conftest import Proxy, run
 
 with warnings.catch_warnings():
     # openstacksdk and its libraries warn about each other
     warnings.simplefilter("ignore")
-    from openstack.connection import Connection
     from osc_lib.exceptions import CommandError
 
-    from liveupdate.client.proxy import Proxy
     from liveupdate.osc.v1 import fallback
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")
 
 
 @pytest.fixture
-def service(sqlite: Engine) -> Iterator[Proxy]:
-    services = Services(
-        engine=sqlite,
-        authenticate=authenticate,
-        authorize=authorizer(),
-        cloud=Cloud(),
-        methods={},
-        trust_roles=("member",),
-        nudge=lambda: None,
-        infrastructure=unreachable,
-        metrics=Nothing(),
-    )
-    serving = uvicorn.Server(uvicorn.Config(build_app(services), port=0, log_config=None))
-    thread = threading.Thread(target=serving.run)
-    thread.start()
-    while not serving.started:
-        assert thread.is_alive(), "the API did not start"
-        time.sleep(0.01)
-    port = serving.servers[0].sockets[0].getsockname()[1]
-    session = Session(auth=Token(f"http://127.0.0.1:{port}", "member@mine"))
-    proxy = Proxy(session, service_type="live-update", endpoint_override=f"http://127.0.0.1:{port}/v1")
-    # there is no catalog here from which a connection could make it
-    proxy._connection = Connection(session=session)
-    yield proxy
-    session.session.close()
-    serving.should_exit = True
-    thread.join()
-
-
-@pytest.fixture
 def kept(sqlite: Engine) -> str:
     return updated(sqlite, project_id="mine", made=SERVER, server_name="web-1")
-
-
-def run(command: Any, service: Proxy, *argv: str) -> Any:
-    """What ``openstack live update …`` shows: column → value, or the rows of a list."""
-    found = SimpleNamespace(compute=SimpleNamespace(find_server=lambda name, **_: SimpleNamespace(id=name)))
-    app = SimpleNamespace(client_manager=SimpleNamespace(live_update=service, sdk_connection=found))
-    made = command(app, None)
-    columns, values = made.take_action(made.get_parser("openstack").parse_args(argv))
-    return values if isinstance(values, list) else dict(zip(columns, values, strict=True))
 
 
 def test_fallbacks_are_listed_and_found_by_their_server(service: Proxy, kept: str) -> None:
@@ -93,7 +40,7 @@ def test_what_a_fallback_consists_of_is_shown(service: Proxy, kept: str) -> None
 def test_a_server_is_restored_by_one_command(service: Proxy, kept: str) -> None:
     job = run(fallback.RestoreFallback, service, kept, "--keep-days", "3")
     assert (job["method"], job["state"], job["server"]) == ("restore", "queued", "web-1")
-    assert job["parameters"]["keep_fallback_days"] == 3
+    assert job["parameters"].machine_readable()["keep_fallback_days"] == 3
     assert run(fallback.ListFallback, service)[0][-1] == f"restore {job['id']}"
     with pytest.raises(CommandError, match=r"live-update\.fallback\.busy") as told:
         run(fallback.DeleteFallback, service, kept)

@@ -24,8 +24,8 @@ from liveupdate.db.session import read
 from liveupdate.drivers.metrics import Nothing
 from liveupdate.testing.captures import KERNEL
 from liveupdate.testing.jobs import unreachable
-from tests.api.conftest import SERVER, Cloud, authenticate
-from tests.api.test_images import IMAGE, NETWORK, VOLUME, golden
+from tests.api.conftest import IMAGE, SERVER, Cloud, authenticate, golden
+from tests.api.test_images import NETWORK, VOLUME
 
 with warnings.catch_warnings():
     # openstacksdk and its libraries warn about each other

@@ -14,6 +14,7 @@ from liveupdate.db.tables import jobs as jobs_table
 from liveupdate.db.tables import resources as lines
 from liveupdate.errors import Conflict, Invalid, NotFound
 from liveupdate.methods import fallback_expire
+from liveupdate.model import JobKind
 from liveupdate.states import JobState, ResourceState
 from liveupdate.testing.fallbacks import get, updated
 from liveupdate.testing.jobs import accept, new_job
@@ -185,5 +186,7 @@ def test_the_job_lists_know_the_jobs_that_end_fallbacks(database: Engine) -> Non
     new = fallback_expire.new_job(fallback, "somebody", "req-x")
     write(database, lambda connection: fallbacks.begin(connection, fallback, new))
     with read(database) as connection:
-        found = jobs.page(connection, project_id=fallback.project_id, filters={"method": "fallback_expire"})
+        found = jobs.page(
+            connection, JobKind.UPDATE, project_id=fallback.project_id, filters={"method": "fallback_expire"}
+        )
     assert [(job.id, job.user_id, job.trust_id) for job in found] == [(new.id, "somebody", "")]

@@ -14,6 +14,7 @@ from liveupdate.db.tables import steps
 from liveupdate.engine import course
 from liveupdate.engine.journal import Journal, claim_next
 from liveupdate.errors import Conflict, Invalid, LeaseLost, NotFound
+from liveupdate.model import JobKind
 from liveupdate.states import JobState, StepState
 from liveupdate.testing.jobs import PLAN, accept, expire_lease, look, new_job, work_once
 from liveupdate.testing.steps import World
@@ -21,7 +22,7 @@ from liveupdate.testing.steps import World
 
 def page(engine: Engine, **options: object) -> list[str]:
     with read(engine) as connection:
-        found = jobs.page(connection, **{"project_id": None, "filters": {}, **options})  # type: ignore[arg-type]
+        found = jobs.page(connection, JobKind.UPDATE, **{"project_id": None, "filters": {}, **options})  # type: ignore[arg-type]
     return [job.id for job in found]
 
 

@@ -1,6 +1,7 @@
 """The course of a job, as a table: journal in, next action out."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -9,6 +10,9 @@ from liveupdate.engine import course
 from liveupdate.model import Job, StepRow
 from liveupdate.states import JobState, StepState
 from liveupdate.testing.jobs import PLAN, accept, look
+
+#: A Wednesday.
+NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -50,21 +54,21 @@ def target(action: course.Action) -> str:
     ],
 )
 def test_forward(job: Job, states: str, back: str, expected: str) -> None:
-    assert target(course.next_action(job, rows(states, back))) == expected
+    assert target(course.next_action(job, rows(states, back), NOW)) == expected
 
 
 @pytest.mark.parametrize(
     ("states", "expected"), [("dddppp", "TurnBack"), ("dddapp", "open"), ("ddddap", "hold"), ("dddddp", "tidy")]
 )
 def test_cancel_counts_until_the_pivot_may_have_happened(job: Job, states: str, expected: str) -> None:
-    assert target(course.next_action(replace(job, cancel_requested=True), rows(states))) == expected
+    assert target(course.next_action(replace(job, cancel_requested=True), rows(states), NOW)) == expected
 
 
 @pytest.mark.parametrize(
     ("states", "expected"), [("dddppp", "open"), ("ddddap", "MoveBack"), ("dddddp", "MoveBack"), ("ddddda", "tidy")]
 )
 def test_rollback_counts_between_the_pivot_and_the_release(job: Job, states: str, expected: str) -> None:
-    assert target(course.next_action(replace(job, decision="rollback"), rows(states))) == expected
+    assert target(course.next_action(replace(job, decision="rollback"), rows(states), NOW)) == expected
 
 
 @pytest.mark.parametrize(
@@ -80,7 +84,7 @@ def test_rollback_counts_between_the_pivot_and_the_release(job: Job, states: str
 )
 def test_back(job: Job, outcome: str, states: str, back: str, expected: str) -> None:
     undoing = replace(job, state=JobState.UNDOING, outcome=outcome)
-    assert target(course.next_action(undoing, rows(states, back))) == expected
+    assert target(course.next_action(undoing, rows(states, back), NOW)) == expected
 
 
 @pytest.mark.parametrize(
@@ -96,3 +100,43 @@ def test_back(job: Job, outcome: str, states: str, back: str, expected: str) -> 
 def test_what_a_failure_leads_to(job: Job, states: str, back: str, failed: int, expected: str | None) -> None:
     journal = rows(states, back)
     assert course.undo_after_failure(job, journal, journal[failed]) == expected
+
+
+HOUR = timedelta(hours=1)
+TOGETHER = replace(PLAN, together=("copy", "switch", "open"))
+
+
+@pytest.mark.parametrize(
+    ("states", "changes", "expected"),
+    [
+        ("pppppp", {"approval": "needed"}, "Wait"),
+        ("pppppp", {"approval": "given"}, "prepare"),
+        ("pppppp", {"not_before": NOW + HOUR}, "Wait"),
+        ("pppppp", {"not_before": NOW - HOUR}, "prepare"),
+        ("pppppp", {"window": "11:00-13:00"}, "prepare"),
+        ("pppppp", {"window": "14:00-16:00"}, "Wait"),
+        # it began in its window, and that is over before the workload is touched
+        ("dppppp", {"window": "14:00-16:00"}, "Wait"),
+        ("ddpppp", {"window": "14:00-16:00"}, "switch"),
+        ("pppppp", {"paused": True}, "Wait"),
+        ("dppppp", {"paused": True}, "Wait"),
+        ("dapppp", {"paused": True}, "copy"),
+        ("ddpppp", {"paused": True}, "switch"),
+        ("dddppp", {"paused": True}, "open"),
+        ("ddddpp", {"paused": True}, "Wait"),
+        ("ddpppp", {"paused": True, "cancel_requested": True}, "TurnBack"),
+        ("ddpppp", {"deadline": NOW}, "TurnBack"),
+        ("ddpppp", {"deadline": NOW + HOUR}, "switch"),
+        ("dddapp", {"deadline": NOW}, "open"),
+        ("ddddsp", {"paused": False}, "tidy"),
+    ],
+)
+def test_what_a_job_waits_for(job: Job, states: str, changes: dict[str, object], expected: str) -> None:
+    waiting = replace(job, plan=TOGETHER, **changes)  # type: ignore[arg-type]
+    assert target(course.next_action(waiting, rows(states), NOW)) == expected
+
+
+def test_a_job_with_open_lines_in_its_ledger_is_swept_before_it_ends(job: Job) -> None:
+    undone = replace(job, state=JobState.UNDOING, outcome="undone")
+    assert course.next_action(undone, rows("uuuppp"), NOW, leftovers=True) == course.Sweep()
+    assert target(course.next_action(undone, rows("uudppp"), NOW, leftovers=True)) == "switch"

@@ -145,3 +145,31 @@ def test_a_single_path_that_nobody_forbids_is_only_told_of(world: World, ready: 
     world.paths = {"data-volume": 1}
     result = preflight.STEP.apply(ready)
     assert result["verdict"] == "warn"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "verdict", "handover"),
+    [
+        ({"liveupdate:action": "never"}, "block", None),
+        ({"liveupdate:action": "notify"}, "warn", "move"),
+        ({"liveupdate:action": "restart"}, "ok", "restart"),
+        ({"liveupdate:action": "move"}, "ok", "move"),
+        ({"liveupdate:blackout_budget": "0.001"}, "block", "move"),
+    ],
+)
+def test_the_owners_word_counts(
+    world: World, ready: MemoryContext, metadata: dict[str, str], verdict: str, handover: str | None
+) -> None:
+    there = world.servers["original"]
+    world.servers["original"] = replace(there, metadata={**there.metadata, **metadata})
+    ready.job = replace(ready.job, kind=JobKind.PREVIEW)
+    result = preflight.STEP.apply(ready)
+    assert result["verdict"] == verdict, result["findings"]
+    assert [u["handover"] for u in result["units"]] == ([handover] if handover else [])
+
+
+def test_an_owner_who_wants_to_be_told_is_told_by_an_event(world: World, ready: MemoryContext) -> None:
+    there = world.servers["original"]
+    world.servers["original"] = replace(there, metadata={**there.metadata, "liveupdate:action": "notify"})
+    preflight.STEP.apply(ready)
+    assert [type for type, _ in ready.events] == ["owner.notify"]

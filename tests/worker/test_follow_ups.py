@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from liveupdate.db import events, jobs
 from liveupdate.db.session import read
-from liveupdate.model import Job
+from liveupdate.model import Job, JobKind
 from liveupdate.testing.fallbacks import updated
 from liveupdate.testing.jobs import accept, look
 from liveupdate.worker.follow_ups import begin_captures
@@ -23,7 +23,7 @@ def ended(engine: Engine, **changes: Any) -> str:
 
 def captures(engine: Engine) -> list[Job]:
     with read(engine) as connection:
-        return list(jobs.page(connection, project_id=None, filters={"method": "capture"}))
+        return list(jobs.page(connection, JobKind.UPDATE, project_id=None, filters={"method": "capture"}))
 
 
 def reap(engine: Engine) -> list[str]:

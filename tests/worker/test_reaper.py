@@ -12,7 +12,7 @@ from liveupdate.drivers.metrics import Nothing
 from liveupdate.engine.context import Surroundings
 from liveupdate.engine.journal import Journal, claim_next
 from liveupdate.engine.runner import Runner
-from liveupdate.model import Job
+from liveupdate.model import Job, JobKind
 from liveupdate.settings import load
 from liveupdate.states import JobState, ResourceState
 from liveupdate.testing.cloud import CloudDouble, World
@@ -34,7 +34,7 @@ class Site:
         """Workers come until the one job there is rests."""
         for _ in range(20):
             with read(self.engine) as connection:
-                [job] = jobs.page(connection, project_id=None, filters={"method": "fallback_expire"})
+                [job] = jobs.page(connection, JobKind.UPDATE, project_id=None, filters={"method": "fallback_expire"})
             if job.state not in (JobState.QUEUED, JobState.RUNNING, JobState.WAITING, JobState.UNDOING):
                 return job
             make_due(self.engine, job.id)

@@ -47,5 +47,5 @@ def find(asked: Services, by: Caller, rule: str, job_id: UUID, kind: JobKind = J
         job = jobs.get(connection, str(job_id), project)
     if job.kind != kind:
         raise NotFound(f"no {kind} {job_id}", code="live-update.job.not-found")
-    asked.authorize(rule, by.context, job.project_id)
+    asked.authorize(rule, by.context, job.project_id, job.user_id)
     return job

@@ -1,57 +1,51 @@
 """/v1/fallbacks: what updates have kept to return to; ended early, or returned to."""
 
-import uuid
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy import Connection
 
 from liveupdate.api import paging
+from liveupdate.api.document import many, one, told
+from liveupdate.api.schemas import answers
 from liveupdate.api.schemas.fallbacks import FallbackAction
 from liveupdate.api.services import Caller, Services
 from liveupdate.api.v1 import views
-from liveupdate.api.v1.accepting import deadline_of, idempotency, new_trust, trusted_roles
+from liveupdate.api.v1.accepting import begin, new_job, repeated
 from liveupdate.api.v1.asking import Asked, By
 from liveupdate.db import fallbacks, jobs
 from liveupdate.db.session import read, write
 from liveupdate.errors import Forbidden
 from liveupdate.methods import fallback_expire, restore
-from liveupdate.model import Fallback, JobKind
+from liveupdate.model import Fallback, Job, JobKind
 
 router = APIRouter(prefix="/v1/fallbacks", tags=["fallbacks"])
 
 
-@router.get("")
-def index(request: Request, asked: Asked, by: By) -> dict[str, Any]:
+@router.get("", **many("fallbacks", answers.Fallback, paged=True))
+def index(query: Annotated[paging.FallbackQuery, Query()], request: Request, asked: Asked, by: By) -> dict[str, Any]:
     """The project's fallbacks, newest first; see links for the next page."""
     asked.authorize("fallback:list", by.context, by.context.project_id)
-    given = dict(request.query_params)
-    query = paging.parse(given, filters=fallbacks.FILTERS, sort_keys=jobs.SORT_KEYS)
     if query.all_projects:
         asked.authorize("fallback:list_all", by.context, by.context.project_id)
     with read(asked.engine) as connection:
-        found = fallbacks.page(
-            connection,
-            project_id=None if query.all_projects else by.context.project_id,
-            filters=query.filters,
-            sort=query.sort,
-            marker=query.marker,
-            changes_since=query.changes_since,
-            limit=query.limit,
-        )
+        project_id = None if query.all_projects else by.context.project_id
+        found = fallbacks.page(connection, project_id=project_id, **query.page())
     last = found[-1].id if found else ""
     return {
         "fallbacks": [views.fallback(each) for each in found],
-        "links": paging.links("/v1/fallbacks", given, found, query.limit, last),
+        "links": paging.links(request, found, query.limit, last),
     }
 
 
-@router.get("/{fallback_id}")
+@router.get("/{fallback_id}", **one(200, "fallback", answers.Fallback, 404))
 def show(fallback_id: UUID, asked: Asked, by: By) -> dict[str, Any]:
     return {"fallback": views.fallback(_find(asked, by, "fallback:get", fallback_id))}
 
 
-@router.delete("/{fallback_id}", status_code=202)
+@router.delete("/{fallback_id}", **one(202, "job", answers.Job, 404, 409))
 def delete(fallback_id: UUID, request: Request, response: Response, asked: Asked, by: By) -> dict[str, Any]:
     """End it before its time: a job, which is in Location."""
     fallback = _find(asked, by, "fallback:delete", fallback_id)
@@ -63,45 +57,36 @@ def delete(fallback_id: UUID, request: Request, response: Response, asked: Asked
     return {"job": views.job(job)}
 
 
-@router.post("/{fallback_id}/actions", status_code=202)
+@router.post("/{fallback_id}/actions", **told(202, answers.JobOrPreview, 404, 409))
 def act(
     fallback_id: UUID, body: FallbackAction, request: Request, response: Response, asked: Asked, by: By
 ) -> dict[str, Any]:
     """restore: a job, which is in Location. preview: its checks only, which touch nothing."""
     fallback = _find(asked, by, "fallback:restore", fallback_id)
-    # the job works in the caller's name, and a trust is for the project of its token
-    server_name = asked.cloud.server_name(by, fallback.server_id)
     kind = JobKind.UPDATE if body.action == "restore" else JobKind.PREVIEW
-    deadline, roles = deadline_of(body.deadline), trusted_roles(asked, by)
-    key, request_hash = idempotency(request, f"{kind} {fallback.id} {body.model_dump_json()}")
-    with new_trust(asked, by, roles, deadline) as trust:
-        new = jobs.NewJob(
-            id=str(uuid.uuid4()),
-            kind=kind,
-            project_id=by.context.project_id,
-            user_id=by.context.user_id,
-            method=restore.METHOD.name,
-            server_id=fallback.server_id,
-            server_name=server_name,
-            parameters=restore.parameters(fallback, body.data_volumes, body.keep_fallback_days),
-            plan=restore.METHOD.plan(kind),
-            request_id=request.state.global_request_id or request.state.request_id,
-            trust_id=trust.id,
-            roles=roles,
-            deadline=deadline,
-            idempotency_key=key,
-            request_hash=request_hash,
-            # a preview is at work on nothing
-            fallback_id=fallback.id if kind == JobKind.UPDATE else None,
-        )
-        if kind == JobKind.UPDATE:
-            job, trust.used = write(asked.engine, lambda connection: fallbacks.begin(connection, fallback, new))
-        else:
-            job, trust.used = write(asked.engine, lambda connection: jobs.create(connection, new))
-    asked.nudge()
+    said = f"{fallback.id} {body.model_dump_json(exclude_unset=True)}"
+    new = new_job(
+        request,
+        asked,
+        by,
+        kind,
+        restore.METHOD,
+        said,
+        server_id=fallback.server_id,
+        parameters=restore.parameters(fallback, body.data_volumes, body.keep_fallback_days),
+        # a preview is at work on nothing
+        fallback_id=fallback.id if kind == JobKind.UPDATE else None,
+    )
+    create = partial(_create, fallback) if kind == JobKind.UPDATE else jobs.create
+    # the job works in the caller's name, and a trust is for the project of its token
+    job = repeated(asked, new) or begin(asked, by, new, body.deadline, create=create)
     what = "job" if kind == JobKind.UPDATE else "preview"
     response.headers["Location"] = f"/v1/{what}s/{job.id}"
     return {what: views.job(job) if kind == JobKind.UPDATE else views.preview(job, {})}
+
+
+def _create(fallback: Fallback, connection: Connection, new: jobs.NewJob) -> tuple[Job, bool]:
+    return fallbacks.begin(connection, fallback, new)
 
 
 def _find(asked: Services, by: Caller, rule: str, fallback_id: UUID) -> Fallback:

@@ -4,7 +4,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from liveupdate.api.document import many, one, told
 from liveupdate.api.host_groups import HostGroups, view
+from liveupdate.api.schemas import answers
 from liveupdate.api.schemas.host_groups import AddHost, CreateHostGroup, UpdateHostGroup
 from liveupdate.api.v1.asking import Asked, By, infrastructure
 
@@ -16,41 +18,41 @@ def _groups(request: Request, asked: Asked, by: By, action: str) -> HostGroups:
     return HostGroups(infrastructure(request, asked))
 
 
-@router.get("")
+@router.get("", **many("host_groups", answers.HostGroup))
 def index(request: Request, asked: Asked, by: By) -> dict[str, Any]:
     """The default group first."""
     return {"host_groups": [view(group) for group in _groups(request, asked, by, "list").list()]}
 
 
-@router.post("", status_code=201)
+@router.post("", **one(201, "host_group", answers.HostGroup, 409))
 def create(body: CreateHostGroup, request: Request, response: Response, asked: Asked, by: By) -> dict[str, Any]:
     group = _groups(request, asked, by, "create").create(body.host_group.name, body.host_group.rules())
     response.headers["Location"] = f"/v1/host-groups/{group.name}"
     return {"host_group": view(group)}
 
 
-@router.get("/{name}")
+@router.get("/{name}", **one(200, "host_group", answers.HostGroup, 404))
 def show(name: str, request: Request, asked: Asked, by: By) -> dict[str, Any]:
     return {"host_group": view(_groups(request, asked, by, "get").get(name))}
 
 
-@router.patch("/{name}")
+@router.patch("/{name}", **one(200, "host_group", answers.HostGroup, 404, 409))
 def update(name: str, body: UpdateHostGroup, request: Request, asked: Asked, by: By) -> dict[str, Any]:
     """What is not named stays."""
     changes = body.host_group.model_dump(exclude_none=True)
     return {"host_group": view(_groups(request, asked, by, "update").update(name, changes))}
 
 
-@router.delete("/{name}", status_code=204)
+@router.delete("/{name}", **told(204, None, 404, 409))
 def delete(name: str, request: Request, asked: Asked, by: By) -> None:
     _groups(request, asked, by, "delete").delete(name)
 
 
-@router.post("/{name}/hosts")
+@router.post("/{name}/hosts", **one(200, "host_group", answers.HostGroup, 404, 409))
 def add_host(name: str, body: AddHost, request: Request, asked: Asked, by: By) -> dict[str, Any]:
     return {"host_group": view(_groups(request, asked, by, "add_host").add_host(name, body.host))}
 
 
-@router.delete("/{name}/hosts/{host}")
+@router.delete("/{name}/hosts/{host}", **one(200, "host_group", answers.HostGroup, 404, 409))
 def remove_host(name: str, host: str, request: Request, asked: Asked, by: By) -> dict[str, Any]:
     return {"host_group": view(_groups(request, asked, by, "remove_host").remove_host(name, host))}

@@ -1,11 +1,13 @@
 """/v1/jobs: create, list, show."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from liveupdate.api import paging
+from liveupdate.api.document import many, one
+from liveupdate.api.schemas import answers
 from liveupdate.api.schemas.jobs import CreateJob
 from liveupdate.api.v1 import views
 from liveupdate.api.v1.accepting import accept
@@ -17,40 +19,31 @@ from liveupdate.model import JobKind
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 
-@router.post("", status_code=202)
+@router.post("", **one(202, "job", answers.Job, 404, 409))
 def create(body: CreateJob, request: Request, response: Response, asked: Asked, by: By) -> dict[str, Any]:
     """Accept a job; its id is in Location. The same Idempotency-Key and body answer the same job."""
     asked.authorize("job:create", by.context, by.context.project_id)
-    job, _ = accept(request, asked, by, body.job, JobKind.UPDATE)
+    job = accept(request, asked, by, body.job, JobKind.UPDATE)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return {"job": views.job(job)}
 
 
-@router.get("")
-def index(request: Request, asked: Asked, by: By) -> dict[str, Any]:
+@router.get("", **many("jobs", answers.Job, paged=True))
+def index(query: Annotated[paging.JobQuery, Query()], request: Request, asked: Asked, by: By) -> dict[str, Any]:
     """The project's jobs, newest first; see links for the next page."""
     asked.authorize("job:list", by.context, by.context.project_id)
-    given = dict(request.query_params)
-    query = paging.parse(given, filters=("state", "method", "server_id"), sort_keys=jobs.SORT_KEYS)
     if query.all_projects:
         asked.authorize("job:list_all", by.context, by.context.project_id)
     with read(asked.engine) as connection:
-        found = jobs.page(
-            connection,
-            project_id=None if query.all_projects else by.context.project_id,
-            filters={**query.filters, "kind": JobKind.UPDATE},
-            sort=query.sort,
-            marker=query.marker,
-            changes_since=query.changes_since,
-            limit=query.limit,
-        )
+        project_id = None if query.all_projects else by.context.project_id
+        found = jobs.page(connection, JobKind.UPDATE, project_id=project_id, **query.page())
     last = found[-1].id if found else ""
     return {
         "jobs": [views.job(job) for job in found],
-        "links": paging.links("/v1/jobs", given, found, query.limit, last),
+        "links": paging.links(request, found, query.limit, last),
     }
 
 
-@router.get("/{job_id}")
+@router.get("/{job_id}", **one(200, "job", answers.Job, 404))
 def show(job_id: UUID, asked: Asked, by: By) -> dict[str, Any]:
     return {"job": views.job(find(asked, by, "job:get", job_id))}

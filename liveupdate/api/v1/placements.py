@@ -5,6 +5,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 
+from liveupdate.api.document import one
+from liveupdate.api.schemas import answers
 from liveupdate.api.schemas.host_groups import ExplainPlacement
 from liveupdate.api.v1.asking import Asked, By, find, infrastructure
 from liveupdate.db import reservations, resources, steps
@@ -17,7 +19,7 @@ from liveupdate.steps.making_room import way_to_room
 router = APIRouter(prefix="/v1/placements", tags=["placements"])
 
 
-@router.post("")
+@router.post("", **one(200, "placement", answers.Placement, 404))
 def explain(body: ExplainPlacement, request: Request, asked: Asked, by: By) -> dict[str, Any]:
     """Judge every host now; nothing is reserved, nothing is changed."""
     # who may explain nothing at all need not learn which servers there are
@@ -48,7 +50,7 @@ def explain(body: ExplainPlacement, request: Request, asked: Asked, by: By) -> d
     }
 
 
-@router.get("/{job_id}")
+@router.get("/{job_id}", **one(200, "placement", answers.Placement, 404))
 def show(job_id: UUID, asked: Asked, by: By) -> dict[str, Any]:
     """As it was judged for this job; with the neighbours that were moved, and what Nova would not have."""
     job = find(asked, by, "placement:get", job_id)

@@ -1,55 +1,48 @@
 """/v1/previews: the checks of an update, which touch nothing."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from liveupdate.api import paging
+from liveupdate.api.document import many, one
+from liveupdate.api.schemas import answers
 from liveupdate.api.schemas.jobs import CreatePreview
 from liveupdate.api.v1 import views
 from liveupdate.api.v1.accepting import accept
 from liveupdate.api.v1.asking import Asked, By, find
-from liveupdate.db import jobs, steps
+from liveupdate.db import jobs, previews
 from liveupdate.db.session import read
 from liveupdate.model import JobKind
 
 router = APIRouter(prefix="/v1/previews", tags=["previews"])
 
 
-@router.post("", status_code=202)
+@router.post("", **one(202, "preview", answers.Preview, 404, 409))
 def create(body: CreatePreview, request: Request, response: Response, asked: Asked, by: By) -> dict[str, Any]:
     asked.authorize("preview:create", by.context, by.context.project_id)
-    job, _ = accept(request, asked, by, body.preview, JobKind.PREVIEW)
+    job = accept(request, asked, by, body.preview, JobKind.PREVIEW)
     response.headers["Location"] = f"/v1/previews/{job.id}"
     return {"preview": views.preview(job, {})}
 
 
-@router.get("")
-def index(request: Request, asked: Asked, by: By) -> dict[str, Any]:
+@router.get("", **many("previews", answers.Preview, paged=True))
+def index(query: Annotated[paging.PreviewQuery, Query()], request: Request, asked: Asked, by: By) -> dict[str, Any]:
+    """The project's previews, newest first; see links for the next page."""
     asked.authorize("preview:get", by.context, by.context.project_id)
-    given = dict(request.query_params)
-    query = paging.parse(given, filters=("state", "method", "server_id"), sort_keys=jobs.SORT_KEYS)
     with read(asked.engine) as connection:
-        found = jobs.page(
-            connection,
-            project_id=by.context.project_id,
-            filters={**query.filters, "kind": JobKind.PREVIEW},
-            sort=query.sort,
-            marker=query.marker,
-            changes_since=query.changes_since,
-            limit=query.limit,
-        )
+        found = jobs.page(connection, JobKind.PREVIEW, project_id=by.context.project_id, **query.page())
     last = found[-1].id if found else ""
     return {
         "previews": [views.preview(job, {}) for job in found],
-        "links": paging.links("/v1/previews", given, found, query.limit, last),
+        "links": paging.links(request, found, query.limit, last),
     }
 
 
-@router.get("/{preview_id}")
+@router.get("/{preview_id}", **one(200, "preview", answers.Preview, 404))
 def show(preview_id: UUID, asked: Asked, by: By) -> dict[str, Any]:
     job = find(asked, by, "preview:get", preview_id, JobKind.PREVIEW)
     with read(asked.engine) as connection:
-        result = steps.of_job(connection, job.id)[0].result
+        result = previews.result(connection, job)
     return {"preview": views.preview(job, dict(result))}

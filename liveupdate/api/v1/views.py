@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from liveupdate.db import previews
 from liveupdate.drivers.cloud import marks
 from liveupdate.drivers.cloud.golden_images import GoldenImage
 from liveupdate.model import Event, Fallback, Job, JobKind, Resource, StepRow
@@ -27,7 +28,13 @@ def job(value: Job) -> dict[str, Any]:
         "progress": value.progress,
         "pivot": value.plan.pivot,
         "cancel_requested": value.cancel_requested,
+        "paused": value.paused,
         "decision": value.decision,
+        "not_before": time(value.not_before),
+        "window": value.window or None,
+        "approval": value.approval,
+        "approved_by": value.approved_by,
+        "preview_id": value.preview_id,
         "request_id": value.request_id,
         "deadline": time(value.deadline),
         "created_at": time(value.created_at),
@@ -38,7 +45,14 @@ def job(value: Job) -> dict[str, Any]:
     }
 
 
-def step(row: StepRow) -> dict[str, Any]:
+#: Nothing that is ever said of a preview.
+_OF_JOBS_ONLY = frozenset(
+    {"pivot", "decision", "paused", "not_before", "window", "approval", "approved_by", "preview_id"}
+)
+
+
+def step(row: StepRow, expected: float | None) -> dict[str, Any]:
+    """``expected``: seconds that it takes as a rule; None where nothing is known of it."""
     return {
         "id": row.spec.id,
         "step": row.spec.step,
@@ -48,6 +62,7 @@ def step(row: StepRow) -> dict[str, Any]:
         "started_at": time(row.started_at),
         "finished_at": time(row.finished_at),
         "seconds": row.seconds,
+        "expected_seconds": expected,
     }
 
 
@@ -111,8 +126,9 @@ def image(value: GoldenImage) -> dict[str, Any]:
 
 def preview(value: Job, result: dict[str, Any]) -> dict[str, Any]:
     """``result``: the preflight's; {} while it is under way."""
-    shown = {k: v for k, v in job(value).items() if k not in ("pivot", "decision")}
+    shown = {k: v for k, v in job(value).items() if k not in _OF_JOBS_ONLY}
     return shown | {
+        "expires_at": time(previews.expires(value)),
         "verdict": result.get("verdict"),
         "findings": result.get("findings", []),
         "units": result.get("units", []),

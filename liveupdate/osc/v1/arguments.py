@@ -1,4 +1,4 @@
-"""The arguments that say what to update, shared by jobs and previews."""
+"""The arguments that commands share: what to update, when, and what to list."""
 
 import argparse
 from collections.abc import Sequence
@@ -7,12 +7,15 @@ from typing import Any
 from liveupdate.client.servers import find_server
 
 
-def add_update(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--server", metavar="<server>", required=True, help="Server to update (name or ID)")
+def add_update(parser: argparse.ArgumentParser, *, preview: bool = False) -> None:
+    """``preview``: what to update may be said by a preview instead."""
+    which: Any = parser
+    if preview:
+        which = parser.add_mutually_exclusive_group(required=True)
+        which.add_argument("--preview", metavar="<preview>", help="Start from this preview: its server and parameters")
+    which.add_argument("--server", metavar="<server>", required=not preview, help="Server to update (name or ID)")
     parser.add_argument("--method", metavar="<method>", default="surrogate", help="Update method (default: surrogate)")
-    parser.add_argument(
-        "--kernel", metavar="<package>", default="newest", help="Kernel package, or newest (default), or keep"
-    )
+    parser.add_argument("--kernel", metavar="<package>", help="Kernel package, or newest (default), or keep")
     parser.add_argument(
         "--fallback",
         choices=("snapshot", "backup"),
@@ -59,9 +62,15 @@ def add_same_host(parser: argparse.ArgumentParser) -> None:
 
 def update(connection: Any, parsed_args: argparse.Namespace) -> dict[str, Any]:
     """The attributes of a job or preview; the server's name resolved. Raises openstack.exceptions.NotFoundException."""
-    server = find_server(connection, parsed_args.server)
-    asked: dict[str, Any] = {"method": parsed_args.method, "server_id": server.id}
-    asked["kernel"] = None if parsed_args.kernel == "keep" else parsed_args.kernel
+    asked: dict[str, Any]
+    if getattr(parsed_args, "preview", None):
+        preview = connection.live_update.get_preview(parsed_args.preview)
+        asked = {"method": preview.method, "server_id": preview.server["id"], "preview_id": preview.id}
+    else:
+        server = find_server(connection, parsed_args.server)
+        asked = {"method": parsed_args.method, "server_id": server.id}
+    if parsed_args.kernel:
+        asked["kernel"] = None if parsed_args.kernel == "keep" else parsed_args.kernel
     chosen = {
         "fallback": parsed_args.fallback,
         "keep_fallback_days": parsed_args.keep_fallback,
@@ -89,3 +98,43 @@ def _unit(given: str) -> dict[str, str]:
     name, _, handover = given.partition("=")
     unit = {"name": name if name.endswith(".service") else f"{name}.service"}
     return unit | {"handover": handover} if handover else unit
+
+
+def add_times(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--not-before", metavar="<time>", help="Begin no sooner (ISO 8601, with its zone)")
+    parser.add_argument("--deadline", metavar="<time>", help="Undo it if it has not come to its pivot by then")
+    parser.add_argument(
+        "--window", metavar="<window>", help="Maintenance window, UTC: 22:00-04:00, or sat,sun 22:00-04:00"
+    )
+    parser.add_argument("--require-approval", action="store_true", help="Wait for the approval of somebody else")
+    parser.add_argument(
+        "--idempotency-key", metavar="<key>", help="The same request with the same key makes one job, however often"
+    )
+
+
+def times(parsed_args: argparse.Namespace) -> dict[str, Any]:
+    names = ("not_before", "deadline", "window", "require_approval", "idempotency_key")
+    return {name: value for name in names if (value := getattr(parsed_args, name))}
+
+
+def add_list(parser: argparse.ArgumentParser, *filters: str) -> None:
+    for name in filters:
+        parser.add_argument(f"--{name}", metavar=f"<{name}>", help=f"Only those of this {name}")
+    parser.add_argument("--changes-since", metavar="<time>", help="Only those that changed since (ISO 8601)")
+    parser.add_argument("--sort", metavar="<key>:<asc|desc>", help="Default: created_at:desc")
+    parser.add_argument("--limit", type=int, metavar="<n>", help="At most so many")
+
+
+def listed(connection: Any, parsed_args: argparse.Namespace) -> dict[str, Any]:
+    """The query of a list; the server's name resolved. Raises openstack.exceptions.NotFoundException."""
+    given = {name: value for name, value in vars(parsed_args).items() if value}
+    query = {name: given[name] for name in _QUERY if name in given}
+    query |= {f"{name}_id": given[name] for name in ("user", "project", "preview") if name in given}
+    if "server" in given:
+        query["server_id"] = find_server(connection, given["server"]).id
+    if "limit" in given:
+        query["limit"] = min(given["limit"], 1000)
+    return query
+
+
+_QUERY = ("state", "method", "step", "approval", "all_projects", "changes_since", "sort")

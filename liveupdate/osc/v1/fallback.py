@@ -10,7 +10,7 @@ from liveupdate.client.servers import find_server
 from liveupdate.osc.plugin import client, connection
 from liveupdate.osc.v1.job import job_shown
 from liveupdate.osc.v1.problems import told
-from liveupdate.osc.v1.progress import wait
+from liveupdate.osc.v1.progress import wait_for_job
 
 _COLUMNS = ("id", "server", "kind", "size", "made_at", "kept_until", "job")
 _DETAIL = (*_COLUMNS, "original_server_id", "project_id", "parts")
@@ -51,8 +51,7 @@ class _OneFallback(command.ShowOne):
 
     def _end(self, job: Any, waited_for: bool) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         if waited_for:
-            service, identifier = client(self), job.id
-            job = wait(lambda: (service.get_job(identifier), service.job_part(identifier, "steps")))
+            job = wait_for_job(client(self), job.id)
         return job_shown(job)
 
 

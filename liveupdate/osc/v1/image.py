@@ -8,11 +8,12 @@ from typing import Any
 from osc_lib.cli.format_columns import ListDictColumn
 from osc_lib.command import command
 
+from liveupdate.client.servers import find_server
 from liveupdate.osc.plugin import client, connection
 from liveupdate.osc.v1.arguments import volume_ids
 from liveupdate.osc.v1.job import job_shown
 from liveupdate.osc.v1.problems import told
-from liveupdate.osc.v1.progress import wait
+from liveupdate.osc.v1.progress import wait_for_job, wait_for_preview
 
 _COLUMNS = ("id", "name", "size", "kernel", "source_server_id", "captured_at")
 _DETAIL = (*_COLUMNS, "status", "min_disk", "min_ram", "packages_sha256", "source_image_id", "project_id", "job_id")
@@ -35,8 +36,7 @@ class _Job(command.ShowOne):
 
     def _end(self, job: Any, waited_for: bool) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         if waited_for:
-            service, identifier = client(self), job.id
-            job = wait(lambda: (service.get_job(identifier), service.job_part(identifier, "steps")))
+            job = wait_for_job(client(self), job.id)
         return job_shown(job)
 
 
@@ -59,7 +59,7 @@ class CaptureImage(_Job):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         found, service = connection(self), client(self)
-        server = found.compute.find_server(parsed_args.server, ignore_missing=False)
+        server = find_server(found, parsed_args.server)
         asked = {"server_id": server.id, "name": parsed_args.name}
         asked["volumes"] = volume_ids(found, parsed_args.volume)
         with told():
@@ -67,8 +67,7 @@ class CaptureImage(_Job):
                 return self._end(service.capture_image(**asked), parsed_args.wait)
             preview = service.preview_capture(**asked)
             if parsed_args.wait:
-                identifier = preview.id
-                preview = wait(lambda: (service.get_preview(identifier), []))
+                preview = wait_for_preview(service, preview.id)
         lists = (ListDictColumn(preview.captured or []), ListDictColumn(preview.findings or []))
         return _CHECKED, (preview.id, preview.state, preview.verdict, *lists)
 

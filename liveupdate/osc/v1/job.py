@@ -1,15 +1,17 @@
-"""``openstack live update job …``"""
+"""``openstack live update job …``: create, list, show, watch, and what belongs to a job."""
 
 import argparse
+from itertools import islice
 from typing import Any
 
+from osc_lib.cli.format_columns import DictColumn
 from osc_lib.command import command
 from osc_lib.exceptions import CommandError
 
 from liveupdate.osc.plugin import client, connection
-from liveupdate.osc.v1.arguments import add_update, update
+from liveupdate.osc.v1.arguments import add_list, add_times, add_update, listed, times, update
 from liveupdate.osc.v1.problems import told
-from liveupdate.osc.v1.progress import wait
+from liveupdate.osc.v1.progress import wait_for_job
 
 _COLUMNS = ("id", "method", "server", "state", "step", "progress", "created_at")
 _DETAIL = (
@@ -19,22 +21,38 @@ _DETAIL = (
     "remedy",
     "parameters",
     "pivot",
-    "request_id",
+    "paused",
+    "not_before",
+    "window",
     "deadline",
+    "approval",
+    "approved_by",
+    "preview_id",
+    "project_id",
+    "user_id",
+    "request_id",
+    "updated_at",
     "started_at",
     "finished_at",
 )
+Shown = tuple[tuple[str, ...], tuple[Any, ...]]
+Listed = tuple[tuple[str, ...], list[tuple[Any, ...]]]
 
 
 def _row(job: Any, columns: tuple[str, ...]) -> tuple[Any, ...]:
-    return tuple((job.server or {}).get("name") if c == "server" else getattr(job, c) for c in columns)
+    shown = {"server": (job.server or {}).get("name"), "parameters": DictColumn(job.parameters or {})}
+    return tuple(shown[c] if c in shown else getattr(job, c) for c in columns)
 
 
-def job_shown(job: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+def job_row(job: Any) -> Shown:
+    return _DETAIL, _row(job, _DETAIL)
+
+
+def job_shown(job: Any) -> Shown:
     """Raises CommandError for a job that has ended otherwise than it should."""
     if job.state in ("undone", "cancelled", "undo_failed", "needs_attention"):
         raise CommandError(f"job {job.id} is {job.state}: {job.reason} ({job.code})\nRemedy: {job.remedy}")
-    return _DETAIL, _row(job, _DETAIL)
+    return job_row(job)
 
 
 class CreateJob(command.ShowOne):
@@ -42,22 +60,25 @@ class CreateJob(command.ShowOne):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        add_update(parser)
+        add_update(parser, preview=True)
         parser.add_argument("--confirm", action="store_true", help="Hold after the cut-over until you confirm")
         parser.add_argument(
             "--soak", type=int, metavar="<seconds>", default=0, help="Watch health so long before release"
         )
+        add_times(parser)
         parser.add_argument("--wait", action="store_true", help="Show progress until the job ends")
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> Shown:
         service = client(self)
-        asked = update(connection(self), parsed_args)
         with told():
-            job = service.create_job(confirm=parsed_args.confirm, soak_seconds=parsed_args.soak, **asked)
+            asked = update(connection(self), parsed_args) | times(parsed_args)
+            if parsed_args.confirm or parsed_args.soak:
+                asked |= {"confirm": parsed_args.confirm, "soak_seconds": parsed_args.soak}
+            job = service.create_job(**asked)
             if parsed_args.wait:
-                identifier = job.id
-                job = wait(lambda: (service.get_job(identifier), service.job_part(identifier, "steps")))
+                self.app.stderr.write(f"job {job.id}\n")
+                job = wait_for_job(service, job.id)
         return job_shown(job)
 
 
@@ -66,66 +87,76 @@ class ListJob(command.Lister):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("--state", metavar="<state>", help="Only jobs in this state")
+        add_list(parser, "state", "method", "server", "step", "user", "project", "approval", "preview")
         parser.add_argument("--all-projects", action="store_true", help="Of all projects (administrators)")
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        query: dict[str, Any] = {"all_projects": True} if parsed_args.all_projects else {}
-        if parsed_args.state:
-            query["state"] = parsed_args.state
+    def take_action(self, parsed_args: argparse.Namespace) -> Listed:
         with told():
-            return _COLUMNS, [_row(job, _COLUMNS) for job in client(self).jobs(**query)]
+            found = client(self).jobs(**listed(connection(self), parsed_args))
+            return _COLUMNS, [_row(job, _COLUMNS) for job in islice(found, parsed_args.limit)]
 
 
-class _OneJob(command.ShowOne):
+class OneJob(command.ShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("job", metavar="<job>", help="Id of the job")
         return parser
 
 
-class ShowJob(_OneJob):
+class ShowJob(OneJob):
     """Show a live-update job"""
 
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> Shown:
         with told():
-            return _DETAIL, _row(client(self).get_job(parsed_args.job), _DETAIL)
+            return job_row(client(self).get_job(parsed_args.job))
 
 
-class ReportJob(_OneJob):
+class WatchJob(OneJob):
+    """Show a job's progress until it ends or waits for you"""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Shown:
+        with told():
+            return job_shown(wait_for_job(client(self), parsed_args.job))
+
+
+class ReportJob(OneJob):
     """Show what a job did: blackout, steps, resources"""
 
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[list[str], list[Any]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> Shown:
         with told():
             report = client(self).job_part(parsed_args.job, "report")
-        return list(report), list(report.values())
+        return tuple(report), tuple(report.values())
 
 
-class CancelJob(_OneJob):
-    """Cancel a job: undo all it has done (until its pivot)"""
+class _Part(command.Lister):
+    part: str
+    columns: tuple[str, ...]
 
-    action = "cancel"
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("job", metavar="<job>", help="Id of the job")
+        return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> Listed:
         with told():
-            job = client(self).act_on_job(parsed_args.job, self.action)
-        return _DETAIL, _row(job, _DETAIL)
+            found = client(self).job_part(parsed_args.job, self.part)
+        return self.columns, [tuple(line[c] for c in self.columns) for line in found]
 
 
-class ConfirmJob(CancelJob):
-    """Confirm a job in hold: release the original"""
+class ListStep(_Part):
+    """List a job's steps, and how long each took"""
 
-    action = "confirm"
-
-
-class RollbackJob(CancelJob):
-    """Move the workload of a job in hold back to the original, live"""
-
-    action = "rollback"
+    part, columns = "steps", ("id", "state", "attempts", "seconds", "expected_seconds", "started_at", "finished_at")
 
 
-class RetryJob(CancelJob):
-    """Let a job that needs attention, or whose undo failed, try again where it is stuck"""
+class ListEvent(_Part):
+    """List what happened to a job, oldest first"""
 
-    action = "retry"
+    part, columns = "events", ("id", "at", "type", "step", "detail")
+
+
+class ListResource(_Part):
+    """List the cloud objects that a job has made: its ledger"""
+
+    part, columns = "resources", ("kind", "role", "name", "cloud_id", "state", "created_at", "deleted_at")

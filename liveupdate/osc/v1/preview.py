@@ -1,16 +1,24 @@
 """``openstack live update preview …``"""
 
 import argparse
+from itertools import islice
 from typing import Any
 
 from osc_lib.command import command
 
 from liveupdate.osc.plugin import client, connection
-from liveupdate.osc.v1.arguments import add_update, update
+from liveupdate.osc.v1.arguments import add_list, add_update, listed, update
 from liveupdate.osc.v1.problems import told
-from liveupdate.osc.v1.progress import wait
+from liveupdate.osc.v1.progress import wait_for_preview
 
 _COLUMNS = ("verdict", "code", "subject", "detail", "remedy")
+
+
+_LISTED = ("id", "method", "server", "state", "created_at", "expires_at")
+
+
+def _row(preview: Any) -> tuple[Any, ...]:
+    return tuple((preview.server or {}).get("name") if c == "server" else getattr(preview, c) for c in _LISTED)
 
 
 def _findings(preview: Any) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
@@ -32,8 +40,7 @@ class CreatePreview(command.Lister):
             preview = service.create_preview(**update(connection(self), parsed_args))
             self.app.stderr.write(f"preview {preview.id}\n")
             if parsed_args.wait:
-                identifier = preview.id
-                preview = wait(lambda: (service.get_preview(identifier), []))
+                preview = wait_for_preview(service, preview.id)
         return _findings(preview)
 
 
@@ -48,3 +55,17 @@ class ShowPreview(command.Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         with told():
             return _findings(client(self).get_preview(parsed_args.preview))
+
+
+class ListPreview(command.Lister):
+    """List previews, newest first"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        add_list(parser, "state", "method", "server", "user")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        with told():
+            found = islice(client(self).previews(**listed(connection(self), parsed_args)), parsed_args.limit)
+            return _LISTED, [_row(preview) for preview in found]

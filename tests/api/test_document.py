@@ -1,0 +1,36 @@
+"""The OpenAPI document is honest: whatever is asked, no 5xx, no status or shape that it does not tell of."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Engine
+
+from liveupdate.api.app import build_app
+from liveupdate.api.services import Services
+from liveupdate.settings import Limits
+from tests.api.authorisation import Things
+from tests.api.conformance import conform
+from tests.api.conftest import Cloud, as_
+
+
+@pytest.mark.filterwarnings("ignore::Warning")
+def test_everything_that_is_answered_is_documented(services: Services, sqlite: Engine, cloud: Cloud) -> None:
+    app = build_app(replace(services, limits=Limits(rate_limit=0, jobs_per_project=0)))
+    seen = conform(app, as_("admin@mine"), Things(sqlite, cloud, "mine", "somebody"))
+    assert {label for label, statuses in seen.items() if not any(status < 400 for status in statuses)} <= {
+        # no name of a host comes to mind, and no job of the test's has been placed
+        "POST /v1/host-groups/{name}/hosts",
+        "DELETE /v1/host-groups/{name}/hosts/{host}",
+        "GET /v1/placements/{job_id}",
+    }
+
+
+def test_every_route_tells_how_it_refuses(services: Services) -> None:
+    document = build_app(services)._app.openapi()  # type: ignore[attr-defined]
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            statuses = set(operation["responses"])
+            assert statuses >= {"400", "401", "403", "406", "413", "429", "500", "503"}, (method, path)
+            assert "422" not in statuses
+            assert "404" in statuses or "{" not in path
+    assert "HTTPValidationError" not in document["components"]["schemas"]

@@ -1,0 +1,73 @@
+"""``serve(services, token)``: the client against the API over HTTP; ``run(command, service, *argv)``: what it shows."""
+
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import uvicorn
+from keystoneauth1.session import Session
+from keystoneauth1.token_endpoint import Token
+from sqlalchemy import Engine
+
+from liveupdate.api.app import build_app
+from liveupdate.api.services import Services
+from liveupdate.testing.jobs import unreachable
+from tests.api.conftest import Cloud, services_of
+
+with warnings.catch_warnings():
+    # openstacksdk and its libraries warn about each other
+    warnings.simplefilter("ignore")
+    from openstack.connection import Connection
+
+    from liveupdate.client.proxy import Proxy as Proxy
+
+Serve = Callable[[Services, str], Proxy]
+
+
+@contextmanager
+def served(services: Services, token: str) -> Iterator[Proxy]:
+    serving = uvicorn.Server(uvicorn.Config(build_app(services), port=0, log_config=None, timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=serving.run)
+    thread.start()
+    while not serving.started:
+        assert thread.is_alive(), "the API did not start"
+        time.sleep(0.01)
+    port = serving.servers[0].sockets[0].getsockname()[1]
+    session = Session(auth=Token(f"http://127.0.0.1:{port}", token))
+    proxy = Proxy(session, service_type="live-update", endpoint_override=f"http://127.0.0.1:{port}/v1")
+    # there is no catalog here from which a connection could make it
+    proxy._connection = Connection(session=session)
+    try:
+        yield proxy
+    finally:
+        session.session.close()
+        serving.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    with ExitStack() as stack:
+        yield lambda services, token: stack.enter_context(served(services, token))
+
+
+@pytest.fixture
+def service(sqlite: Engine, serve: Serve) -> Proxy:
+    """A member of project "mine"."""
+    return serve(services_of(sqlite, Cloud(), unreachable), "member@mine")
+
+
+def run(command: Any, service: Proxy, *argv: str) -> Any:
+    """What ``openstack live update …`` shows: column → value, or the rows of a list."""
+    compute = SimpleNamespace(find_server=lambda name, **_: SimpleNamespace(id=name))
+    found = SimpleNamespace(compute=compute, live_update=service)
+    told = SimpleNamespace(write=lambda text: None)
+    app = SimpleNamespace(client_manager=SimpleNamespace(live_update=service, sdk_connection=found), stderr=told)
+    made = command(app, None)
+    columns, values = made.take_action(made.get_parser("openstack").parse_args(argv))
+    return values if isinstance(values, list) else dict(zip(columns, values, strict=True))
