@@ -35,6 +35,13 @@ def test_a_job_comes_back_as_it_was_accepted(database: Engine) -> None:
     assert abs((job.created_at - datetime.now(UTC)).total_seconds()) < 60
 
 
+def test_a_plan_of_an_older_release_is_not_paused_where_nobody_said_that_it_may_be() -> None:
+    stored = jobs.plan_to_json(PLAN)
+    del stored["together"], stored["skippable"]
+    plan = jobs.plan_from_json(stored)
+    assert (plan.together, plan.skippable) == (tuple(spec.id for spec in PLAN.steps), ())
+
+
 def test_the_clock_is_the_databases_and_has_fractions_of_a_second(database: Engine) -> None:
     with read(database) as connection:
         times: list[int] = []
