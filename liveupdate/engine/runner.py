@@ -11,7 +11,7 @@ from liveupdate.engine import course
 from liveupdate.engine.context import Context, Surroundings
 from liveupdate.engine.journal import Claimed, Journal, Turn
 from liveupdate.errors import Cancelled, Failed, LiveUpdateError, Retry
-from liveupdate.model import Job, StepRow
+from liveupdate.model import Job, Resource, StepRow
 from liveupdate.states import JobState, StepState
 from liveupdate.steps.protocol import Probe, Step
 from liveupdate.steps.resources import take_all_away
@@ -204,7 +204,7 @@ class Runner:
     def _undo_again(self, call: Call, told: LiveUpdateError, after: float) -> NoReturn:
         if call.row.attempts + 1 >= UNDO_ATTEMPTS:
             call.journal.step_undo_failed(call.row, told)
-            call.stop(JobState.UNDO_FAILED, _undo_failed(call.row, told))
+            call.stop(JobState.UNDO_FAILED, _undo_failed(call.row, told, call.context.ledger.open()))
         call.journal.step_tried(call.row, told)
         call.park(after, told)
 
@@ -230,9 +230,10 @@ def _deadly(job: Job, deaths: int) -> LiveUpdateError:
     )
 
 
-def _undo_failed(row: StepRow, told: LiveUpdateError) -> LiveUpdateError:
+def _undo_failed(row: StepRow, told: LiveUpdateError, left: Sequence[Resource]) -> LiveUpdateError:
+    there = ", ".join(f"{line.kind} {line.name} {line.cloud_id}".rstrip() for line in left)
     return LiveUpdateError(
-        f"undo of step {row.spec.id} failed: {told.detail}",
+        f"undo of step {row.spec.id} failed: {told.detail}" + (f"; still there: {there}" if there else ""),
         code=told.code,
-        remedy=told.remedy or "see the job's resources for what is left; see to the cause, then retry the job",
+        remedy=told.remedy or "see to the cause, then ask for cleanup",
     )

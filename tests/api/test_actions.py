@@ -172,6 +172,19 @@ def test_what_an_undo_left_is_named_and_can_be_cleaned_up_again(api: TestClient,
         assert shown(api, job)["state"] == "undo_failed"
 
 
+def test_an_undo_that_fails_names_what_is_still_there(api: TestClient, sqlite: Engine) -> None:
+    job, world = create(api), World()
+    world.faults["apply", "prepare"] = make_a_whale
+    world.faults["apply", "copy"] = fail
+    for _ in range(UNDO_ATTEMPTS):
+        world.faults["undo", "prepare"] = fail
+        make_due(sqlite, job)
+        work_once(sqlite, world)
+    assert shown(api, job)["state"] == "undo_failed"
+    told = f"undo of step prepare failed: stuck; still there: whale liveupdate-{job[:8]}-big"
+    assert shown(api, job)["reason"] == told
+
+
 def test_an_administrator_of_another_project_cleans_up_in_the_requesters_name(
     api: TestClient, sqlite: Engine, cloud: Cloud
 ) -> None:

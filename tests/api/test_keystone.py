@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,11 @@ from liveupdate.db.schema import upgrade
 from liveupdate.db.session import open_engine
 from liveupdate.drivers.cloud import Clouds, trusts
 from liveupdate.drivers.metrics import Nothing
+from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.engine.runner import Runner
 from liveupdate.methods import Method
-from liveupdate.testing.jobs import STEPS, work_once
+from liveupdate.steps.protocol import StepContext
+from liveupdate.testing.jobs import STEPS, look, surroundings, work_once
 from liveupdate.testing.steps import World
 from liveupdate.worker.reaper import delete_trusts
 
@@ -191,7 +195,7 @@ def test_the_stock_command_line_tells_code_and_remedy(api: str) -> None:
 
 @pytest.mark.parametrize(("unrestricted", "status"), [(False, 403), (True, 202)])
 def test_an_application_credential_may_ask_for_jobs_if_it_may_make_trusts(
-    api: str, server: str, unrestricted: bool, status: int
+    api: str, server: str, engine: Any, unrestricted: bool, status: int
 ) -> None:
     demo = connect("demo")
     user, before = demo.session.get_user_id(), trusts_there()
@@ -213,5 +217,30 @@ def test_an_application_credential_may_ask_for_jobs_if_it_may_make_trusts(
         else:
             actions = f"{api}/v1/jobs/{answer.json()['job']['id']}/actions"
             assert requests.post(actions, json={"action": "cancel"}, headers=headers, timeout=60).status_code == 202
+            work_once(engine, World())
+            service = Clouds("liveupdate").service_connection().session
+            delete_trusts(engine, lambda trust_id: trusts.delete(service, trust_id))
     finally:
         demo.identity.delete(f"/users/{user}/application_credentials/{made['id']}")
+
+
+def test_a_job_whose_trust_was_revoked_stops_and_is_undone(api: str, server: str, engine: Any) -> None:
+    before = trusts_there()
+    job_id = create(api, "demo", server).json()["job"]["id"]
+    [made] = trusts_there() - before
+    connect("demo").identity.delete(f"/OS-TRUST/trusts/{made}")
+    world = World()
+
+    def asks_the_cloud(context: StepContext) -> None:
+        context.user_cloud().servers.get(server)
+
+    world.faults["apply", "copy"] = asks_the_cloud
+    claimed = claim_next(engine, "worker", 60)
+    assert claimed is not None
+    assert claimed.claim.job_id == job_id
+    world_outside = replace(surroundings(), user_cloud=Clouds("liveupdate").user)
+    Runner(world_outside, world.steps(*STEPS)).run(Journal(engine, claimed.claim, 60), claimed)
+    job, _ = look(engine, job_id)
+    assert (job.state, world.done) == ("undone", [])
+    assert job.code.startswith("live-update.cloud."), job
+    assert job.remedy

@@ -13,7 +13,7 @@ from liveupdate.db.session import read, write
 from liveupdate.db.tables import steps
 from liveupdate.engine import course
 from liveupdate.engine.journal import Journal, claim_next
-from liveupdate.errors import Conflict, Invalid, LeaseLost, NotFound
+from liveupdate.errors import Conflict, Forbidden, Invalid, LeaseLost, NotFound
 from liveupdate.model import JobKind
 from liveupdate.states import JobState, StepState
 from liveupdate.testing.jobs import PLAN, accept, expire_lease, look, new_job, work_once
@@ -33,6 +33,13 @@ def test_a_job_comes_back_as_it_was_accepted(database: Engine) -> None:
     assert created
     assert (job.plan, job.parameters, job.roles, job.deadline) == (PLAN, new.parameters, ("member",), deadline)
     assert abs((job.created_at - datetime.now(UTC)).total_seconds()) < 60
+
+
+def test_a_plan_of_an_older_release_is_not_paused_where_nobody_said_that_it_may_be() -> None:
+    stored = jobs.plan_to_json(PLAN)
+    del stored["together"], stored["skippable"]
+    plan = jobs.plan_from_json(stored)
+    assert (plan.together, plan.skippable) == (tuple(spec.id for spec in PLAN.steps), ())
 
 
 def test_the_clock_is_the_databases_and_has_fractions_of_a_second(database: Engine) -> None:
@@ -66,6 +73,21 @@ def test_many_clients_with_one_key_make_one_job(database: Engine) -> None:
 
     with ThreadPoolExecutor(8) as clients:
         assert len(set(clients.map(create, range(24)))) == 1
+
+
+def test_many_clients_do_not_get_past_their_projects_quota(database: Engine) -> None:
+    project = f"project-{time.monotonic_ns()}"
+
+    def create(_: int) -> bool:
+        try:
+            accept(database, project_id=project, quota=5)
+        except Forbidden:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as clients:
+        assert sum(clients.map(create, range(24))) == 5
+    accept(database, project_id=f"{project}-other", quota=5)
 
 
 def test_a_server_has_one_open_update_at_a_time(database: Engine) -> None:

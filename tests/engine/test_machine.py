@@ -3,16 +3,20 @@
 Hypothesis plays the cloud, the workers' fate and the users; after every move the engine's promises are checked.
 """
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from sqlalchemy import Connection
 
-from liveupdate.db import jobs, tables
+from liveupdate.db import jobs, tables, words
 from liveupdate.db.session import open_engine, write
 from liveupdate.engine.journal import Claimed, Journal, claim_next
 from liveupdate.engine.runner import Runner
 from liveupdate.errors import Conflict, Failed, LeaseLost, Retry, Unknown
+from liveupdate.model import Job
 from liveupdate.states import FINAL, JobState, StepState
 from liveupdate.steps.protocol import StepContext
 from liveupdate.testing.jobs import PLAN, STEPS, accept, expire_lease, look, make_due, surroundings
@@ -141,6 +145,29 @@ class Machine(RuleBasedStateMachine):
         except Conflict:
             job, rows = look(self.engine, self.job_id)
             assert job.state in FINAL or rows["open"].state != StepState.DONE or rows["tidy"].state != StepState.PENDING
+
+    @rule(word=st.sampled_from([words.pause, words.resume]))
+    def rest(self, word: Callable[[Connection, Job], Job]) -> None:
+        before = look(self.engine, self.job_id)[0]
+        try:
+            write(self.engine, lambda c: word(c, jobs.get(c, self.job_id)))
+        except Conflict:
+            assert look(self.engine, self.job_id)[0] == before
+        else:
+            assert look(self.engine, self.job_id)[0].paused == (word is words.pause)
+
+    @rule()
+    def clean_up(self) -> None:
+        """It ends where the job can: nothing is undone past the pivot, nothing goes forward before it."""
+        before = look(self.engine, self.job_id)[0]
+        try:
+            write(self.engine, lambda c: words.clean_up(c, jobs.get(c, self.job_id), None))
+        except Conflict:
+            assert before.state not in jobs.STUCK
+        else:
+            job, rows = look(self.engine, self.job_id)
+            forward = rows["open"].state in (StepState.APPLYING, StepState.DONE) and not before.outcome
+            assert (job.state == JobState.RUNNING) == forward
 
     @invariant()
     def fences_only_grow(self) -> None:
