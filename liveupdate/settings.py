@@ -14,6 +14,7 @@ _WORKER = cfg.OptGroup("worker", "The worker processes")
 _GUEST = cfg.OptGroup("guest", "Access to the servers that are updated")
 _SURROGATE = cfg.OptGroup("surrogate", "The method surrogate")
 _METRICS = cfg.OptGroup("metrics", "How busy hosts are: for the placement policies of utilization")
+_NOTIFICATIONS = cfg.OptGroup("notifications", "What happens to jobs, told on the message bus; and the audit")
 
 _OPTIONS: tuple[tuple[cfg.OptGroup, tuple[cfg.Opt, ...]], ...] = (
     (
@@ -101,6 +102,19 @@ _OPTIONS: tuple[tuple[cfg.OptGroup, tuple[cfg.Opt, ...]], ...] = (
             cfg.FloatOpt("max_age", default=120.0, min=1.0, help="Seconds after which a host's last sample is stale."),
         ),
     ),
+    (
+        _NOTIFICATIONS,
+        (
+            cfg.StrOpt(
+                "transport_url",
+                default="",
+                secret=True,
+                help="oslo.messaging URL of the broker (rabbit://…). Empty: no notifications. Somebody must consume "
+                "the queues, or they grow.",
+            ),
+            cfg.StrOpt("topic", default="notifications", help="The queues are TOPIC.info and TOPIC.error."),
+        ),
+    ),
 )
 
 
@@ -149,6 +163,14 @@ class Metrics:
 
 
 @dataclass(frozen=True)
+class Notifications:
+    """``transport_url`` holds a password: never log it."""
+
+    transport_url: str
+    topic: str
+
+
+@dataclass(frozen=True)
 class Settings:
     """All options, each group a value; ``database`` and ``transport_url`` hold passwords: never log them."""
 
@@ -160,6 +182,7 @@ class Settings:
     guest: Guest
     surrogate: Surrogate
     metrics: Metrics
+    notifications: Notifications
 
 
 def load(arguments: Sequence[str] = (), config_files: Sequence[Path] | None = None) -> Settings:
@@ -184,6 +207,7 @@ def load(arguments: Sequence[str] = (), config_files: Sequence[Path] | None = No
             conf.surrogate.dead_man, conf.surrogate.open_within, conf.surrogate.budget, conf.surrogate.fallback_days
         ),
         metrics=Metrics(conf.metrics.source, conf.metrics.url, conf.metrics.host_label, conf.metrics.max_age),
+        notifications=Notifications(conf.notifications.transport_url, conf.notifications.topic),
     )
 
 

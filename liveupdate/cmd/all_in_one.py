@@ -7,7 +7,7 @@ from threading import Thread
 import uvicorn
 
 from liveupdate.api.app import build_app
-from liveupdate.cmd.assembly import services, worker
+from liveupdate.cmd.assembly import services, teller, worker
 from liveupdate.cmd.program import begin
 from liveupdate.db.schema import upgrade
 from liveupdate.db.session import open_engine
@@ -17,16 +17,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = begin("liveupdate-all", "Serve the REST API and drive the jobs, in one process.", argv)
     engine = open_engine(settings.database)
     upgrade(engine)
-    working = worker(settings, engine)
+    working, telling = worker(settings, engine), teller(settings, engine)
     app = build_app(services(settings, engine, working.nudged.set))
     thread = Thread(target=working.run, name="worker")
     thread.start()
+    telling.start()
     try:
         # uvicorn takes the signals; once it has answered its last request, the worker stops too
         uvicorn.run(app, host=settings.api.host, port=settings.api.port, log_config=None, server_header=False)
     finally:
         working.stop()
         thread.join()
+        telling.stop()
     return 0
 
 

@@ -12,9 +12,12 @@ from liveupdate.drivers import metrics
 from liveupdate.drivers.cloud import Clouds, trusts
 from liveupdate.engine.context import Surroundings
 from liveupdate.errors import LiveUpdateError
+from liveupdate.messaging.bus import Bus
+from liveupdate.messaging.channels import Channel
 from liveupdate.settings import Settings
 from liveupdate.worker.guests import Guests
 from liveupdate.worker.main import Worker
+from liveupdate.worker.telling import Teller
 
 
 def services(settings: Settings, engine: Engine, nudge: Callable[[], None]) -> Services:
@@ -30,6 +33,13 @@ def services(settings: Settings, engine: Engine, nudge: Callable[[], None]) -> S
         infrastructure=clouds.infrastructure,
         metrics=metrics.make(settings.metrics),
     )
+
+
+def teller(settings: Settings, engine: Engine) -> Teller:
+    channels: list[Channel] = []
+    if settings.notifications.transport_url:
+        channels.append(Bus(settings.notifications.transport_url, settings.notifications.topic))
+    return Teller(engine, channels, settings.worker.poll_interval, lambda happening: None)
 
 
 def worker(settings: Settings, engine: Engine) -> Worker:
