@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from oslo_config import cfg
@@ -15,6 +16,7 @@ _GUEST = cfg.OptGroup("guest", "Access to the servers that are updated")
 _SURROGATE = cfg.OptGroup("surrogate", "The method surrogate")
 _METRICS = cfg.OptGroup("metrics", "How busy hosts are: for the placement policies of utilization")
 _NOTIFICATIONS = cfg.OptGroup("notifications", "What happens to jobs, told on the message bus; and the audit")
+_WEBHOOKS = cfg.OptGroup("webhooks", "What happens to jobs, told over HTTP to those without a bus")
 
 _OPTIONS: tuple[tuple[cfg.OptGroup, tuple[cfg.Opt, ...]], ...] = (
     (
@@ -115,6 +117,30 @@ _OPTIONS: tuple[tuple[cfg.OptGroup, tuple[cfg.Opt, ...]], ...] = (
             cfg.StrOpt("topic", default="notifications", help="The queues are TOPIC.info and TOPIC.error."),
         ),
     ),
+    (
+        _WEBHOOKS,
+        (
+            cfg.StrOpt(
+                "key_file",
+                default="",
+                help="File with at least 32 random bytes, of which the key of each project is made, that its webhooks "
+                "are signed with (liveupdate-manage webhook key PROJECT). The same on all API and worker hosts, and "
+                "not readable by others. Empty: no webhooks.",
+            ),
+            cfg.MultiStrOpt(
+                "subscription",
+                default=[],
+                secret=True,
+                help="PROJECT URL: every job of the project is told there, * for all projects. One line for each.",
+            ),
+            cfg.ListOpt(
+                "allowed_networks",
+                default=[],
+                help="Networks (10.1.0.0/16, …) that webhooks may lead to, beside public addresses. Only there is "
+                "plain http allowed.",
+            ),
+        ),
+    ),
 )
 
 
@@ -171,6 +197,15 @@ class Notifications:
 
 
 @dataclass(frozen=True)
+class Webhooks:
+    """``subscriptions``: (project or "*", URL); the URLs may hold secrets: never log them."""
+
+    key_file: str = ""
+    subscriptions: tuple[tuple[str, str], ...] = ()
+    allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+
+@dataclass(frozen=True)
 class Settings:
     """All options, each group a value; ``database`` and ``transport_url`` hold passwords: never log them."""
 
@@ -183,12 +218,13 @@ class Settings:
     surrogate: Surrogate
     metrics: Metrics
     notifications: Notifications
+    webhooks: Webhooks
 
 
 def load(arguments: Sequence[str] = (), config_files: Sequence[Path] | None = None) -> Settings:
     """Read command line and configuration files (default: liveupdate.conf in oslo.config's usual places).
 
-    Raises oslo_config.cfg.Error for an unknown file or a value out of range.
+    Raises oslo_config.cfg.Error for an unknown file or a value out of range, ValueError for one that is malformed.
     """
     conf = cfg.ConfigOpts()
     for group, options in _OPTIONS:
@@ -208,7 +244,19 @@ def load(arguments: Sequence[str] = (), config_files: Sequence[Path] | None = No
         ),
         metrics=Metrics(conf.metrics.source, conf.metrics.url, conf.metrics.host_label, conf.metrics.max_age),
         notifications=Notifications(conf.notifications.transport_url, conf.notifications.topic),
+        webhooks=Webhooks(
+            conf.webhooks.key_file,
+            tuple(_subscription(line) for line in conf.webhooks.subscription),
+            tuple(ip_network(network) for network in conf.webhooks.allowed_networks),
+        ),
     )
+
+
+def _subscription(line: str) -> tuple[str, str]:
+    project, _, url = line.strip().partition(" ")
+    if not url:
+        raise ValueError("[webhooks] subscription: a line must have a project and a URL")
+    return project, url.strip()
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:

@@ -14,6 +14,7 @@ from liveupdate.engine.context import Surroundings
 from liveupdate.errors import LiveUpdateError
 from liveupdate.messaging.bus import Bus
 from liveupdate.messaging.channels import Channel
+from liveupdate.messaging.webhooks import Webhooks
 from liveupdate.settings import Settings
 from liveupdate.worker.guests import Guests
 from liveupdate.worker.main import Worker
@@ -39,6 +40,8 @@ def teller(settings: Settings, engine: Engine) -> Teller:
     channels: list[Channel] = []
     if settings.notifications.transport_url:
         channels.append(Bus(settings.notifications.transport_url, settings.notifications.topic))
+    if settings.webhooks.key_file:
+        channels.append(Webhooks(settings.webhooks))
     return Teller(engine, channels, settings.worker.poll_interval, lambda happening: None)
 
 
