@@ -1,21 +1,28 @@
 """The API, assembled."""
 
+from collections.abc import Callable
+
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from liveupdate import __version__
 from liveupdate.api import problems, versions
+from liveupdate.api.audit import Audit
 from liveupdate.api.services import Services
 from liveupdate.api.shell import Shell
 from liveupdate.api.v1 import ROUTERS
+from liveupdate.messaging.notifications import Notification
 
 
-def build_app(services: Services) -> ASGIApp:
-    """Outside in: ids, version and caller (shell), then the routes, then the shape of errors."""
+def build_app(services: Services, audit: Callable[[Notification], None] = lambda event: None) -> ASGIApp:
+    """Outside in: ids, version and caller (shell), the audit, then the routes, then the shape of errors.
+
+    ``audit`` tells an audit event to others, without waiting; the log has it in any case.
+    """
     app = FastAPI(title="liveupdate", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.services = services
     app.include_router(versions.router)
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)
-    return Shell(app, services.authenticate)
+    return Shell(Audit(app, audit), services.authenticate)

@@ -1,6 +1,7 @@
 """Puts the parts together: what a worker and an API process need, made from the settings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from sqlalchemy import Engine
 
@@ -12,8 +13,10 @@ from liveupdate.drivers import metrics
 from liveupdate.drivers.cloud import Clouds, trusts
 from liveupdate.engine.context import Surroundings
 from liveupdate.errors import LiveUpdateError
+from liveupdate.messaging.aside import Aside
 from liveupdate.messaging.bus import Bus
 from liveupdate.messaging.channels import Channel
+from liveupdate.messaging.notifications import Notification
 from liveupdate.messaging.webhooks import Webhooks
 from liveupdate.settings import Settings
 from liveupdate.worker.guests import Guests
@@ -34,6 +37,19 @@ def services(settings: Settings, engine: Engine, nudge: Callable[[], None]) -> S
         infrastructure=clouds.infrastructure,
         metrics=metrics.make(settings.metrics),
     )
+
+
+@contextmanager
+def auditing(settings: Settings) -> Iterator[Callable[[Notification], None]]:
+    """Where audit events go beside the log, as long as the API runs."""
+    if not settings.notifications.transport_url:
+        yield lambda event: None
+        return
+    aside = Aside(Bus(settings.notifications.transport_url, settings.notifications.topic))
+    try:
+        yield aside.tell
+    finally:
+        aside.stop()
 
 
 def teller(settings: Settings, engine: Engine) -> Teller:

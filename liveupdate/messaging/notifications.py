@@ -30,7 +30,7 @@ EVENT_TYPES: Final[Mapping[str, str]] = {
     "step.undo_failed": "live_update.step.undo_error",
     "blackout.started": "live_update.blackout.start",
     "blackout.ended": "live_update.blackout.end",
-    "approval.requested": "live_update.approval.requested",
+    "job.approval_requested": "live_update.approval.requested",
 }
 
 

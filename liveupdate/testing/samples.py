@@ -41,7 +41,7 @@ _HAPPENED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "step.undo_failed": ("mirror", _REFUSED),
     "blackout.started": ("cut_over", {}),
     "blackout.ended": ("open", {"on": "surrogate", "blackout_ms": 6220}),
-    "approval.requested": ("", {}),
+    "job.approval_requested": ("", {}),
 }
 
 
