@@ -67,6 +67,8 @@ _OPTIONS: tuple[tuple[cfg.OptGroup, tuple[cfg.Opt, ...]], ...] = (
                 "lease", default=20.0, min=1.0, help="Seconds until a silent worker's jobs may be taken over."
             ),
             cfg.FloatOpt("poll_interval", default=2.0, min=0.05, help="Seconds between looks into the database."),
+            cfg.HostAddressOpt("metrics_host", default="127.0.0.1", help="Address of the worker's /metrics."),
+            cfg.PortOpt("metrics_port", default=0, help="Port of the worker's /metrics, for Prometheus. 0: none."),
         ),
     ),
     (
@@ -161,6 +163,8 @@ class Worker:
     threads: int
     lease: float
     poll_interval: float
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0
 
 
 @dataclass(frozen=True)
@@ -237,7 +241,13 @@ def load(arguments: Sequence[str] = (), config_files: Sequence[Path] | None = No
         database=conf.database.connection,
         transport_url=conf.messaging.transport_url,
         cloud=Cloud(conf.cloud.name, tuple(conf.cloud.trust_roles)),
-        worker=Worker(conf.worker.threads, conf.worker.lease, conf.worker.poll_interval),
+        worker=Worker(
+            conf.worker.threads,
+            conf.worker.lease,
+            conf.worker.poll_interval,
+            conf.worker.metrics_host,
+            conf.worker.metrics_port,
+        ),
         guest=Guest(conf.guest.user, conf.guest.private_key_file, conf.guest.connect_timeout),
         surrogate=Surrogate(
             conf.surrogate.dead_man, conf.surrogate.open_within, conf.surrogate.budget, conf.surrogate.fallback_days

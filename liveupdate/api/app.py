@@ -6,8 +6,9 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from liveupdate import __version__
-from liveupdate.api import problems, versions
+from liveupdate.api import operations, problems, versions
 from liveupdate.api.audit import Audit
+from liveupdate.api.figures import Figures
 from liveupdate.api.services import Services
 from liveupdate.api.shell import Shell
 from liveupdate.api.v1 import ROUTERS
@@ -15,14 +16,15 @@ from liveupdate.messaging.notifications import Notification
 
 
 def build_app(services: Services, audit: Callable[[Notification], None] = lambda event: None) -> ASGIApp:
-    """Outside in: ids, version and caller (shell), the audit, then the routes, then the shape of errors.
+    """Outside in: the figures, ids, version and caller (shell), the audit, then the routes, then the shape of errors.
 
     ``audit`` tells an audit event to others, without waiting; the log has it in any case.
     """
     app = FastAPI(title="liveupdate", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.services = services
     app.include_router(versions.router)
+    app.include_router(operations.router)
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)
-    return Shell(Audit(app, audit), services.authenticate)
+    return Figures(Shell(Audit(app, audit), services.authenticate))

@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from keystoneauth1.session import Session
 from openstack import exceptions
 from openstack.connection import Connection
 
 from liveupdate.api.services import Caller
 from liveupdate.drivers.cloud import Clouds, trusts
 from liveupdate.drivers.cloud.errors import calling
+from liveupdate.drivers.cloud.session import Session
 from liveupdate.errors import NotFound
 
 

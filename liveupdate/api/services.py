@@ -1,7 +1,7 @@
 """What the API's handlers work with: made once by the program, replaced one by one in tests."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -47,3 +47,5 @@ class Services:
     #: Request id → the cloud as the service user: for hosts, which are nobody's own.
     infrastructure: Callable[[str], ServiceCloud]
     metrics: Source
+    #: What the service depends on → looks whether it answers: why not, "" if it does.
+    checks: Mapping[str, Callable[[], str]] = field(default_factory=dict)

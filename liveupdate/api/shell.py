@@ -17,8 +17,8 @@ from liveupdate.errors import LiveUpdateError
 LOG = logging.getLogger(__name__)
 
 _REQUEST_ID = "X-Openstack-Request-Id"
-#: Version documents and the health check tell nothing that is not public.
-_PUBLIC = frozenset({"/", "/v1", "/v1/", "/healthcheck"})
+#: Version documents, the health check and this process's figures tell nothing of anybody's.
+_PUBLIC = frozenset({"/", "/v1", "/v1/", "/healthcheck", "/metrics"})
 
 
 class Shell:

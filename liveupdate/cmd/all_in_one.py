@@ -6,7 +6,7 @@ from threading import Thread
 
 from liveupdate.api.app import build_app
 from liveupdate.cmd.api import serve
-from liveupdate.cmd.assembly import auditing, services, teller, worker
+from liveupdate.cmd.assembly import auditing, services, serving_figures, teller, worker
 from liveupdate.cmd.program import begin
 from liveupdate.db.schema import upgrade
 from liveupdate.db.session import open_engine
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     telling.start()
     try:
         # uvicorn takes the signals; once it has answered its last request, the worker stops too
-        with auditing(settings) as audit:
+        with serving_figures(settings, engine), auditing(settings) as audit:
             serve(build_app(serving, audit), settings.api)
     finally:
         working.stop()

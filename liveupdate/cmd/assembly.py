@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from sqlalchemy import Engine
 
@@ -13,12 +14,14 @@ from liveupdate.drivers import metrics
 from liveupdate.drivers.cloud import Clouds, trusts
 from liveupdate.engine.context import Surroundings
 from liveupdate.errors import LiveUpdateError
+from liveupdate.messaging import reach
 from liveupdate.messaging.aside import Aside
 from liveupdate.messaging.bus import Bus
 from liveupdate.messaging.channels import Channel
 from liveupdate.messaging.notifications import Notification
 from liveupdate.messaging.webhooks import Webhooks
 from liveupdate.settings import Settings
+from liveupdate.worker import figures
 from liveupdate.worker.guests import Guests
 from liveupdate.worker.main import Worker
 from liveupdate.worker.telling import Teller
@@ -26,6 +29,7 @@ from liveupdate.worker.telling import Teller
 
 def services(settings: Settings, engine: Engine, nudge: Callable[[], None]) -> Services:
     clouds = Clouds(settings.cloud.name)
+    brokers = (("broker", settings.transport_url), ("notifications", settings.notifications.transport_url))
     return Services(
         engine=engine,
         authenticate=authenticator(settings.cloud.name),
@@ -36,6 +40,7 @@ def services(settings: Settings, engine: Engine, nudge: Callable[[], None]) -> S
         nudge=nudge,
         infrastructure=clouds.infrastructure,
         metrics=metrics.make(settings.metrics),
+        checks={"keystone": clouds.identity_fault, **{name: partial(reach.fault, url) for name, url in brokers if url}},
     )
 
 
@@ -58,7 +63,20 @@ def teller(settings: Settings, engine: Engine) -> Teller:
         channels.append(Bus(settings.notifications.transport_url, settings.notifications.topic))
     if settings.webhooks.key_file:
         channels.append(Webhooks(settings.webhooks))
-    return Teller(engine, channels, settings.worker.poll_interval, lambda happening: None)
+    return Teller(engine, channels, settings.worker.poll_interval, figures.count)
+
+
+@contextmanager
+def serving_figures(settings: Settings, engine: Engine) -> Iterator[None]:
+    """The worker's /metrics, if it is to have one."""
+    if not settings.worker.metrics_port:
+        yield
+        return
+    serving = figures.Figures(engine, settings.worker.metrics_host, settings.worker.metrics_port)
+    try:
+        yield
+    finally:
+        serving.stop()
 
 
 def worker(settings: Settings, engine: Engine) -> Worker:

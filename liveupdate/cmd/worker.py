@@ -4,7 +4,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from liveupdate.cmd.assembly import teller
+from liveupdate.cmd.assembly import serving_figures, teller
 from liveupdate.cmd.assembly import worker as assemble
 from liveupdate.cmd.program import begin
 from liveupdate.db.session import open_engine
@@ -20,7 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     listener = nudge.listen(settings.transport_url, worker.owner, worker.nudged.set)
     telling.start()
     try:
-        worker.run()
+        with serving_figures(settings, engine):
+            worker.run()
     finally:
         telling.stop()
         if listener is not None:

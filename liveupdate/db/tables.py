@@ -157,6 +157,15 @@ reservations = Table(
     Index(None, "expires_at"),
 )
 
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("version", String(64), nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+)
+
 reserved_hosts = Table(
     "reserved_hosts",
     metadata,

@@ -11,6 +11,7 @@ backend.init_backend(backend.BackendType.THREADING)
 import oslo_messaging  # noqa: E402
 
 Target = oslo_messaging.Target
+parse = oslo_messaging.TransportURL.parse
 get_rpc_client, get_rpc_server = oslo_messaging.get_rpc_client, oslo_messaging.get_rpc_server
 
 

@@ -28,7 +28,10 @@ def told() -> Told:
 @pytest.fixture
 def client(api: TestClient, told: Told) -> TestClient:
     """The API, audited: built anew from the services of the other one."""
-    services = api.app._app._app.state.services  # type: ignore[attr-defined]
+    app: Any = api.app
+    while not hasattr(app, "state"):
+        app = app._app
+    services = app.state.services
     return TestClient(build_app(services, told.append), headers={"X-Auth-Token": "member@mine"})
 
 
