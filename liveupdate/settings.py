@@ -7,6 +7,7 @@ from pathlib import Path
 
 from oslo_config import cfg
 
+_LOG = cfg.OptGroup("log", "What is written to stderr")
 _API = cfg.OptGroup("api", "The REST API")
 _DATABASE = cfg.OptGroup("database", "The truth: jobs, journal, ledger, events")
 _MESSAGING = cfg.OptGroup("messaging", "The nudge between API and workers; without it workers poll")
@@ -19,6 +20,14 @@ _NOTIFICATIONS = cfg.OptGroup("notifications", "What happens to jobs, told on th
 _WEBHOOKS = cfg.OptGroup("webhooks", "What happens to jobs, told over HTTP to those without a bus")
 
 _OPTIONS: tuple[tuple[cfg.OptGroup, tuple[cfg.Opt, ...]], ...] = (
+    (
+        _LOG,
+        (
+            cfg.StrOpt(
+                "format", default="text", choices=("text", "json"), help="For people, or one JSON object a line."
+            ),
+        ),
+    ),
     (
         _API,
         (
@@ -213,6 +222,7 @@ class Webhooks:
 class Settings:
     """All options, each group a value; ``database`` and ``transport_url`` hold passwords: never log them."""
 
+    log_format: str
     api: Api
     database: str
     transport_url: str
@@ -237,6 +247,7 @@ def load(arguments: Sequence[str] = (), config_files: Sequence[Path] | None = No
     files = None if config_files is None else [str(f) for f in config_files]
     conf(list(arguments), project="liveupdate", default_config_files=files)
     return Settings(
+        log_format=conf.log.format,
         api=Api(conf.api.host, conf.api.port),
         database=conf.database.connection,
         transport_url=conf.messaging.transport_url,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.types import ASGIApp
 
 from liveupdate import __version__
@@ -11,8 +12,12 @@ from liveupdate.api.audit import Audit
 from liveupdate.api.figures import Figures
 from liveupdate.api.services import Services
 from liveupdate.api.shell import Shell
+from liveupdate.api.tracing import Named
 from liveupdate.api.v1 import ROUTERS
 from liveupdate.messaging.notifications import Notification
+
+#: Spans only: its logs would hold what errors say, and the figures are Prometheus's.
+_TRACES: TelemetryConfig = {"logs": False, "metrics": False}
 
 
 def build_app(services: Services, audit: Callable[[Notification], None] = lambda event: None) -> ASGIApp:
@@ -20,7 +25,15 @@ def build_app(services: Services, audit: Callable[[Notification], None] = lambda
 
     ``audit`` tells an audit event to others, without waiting; the log has it in any case.
     """
-    app = FastAPI(title="liveupdate", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="liveupdate",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry=_TRACES,
+    )
+    app.add_middleware(Named)
     app.state.services = services
     app.include_router(versions.router)
     app.include_router(operations.router)

@@ -8,6 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from liveupdate import logs
 from liveupdate.api import microversions
 from liveupdate.api.problems import answer, body
 from liveupdate.api.services import Caller
@@ -35,6 +36,11 @@ class Shell:
         state["request_id"] = new_request_id()
         theirs = headers.get(_REQUEST_ID, "")
         state["global_request_id"] = theirs if valid_request_id(theirs) else ""
+        with logs.about(request_id=state["request_id"], global_request_id=state["global_request_id"]):
+            await self._answer(scope, receive, send, headers)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+        state = scope["state"]
         version, started = microversions.MINIMUM, False
 
         async def outward(message: Message) -> None:
@@ -55,7 +61,7 @@ class Shell:
         except LiveUpdateError as error:
             await answer(error, state["request_id"])(scope, receive, outward)
         except Exception:
-            LOG.exception("%s: unforeseen", state["request_id"])
+            LOG.exception("unforeseen")
             if started:
                 raise
             content = body(500, "live-update.internal", "something went wrong here", "", state["request_id"])

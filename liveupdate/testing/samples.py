@@ -1,6 +1,7 @@
-"""What is told outside, as samples for docs/notifications/: python -m liveupdate.testing.samples FOLDER writes them."""
+"""What is told outside, as samples for docs/ and etc/: python -m liveupdate.testing.samples CHECKOUT writes them."""
 
 import json
+import logging
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from liveupdate import logs
 from liveupdate.messaging import notifications
 from liveupdate.model import Event, Happening, Job, JobKind
 from liveupdate.states import JobState
@@ -61,6 +63,18 @@ def notification_samples() -> dict[str, str]:
     return samples
 
 
+def log_sample() -> str:
+    """Lines of a worker's log in JSON, for etc/liveupdate/log.json.sample."""
+    lines = []
+    for level, text in ((logging.INFO, "job succeeded"), (logging.WARNING, "cannot renew the lease: %s")):
+        values = (("OperationalError",) if "%s" in text else ()), None
+        record = logging.LogRecord("liveupdate.worker.main", level, __file__, 1, text, *values)
+        record.created, record.process, record.threadName = _THEN.timestamp(), 4711, "job_0"
+        with logs.about(job_id=_job().id, request_id=_job().request_id):
+            lines.append(logs.Json().format(record) + "\n")
+    return "".join(lines)
+
+
 def _job() -> Job:
     return replace(
         job(),
@@ -77,9 +91,10 @@ def _job() -> Job:
     )
 
 
-def main(folder: Path) -> None:
+def main(root: Path) -> None:
     for name, text in notification_samples().items():
-        (folder / name).write_text(text)
+        (root / "docs" / "notifications" / name).write_text(text)
+    (root / "etc" / "liveupdate" / "log.json.sample").write_text(log_sample())
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def told(what: Happening) -> notifications.Notification:
 
 def test_the_samples_are_current() -> None:
     found = {path.name: path.read_text() for path in DOCS.glob("*.json")}
-    assert found == notification_samples(), "write them anew: python -m liveupdate.testing.samples docs/notifications"
+    assert found == notification_samples(), "write them anew: python -m liveupdate.testing.samples ."
 
 
 def test_an_event_of_ours_is_not_told() -> None:
