@@ -1,5 +1,6 @@
 """liveupdate-api: the REST API on uvicorn."""
 
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -26,7 +27,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def serve(app: ASGIApp, api: Api) -> None:
-    """Until SIGTERM or SIGINT: then answer what was asked; who only listens on is cut off after a while."""
+    """Until SIGTERM or SIGINT: then answer what was asked; who only listens on is cut off after a while. Returns."""
+    # uvicorn raises the signal once more when it is through: there is more to do then
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
     uvicorn.run(
         app, host=api.host, port=api.port, log_config=None, server_header=False, timeout_graceful_shutdown=_PATIENCE
     )

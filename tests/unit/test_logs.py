@@ -108,3 +108,4 @@ def test_what_libraries_tell_of_headers_is_not_written() -> None:
     finally:
         logging.getLogger().handlers[:] = before[0]
         logging.getLogger().setLevel(before[1])
+        logging.captureWarnings(False)
