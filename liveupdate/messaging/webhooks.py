@@ -103,10 +103,13 @@ def sign(key: str, identifier: str, timestamp: int, body: bytes) -> str:
 
 
 class Webhooks:
-    """See channels.Channel. Raises StoreError at once if the deployment's key is no good."""
+    """See channels.Channel. Raises StoreError at once for a key or a subscription that is no good."""
 
     def __init__(self, config: settings.Webhooks) -> None:
         _deployment_key(config)
+        for number, (_, url) in enumerate(config.subscriptions, 1):
+            if fault := _fault(url, config):
+                raise StoreError(f"[webhooks] subscription {number} {fault}", code="live-update.webhook.url")
         self._config = config
 
     def receivers(self, job: Job, note: Notification) -> Sequence[str]:

@@ -97,6 +97,13 @@ def test_a_key_that_is_no_good_is_refused_at_start(tmp_path: Path, text: str | N
     assert "kkk" not in str(refused.value)
 
 
+def test_a_subscription_that_is_no_good_is_refused_at_start_and_not_repeated(config: settings.Webhooks) -> None:
+    lines = (("*", "https://good.example/"), ("p", "https://u:hunter2@bad.example/"))
+    with pytest.raises(StoreError, match="subscription 2 must") as refused:
+        Webhooks(replace(config, subscriptions=lines))
+    assert "hunter2" not in str(refused.value)
+
+
 def test_each_project_has_its_own_key_and_it_stays(config: settings.Webhooks) -> None:
     keys = [webhooks.project_key(config, project) for project in ("a", "b", "a")]
     assert keys[0] == keys[2] != keys[1]

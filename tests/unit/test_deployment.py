@@ -41,7 +41,8 @@ def arguments(name: str) -> list[str]:
 def context() -> list[Path]:
     """What .dockerignore lets into the build, as Docker reads it: the last line that matches counts."""
     rules = (ROOT / ".dockerignore").read_text().split()
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
+    ours = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    tracked = subprocess.run(ours, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
 
     def included(name: str) -> bool:
         let_in = True
