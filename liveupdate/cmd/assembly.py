@@ -14,7 +14,7 @@ from liveupdate.drivers import metrics
 from liveupdate.drivers.cloud import Clouds, trusts
 from liveupdate.engine.context import Surroundings
 from liveupdate.errors import LiveUpdateError
-from liveupdate.messaging import reach
+from liveupdate.messaging import reach, webhooks
 from liveupdate.messaging.aside import Aside
 from liveupdate.messaging.bus import Bus
 from liveupdate.messaging.channels import Channel
@@ -40,6 +40,7 @@ def services(settings: Settings, engine: Engine, nudge: Callable[[], None]) -> S
         nudge=nudge,
         infrastructure=clouds.infrastructure,
         metrics=metrics.make(settings.metrics),
+        accept_webhooks=partial(webhooks.accept, config=settings.webhooks),
         checks={"keystone": clouds.identity_fault, **{name: partial(reach.fault, url) for name, url in brokers if url}},
     )
 

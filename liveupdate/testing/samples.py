@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from liveupdate import logs
+from liveupdate.api import audit
+from liveupdate.api.services import Caller
+from liveupdate.context import RequestContext
 from liveupdate.messaging import notifications
 from liveupdate.model import Event, Happening, Job, JobKind
 from liveupdate.states import JobState
@@ -63,6 +66,23 @@ def notification_samples() -> dict[str, str]:
     return samples
 
 
+def audit_sample() -> str:
+    """A CADF event, as the API tells it on the bus."""
+    request_id = _job().request_id
+    scope = {
+        "method": "POST",
+        "path": f"/v1/jobs/{_job().id}/actions",
+        "headers": [(b"user-agent", b"openstacksdk/4.22.0")],
+        "client": ("203.0.113.7", 40000),
+        "state": {"request_id": request_id},
+    }
+    caller = Caller(RequestContext(_job().user_id, _job().project_id, ("member",), request_id))
+    event = audit.describe(scope, caller, b'{"action": "cancel"}', 202, "")
+    event["id"], event["eventTime"] = "0b9f2c7e-1d2c-4f0e-8a57-5d1f9a3f6b10", _THEN.isoformat()
+    event["observer"]["id"] = "controller-1"
+    return json.dumps(event, indent=2, sort_keys=True) + "\n"
+
+
 def log_sample() -> str:
     """Lines of a worker's log in JSON, for etc/liveupdate/log.json.sample."""
     lines = []
@@ -94,6 +114,7 @@ def _job() -> Job:
 def main(root: Path) -> None:
     for name, text in notification_samples().items():
         (root / "docs" / "notifications" / name).write_text(text)
+    (root / "docs" / "notifications" / f"{audit.EVENT_TYPE}.json").write_text(audit_sample())
     (root / "etc" / "liveupdate" / "log.json.sample").write_text(log_sample())
 
 

@@ -9,13 +9,19 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 
 import pytest
 
+from liveupdate import methods
 from liveupdate.db import workers
 from liveupdate.db.schema import upgrade
 from liveupdate.db.session import open_engine, read
+from liveupdate.messaging import webhooks
+from liveupdate.testing.jobs import accept
 
 PATIENCE = 120
 BIN = Path(sys.executable).parent
@@ -104,6 +110,55 @@ def test_the_worker(site: Site, start: Start) -> None:
     # what libraries warn of while they are imported comes before the log begins
     lines = [json.loads(line) for line in site.log().splitlines() if line.startswith("{")]
     assert "has stopped" in lines[-1]["message"]
+
+
+class Receiver(HTTPServer):
+    """A webhook's: what it is sent, with its headers."""
+
+    def __init__(self) -> None:
+        heard: Queue[tuple[dict[str, str], bytes]] = Queue()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                heard.put(({name.lower(): value for name, value in self.headers.items()}, body))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None: ...
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.heard = heard
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    Thread(target=made.serve_forever, daemon=True).start()
+    yield made
+    made.shutdown()
+    made.server_close()
+
+
+def test_the_worker_tells_a_webhook_that_the_project_can_check(site: Site, start: Start, receiver: Receiver) -> None:
+    key = site.folder / "webhooks.key"
+    key.write_text("k" * 64)
+    key.chmod(0o600)
+    url = f"http://127.0.0.1:{receiver.server_port}/in"
+    with site.conf.open("a") as conf:
+        conf.write(f"[webhooks]\nkey_file = {key}\nsubscription = project {url}\nallowed_networks = 127.0.0.0/8\n")
+    engine = open_engine(site.database)
+    job_id = accept(engine, plan=methods.load()["surrogate"].plan())
+    start("liveupdate-worker")
+    headers, body = receiver.heard.get(timeout=PATIENCE)
+    told = json.loads(body)
+    assert (told["event_type"], told["payload"]["job"]["id"]) == ("live_update.job.start", job_id)
+    argv = [str(BIN / "liveupdate-manage"), "--config-file", str(site.conf), "webhook", "key", "project"]
+    secret = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
+    signed = webhooks.sign(secret, headers["webhook-id"], int(headers["webhook-timestamp"]), body)
+    assert headers["webhook-signature"] == signed
+    assert "k" * 64 not in site.log()
+    assert secret not in site.log()
 
 
 def test_the_api_answers_what_was_asked_before_it_stops(site: Site, start: Start) -> None:

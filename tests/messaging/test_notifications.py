@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from liveupdate.api.audit import EVENT_TYPE
 from liveupdate.messaging import notifications, transport
 from liveupdate.messaging.bus import BUS, Bus
 from liveupdate.messaging.channels import Undelivered
 from liveupdate.model import Happening
 from liveupdate.states import JobState
-from liveupdate.testing.samples import happening, notification_samples
+from liveupdate.testing.samples import audit_sample, happening, notification_samples
 
 DOCS = Path(__file__).parents[2] / "docs" / "notifications"
 
@@ -25,6 +26,7 @@ def told(what: Happening) -> notifications.Notification:
 
 def test_the_samples_are_current() -> None:
     found = {path.name: path.read_text() for path in DOCS.glob("*.json")}
+    assert found.pop(f"{EVENT_TYPE}.json") == audit_sample(), "write it anew: python -m liveupdate.testing.samples ."
     assert found == notification_samples(), "write them anew: python -m liveupdate.testing.samples ."
 
 
