@@ -2,7 +2,7 @@
 
 import shutil
 
-from lab import ceph, ini, libvirt, nfs, oslo, settings, wsgi
+from lab import ceph, ini, iscsi, libvirt, nfs, oslo, settings, wsgi
 from lab.ini import Section
 from lab.processes import Process
 
@@ -43,13 +43,14 @@ def configure() -> None:
                 "resource_query_filters_file": ETC / "resource_filters.json",
                 "auth_strategy": "keystone",
                 "glance_api_servers": f"http://{settings.MANAGEMENT_ADDRESS}:{settings.GLANCE_PORT}",
-                "enabled_backends": "ceph,nfs",
+                "enabled_backends": "ceph,iscsi,nfs",
                 "default_volume_type": "ceph",
                 "scheduler_default_filters": "AvailabilityZoneFilter,CapacityFilter,CapabilitiesFilter",
                 "image_conversion_dir": HOME / "conversion",
                 "backend_stats_polling_interval": 15,
             },
             "ceph": _ceph(),
+            "iscsi": {**_ceph(), "volume_backend_name": "iscsi", **iscsi.backend()},
             "nfs": {"volume_backend_name": "nfs", "nfs_mount_point_base": HOME / "mounts", **nfs.backend()},
             "database": oslo.database("cinder"),
             "nova": {**oslo.login(), "interface": "internal", "token_auth_url": settings.KEYSTONE_INTERNAL_URL},
@@ -62,7 +63,8 @@ def configure() -> None:
 
 def processes() -> list[Process]:
     configuration = ["--config-file", str(CONF)]
-    storage = {"CEPH_CONF": str(ceph.CONF)}
+    # the last for the lab's own driver
+    storage = {"CEPH_CONF": str(ceph.CONF), **iscsi.ENVIRONMENT, "PYTHONPATH": str(settings.CHECKOUT)}
     return [
         wsgi.api("cinder-api", "cinder.wsgi.api", settings.CINDER_PORT, arguments=" ".join(configuration)),
         Process(name="cinder-scheduler", argv=["cinder-scheduler", *configuration]),

@@ -4,10 +4,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from lab import bridges, ceph, namespaces, processes, settings
+from lab import bridges, ceph, iscsi, namespaces, processes, settings
 
 #: What the others need to end well: stopped after them.
-FOUNDATION = ("mariadb", "rabbitmq", "epmd", "memcached", "ceph-mon", "ceph-osd", "ceph-mgr")
+FOUNDATION = ("mariadb", "rabbitmq", "epmd", "memcached", "ceph-mon", "ceph-osd", "ceph-mgr", iscsi.NAME)
 #: Kept by wipe(): dear to make anew, and nothing of a cloud's life is in them.
 CACHES = ("venv", "cache", "image", "apt")
 #: Held by whoever wipes; a new one would let a second in.
@@ -21,6 +21,7 @@ def down() -> None:
     for host in namespaces.HOSTS:
         namespaces.down(host)
     processes.stop(holders)
+    iscsi.down()
     processes.stop(FOUNDATION, grace=20)
     _unmount()
     bridges.down()

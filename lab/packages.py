@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab import ceph, libvirt, mariadb, memcached, openvswitch, rabbitmq, settings
+from lab import ceph, iscsi, libvirt, mariadb, memcached, metrics, openvswitch, rabbitmq, settings
 from lab.image import build
 from lab.processes import Failed
 
 PACKAGES = (
     *("ethtool", "iproute2", "openssh-client", "python3-venv"),
     *(*mariadb.PACKAGES, *rabbitmq.PACKAGES, *memcached.PACKAGES),
-    *(*ceph.PACKAGES, *libvirt.PACKAGES, *openvswitch.PACKAGES, *build.PACKAGES),
+    *(*ceph.PACKAGES, *iscsi.PACKAGES, *libvirt.PACKAGES, *openvswitch.PACKAGES, *build.PACKAGES, *metrics.PACKAGES),
 )
 #: Bindings that exist only as Debian packages, for the same Python 3.11 as the environment's.
 BORROWED = ("libvirt*.py", "libvirtmod*.so", "rados.*.so", "rbd.*.so")
@@ -90,8 +90,8 @@ def _no_services_started() -> Iterator[None]:
 def _disable_services() -> None:
     """What these packages would start at the next boot stays off; only called when the lab installed something."""
     if shutil.which("systemctl") and Path("/run/systemd/system").exists():
-        units = ("memcached", "rabbitmq-server", "epmd.socket", "openvswitch-switch", "ceph.target")
-        for unit in units:
+        debian = ("memcached", "rabbitmq-server", "epmd.socket", "openvswitch-switch", "ceph.target", "tgt")
+        for unit in (*debian, *metrics.PACKAGES):
             active = subprocess.run(["systemctl", "--quiet", "is-active", unit]).returncode == 0
             if not active:
                 subprocess.run(["systemctl", "--quiet", "disable", unit], capture_output=True)

@@ -11,7 +11,7 @@ import openstack
 
 from lab import processes
 
-BACKENDS = {"lab@ceph", "lab@nfs"}
+BACKENDS = {"lab@ceph", "lab@iscsi", "lab@nfs"}
 TIMEOUT = 150.0
 
 

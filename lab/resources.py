@@ -17,6 +17,8 @@ FLAVORS = {
     "tiny": (1, 128, 1, "fake"),
     "small": (1, 512, 2, None),
     "guest": (2, 1536, 0, "qemu"),
+    # for servers made from an image: their root disk lies on their host
+    "guest-local": (2, 1536, 3, "qemu"),
     "fake.small": (1, 512, 1, "fake"),
     "fake.large": (8, 16384, 20, "fake"),
 }
@@ -24,6 +26,7 @@ AGGREGATES = {"real": ("qemu", settings.REAL_HOSTS), "fake": ("fake", settings.F
 VOLUME_TYPES = {
     "ceph": {"volume_backend_name": "ceph"},
     "ceph-multiattach": {"volume_backend_name": "ceph", "multiattach": "<is> True"},
+    "iscsi": {"volume_backend_name": "iscsi", "multiattach": "<is> True"},
     "nfs": {"volume_backend_name": "nfs"},
 }
 GUEST_PROPERTIES = {

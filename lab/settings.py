@@ -29,6 +29,8 @@ DATA_ADDRESS = "10.30.0.1"
 DATA_NETWORK = "10.30.0.0/24"
 GUEST_ADDRESSES = ("10.30.0.20", "10.30.0.250")
 CEPH_ADDRESS = "10.77.7.7"
+#: The portals; guests reach them through their gateway, this machine.
+ISCSI_ADDRESSES = ("10.77.8.1", "10.77.8.2")
 #: Size in bytes of the sparse file under Ceph's only OSD.
 CEPH_SIZE = 40 << 30
 
@@ -44,6 +46,10 @@ CINDER_PORT = 8776
 NEUTRON_PORT = 9696
 PLACEMENT_PORT = 8778
 APT_PORT = 8090
+PROMETHEUS_PORT = 19090
+#: The first host's node exporter; the others' follow, one port each.
+EXPORTER_PORT = 19100
+ISCSI_PORT = 13260
 #: Our own service; the catalog names it, the lab does not start it.
 LIVEUPDATE_PORT = 9323
 

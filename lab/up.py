@@ -1,5 +1,6 @@
 """Brings the lab up: one list of phases, each of which finds what is there already and does the rest."""
 
+import hashlib
 import subprocess
 import time
 from collections.abc import Callable
@@ -15,9 +16,11 @@ from lab import (
     clouds,
     fake_hosts,
     glance,
+    iscsi,
     keystone,
     mariadb,
     memcached,
+    metrics,
     neutron,
     nfs,
     nova,
@@ -33,7 +36,7 @@ from lab.image import build
 from lab.processes import Failed, Process
 
 Result = TypeVar("Result")
-CONFIGURED = (keystone, glance, placement, nova, nfs, cinder, neutron, fake_hosts, real_hosts, clouds)
+CONFIGURED = (keystone, glance, placement, nova, nfs, cinder, neutron, fake_hosts, real_hosts, metrics, clouds)
 
 
 def up() -> None:
@@ -45,22 +48,23 @@ def up() -> None:
     _phase("guest images", _images)
     _phase("bridges", bridges.up)
     _phase("configuration", _configure)
-    _phase("databases, message bus, Ceph", lambda: _together(_databases, _message_bus, ceph.up))
+    _phase("databases, message bus, storage", lambda: _together(_databases, _message_bus, _storage))
     # an agent that asks before Neutron's RPC server listens waits a minute for its answer: that server goes first
     _start(neutron.rpc_servers())
     _phase("Keystone, real hosts", lambda: _together(_keystone, real_hosts.up))
     started = _phase("services and hosts", _services)
     if started or not _done("hosts").exists():
         _phase("hosts report", _wait_for_hosts)
-    _phase("resources", lambda: _once("resources", lambda: _in_environment("lab.resources")))
+    _phase("resources", lambda: _once(_resources(), lambda: _in_environment("lab.resources")))
     print(f"{'the lab is up':32} {time.monotonic() - began:6.1f} s", flush=True)
     print(f"export OS_CLIENT_CONFIG_FILE={settings.CLOUDS} OS_CLOUD=demo")
 
 
 def ports() -> dict[str, int]:
     """Where each process listens, by its name."""
-    modules = (keystone, glance, placement, nova, cinder, neutron, mariadb, rabbitmq, memcached, apt_source)
-    return {process.name: process.port for module in modules for process in module.processes() if process.port}
+    modules = (keystone, glance, placement, nova, cinder, neutron, mariadb, rabbitmq, memcached, apt_source, metrics)
+    listening = [*(process for module in modules for process in module.processes()), iscsi.daemon()]
+    return {process.name: process.port for process in listening if process.port}
 
 
 def hosts() -> tuple[str, ...]:
@@ -89,6 +93,11 @@ def _message_bus() -> None:
     _start([*memcached.processes(), *rabbitmq.processes()])
 
 
+def _storage() -> None:
+    ceph.up()
+    iscsi.up()
+
+
 def _keystone() -> None:
     _start(keystone.processes())
     _once("catalog", lambda: _in_environment("lab.catalog"))
@@ -98,7 +107,7 @@ def _services() -> bool:
     """Start all the rest at once; whether any of it was not running."""
     services = [
         *(*glance.processes(), *placement.processes(), *neutron.processes(), *nova.processes(), *cinder.processes()),
-        *(*fake_hosts.processes(), *real_hosts.processes(), *apt_source.processes()),
+        *(*fake_hosts.processes(), *real_hosts.processes(), *apt_source.processes(), *metrics.processes()),
     ]
     return _start(services)
 
@@ -125,6 +134,11 @@ def _in_environment(module: str, *arguments: str) -> None:
 
 def _done(name: str) -> Path:
     return settings.STATE / "done" / name
+
+
+def _resources() -> str:
+    """Changes with them: a cloud that exists gets what is new."""
+    return f"resources-{hashlib.sha256((settings.LAB / 'resources.py').read_bytes()).hexdigest()[:12]}"
 
 
 def _once(name: str, action: Callable[[], None]) -> None:

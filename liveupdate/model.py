@@ -21,6 +21,14 @@ class Handover(StrEnum):
     LEAVE = "leave"
 
 
+class SameHost(StrEnum):
+    """Whether the original's own host may take the surrogate: as the last resort, as any other host, or never."""
+
+    LAST = "last"
+    ALLOW = "allow"
+    AVOID = "avoid"
+
+
 class Verdict(StrEnum):
     OK = "ok"
     WARN = "warn"
@@ -140,9 +148,9 @@ class Resource:
     """One line of the ledger: a cloud object made by a job.
 
     ``name`` is deterministic for (job, role); the object carries the tag or metadata ``liveupdate:<job>:<role>``.
-    ``kind``: server, volume, snapshot, backup, port, attachment, interface, trust, lock, metadata, address_pair,
+    ``kind``: server, volume, snapshot, backup, image, port, attachment, interface, trust, lock, metadata, address_pair,
     migration (of a neighbour that makes room).
-    ``details`` of volumes and the like: "size" in GiB, "type", and "seconds" that its making took.
+    ``details`` of volumes, images and the like: "size" in GiB, "type", and "seconds" that its making took.
     """
 
     id: int
@@ -171,7 +179,7 @@ class Fallback:
     original_server_id: str
     made_at: datetime
     kept_until: datetime
-    #: Lines of kind snapshot, backup or volume.
+    #: Lines of kind snapshot, backup, image or volume.
     parts: tuple[Resource, ...]
     #: The port that the server serves on, attached by its id.
     port_id: str

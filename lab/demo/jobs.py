@@ -62,7 +62,8 @@ def until_step(api: Any, job_id: str, step: str, seconds: float = 900, interval:
     """Return as soon as the step has begun. Raises AssertionError if the job ends before."""
     end = time.monotonic() + seconds
     while True:
-        if steps(api, job_id)[step]["state"] != "pending":
+        # those of a way back are there once it has begun
+        if (found := steps(api, job_id).get(step)) and found["state"] != "pending":
             return
         job = show(api, job_id)
         if job["state"] in ENDED or time.monotonic() > end:

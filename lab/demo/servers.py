@@ -3,7 +3,7 @@
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Guest:
-    """A running server: ids in the cloud, and how to reach it."""
+    """A running server: ids in the cloud ("" for a volume that it does without), and how to reach it."""
 
     id: str
     name: str
@@ -27,8 +27,10 @@ class Guest:
     boot_volume_id: str
     data_volume_id: str
     host_key: str
+    #: Mounted at /srv/1, /srv/2, …
+    more_volume_ids: tuple[str, ...] = ()
 
-    def ssh(self, command: str, *, stdin: str = "", timeout: float = 180, check: bool = True) -> str:
+    def ssh(self, command: str, *, stdin: str = "", timeout: float = 300, check: bool = True) -> str:
         """Run a shell command as root; the host key is the one the console told.
 
         Raises RuntimeError with the end of its words if it fails and ``check``.
@@ -36,7 +38,7 @@ class Guest:
         return ssh(self.address, self.host_key, command, stdin=stdin, timeout=timeout, check=check)
 
 
-def ssh(address: str, host_key: str, command: str, *, stdin: str = "", timeout: float = 180, check: bool = True) -> str:
+def ssh(address: str, host_key: str, command: str, *, stdin: str = "", timeout: float = 300, check: bool = True) -> str:
     known_hosts = settings.STATE / "run" / f"known_hosts-{address}"
     known_hosts.write_text(f"{address} {host_key}\n")
     argv = ["ssh", "-F", "none", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5"]
@@ -53,56 +55,67 @@ def boot(
     name: str,
     *,
     image: str = "debian-12",
-    flavor: str = "guest",
+    root_type: str | None = "ceph",
     data_type: str | None = "ceph-multiattach",
+    more_types: Sequence[str] = (),
     hints: dict[str, str] | None = None,
 ) -> Guest:
-    """Create boot volume, data volume, port and server in the cloud's project, and wait until ssh answers.
+    """Create boot volume, data volumes, port and server in the cloud's project, and wait until ssh answers.
 
-    Raises TimeoutError, or openstack.exceptions.SDKException if Nova or Cinder gives up.
+    The types are those of the volumes; without ``root_type`` the root disk lies on the server's host. Raises
+    TimeoutError, or openstack.exceptions.SDKException if Nova or Cinder gives up.
     """
     network = cloud.network.find_network("lab", ignore_missing=False)
     port = cloud.network.create_port(network_id=network.id, name=f"{name}-port")
     image_id = cloud.image.find_image(image, ignore_missing=False).id
-    root = cloud.block_storage.create_volume(name=f"{name}-root", size=3, image_id=image_id, volume_type="ceph")
-    data = data_type and cloud.block_storage.create_volume(name=f"{name}-data", size=1, volume_type=data_type)
-    for volume in filter(None, (root, data)):
+    create = cloud.block_storage.create_volume
+    root = root_type and create(name=f"{name}-root", size=3, image_id=image_id, volume_type=root_type)
+    data = data_type and create(name=f"{name}-data", size=1, volume_type=data_type)
+    more = [create(name=f"{name}-data-{n}", size=1, volume_type=kind) for n, kind in enumerate(more_types, 1)]
+    for volume in filter(None, (root, data, *more)):
         cloud.block_storage.wait_for_status(volume, "available", ["error"], interval=0.5, wait=180)
+    boot_volume = {
+        "uuid": root and root.id,
+        "source_type": "volume",
+        "destination_type": "volume",
+        "boot_index": 0,
+        "delete_on_termination": True,
+    }
     server = cloud.compute.create_server(
         name=name,
-        flavor_id=cloud.compute.find_flavor(flavor, ignore_missing=False).id,
+        flavor_id=cloud.compute.find_flavor("guest" if root else "guest-local", ignore_missing=False).id,
         networks=[{"port": port.id}],
         key_name="demo",
         config_drive=True,
         scheduler_hints=hints or {},
-        block_device_mapping=[
-            {
-                "uuid": root.id,
-                "source_type": "volume",
-                "destination_type": "volume",
-                "boot_index": 0,
-                "delete_on_termination": True,
-            }
-        ],
+        **({"block_device_mapping": [boot_volume]} if root else {"image_id": image_id}),
     )
     cloud.compute.wait_for_server(server, failures=["ERROR"], interval=0.5, wait=180)
     address = port.fixed_ips[0]["ip_address"]
     host_key = wait_for(lambda: host_key_of(cloud, server.id), 600, f"{name}: host key on its console")
     wait_for(lambda: answers(address, host_key), 120, f"{name}: ssh")
-    guest = Guest(server.id, name, address, port.id, root.id, data.id if data else "", host_key)
+    ids = (root.id if root else "", data.id if data else "")
+    guest = Guest(server.id, name, address, port.id, *ids, host_key, tuple(volume.id for volume in more))
     if data:
-        _attach(cloud, guest)
+        guest.ssh(f"mkfs.ext4 -q -L data {_attach(cloud, guest, data.id)} && udevadm settle")
+    for number, volume in enumerate(more, 1):
+        device, where = _attach(cloud, guest, volume.id), f"/srv/{number}"
+        guest.ssh(
+            f"mkfs.ext4 -q {device} && mkdir -p {where} && echo '{device} {where} ext4 nofail 0 2' >> /etc/fstab"
+            f" && systemctl daemon-reload && mount {where}"
+        )
     return guest
 
 
-def _attach(cloud: Any, guest: Guest) -> None:
-    cloud.compute.create_volume_attachment(guest.id, volume_id=guest.data_volume_id)
+def _attach(cloud: Any, guest: Guest, volume_id: str) -> str:
+    """Its device in the guest, by its stable name."""
+    cloud.compute.create_volume_attachment(guest.id, volume_id=volume_id)
     cloud.block_storage.wait_for_status(
-        cloud.block_storage.get_volume(guest.data_volume_id), "in-use", ["error"], interval=0.5, wait=90
+        cloud.block_storage.get_volume(volume_id), "in-use", ["error"], interval=0.5, wait=90
     )
-    device = f"/dev/disk/by-id/virtio-{guest.data_volume_id[:20]}"
+    device = f"/dev/disk/by-id/virtio-{volume_id[:20]}"
     wait_for(lambda: guest.ssh(f"[ -b {device} ] && echo there", check=False) == "there", 60, f"{guest.name}: {device}")
-    guest.ssh(f"mkfs.ext4 -q -L data {device} && udevadm settle")
+    return device
 
 
 def start(guest: Guest, *workloads: str, megabytes: int = 0) -> None:
@@ -145,15 +158,19 @@ def clean(cloud: Any, name: str) -> None:
         cloud.compute.wait_for_delete(server, interval=0.5, wait=120)
     for port in cloud.network.ports(name=f"{name}-port"):
         cloud.network.delete_port(port)
-    for part in ("root", "data"):
-        for volume in cloud.block_storage.volumes(name=f"{name}-{part}"):
+    ours = re.compile(rf"{re.escape(name)}-(root|data(-\d+)?)")
+    for volume in cloud.block_storage.volumes():
+        if ours.fullmatch(volume.name):
             cloud.block_storage.delete_volume(volume)
             cloud.block_storage.wait_for_delete(volume, interval=0.5, wait=60)
 
 
 def clean_fallbacks(cloud: Any) -> None:
-    """Delete what earlier updates in this project have kept to return to: snapshots, then old boot volumes."""
+    """Delete what earlier updates in this project have kept to return to: copies, then old boot volumes."""
     kept = re.compile(r"liveupdate-[0-9a-f]{8}-fallback(-.*)?")
+    for image in cloud.image.images(visibility="private"):
+        if kept.fullmatch(image.name):
+            cloud.image.delete_image(image)
     for snapshot in cloud.block_storage.snapshots():
         if kept.fullmatch(snapshot.name):
             cloud.block_storage.delete_snapshot(snapshot)

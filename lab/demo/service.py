@@ -7,7 +7,7 @@ from typing import Any
 import requests
 from keystoneauth1.adapter import Adapter
 
-from lab import processes, settings
+from lab import metrics, processes, settings
 
 URL = f"http://127.0.0.1:{settings.LIVEUPDATE_PORT}"
 
@@ -20,6 +20,7 @@ def start() -> None:
         f"[api]\nport = {settings.LIVEUPDATE_PORT}\n"
         f"[database]\nconnection = sqlite:///{database}\n"
         f"[guest]\nprivate_key_file = {settings.SSH_KEY}\n"
+        f"[metrics]\nsource = prometheus\nurl = {metrics.url()}\n"
     )
     program = Path(sys.executable).parent / "liveupdate-all"
     environment = {"OS_CLIENT_CONFIG_FILE": str(settings.CLOUDS)}

@@ -19,6 +19,7 @@ GUEST_PACKAGES = (
     *("iproute2", "iputils-ping", "iputils-arping", "nftables", "iptables", "socat", "openssh-server", "rsync"),
     *("criu", "python3", "python3-minimal", "python3-protobuf", "redis-server", "redis-tools", "postgresql-15"),
     *("cloud-init", "grub-pc", "initramfs-tools", "zstd", "linux-base", "busybox", "e2fsprogs", "ca-certificates"),
+    *("open-iscsi", "multipath-tools"),
 )
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 

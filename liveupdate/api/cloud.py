@@ -9,6 +9,7 @@ from openstack.connection import Connection
 from liveupdate.api.services import Caller
 from liveupdate.drivers.cloud import Clouds, trusts
 from liveupdate.drivers.cloud.errors import calling
+from liveupdate.drivers.cloud.golden_images import GoldenImage, GoldenImages
 from liveupdate.drivers.cloud.session import Session
 from liveupdate.errors import NotFound
 
@@ -33,6 +34,22 @@ class CallersCloud:
                 remedy="openstack server list",
             )
         return str(server.name)
+
+    def images(self, caller: Caller) -> list[GoldenImage]:
+        return self._golden(caller).all(caller.context.project_id)
+
+    def image(self, caller: Caller, image_id: str) -> GoldenImage:
+        image = self._golden(caller).get(image_id)
+        if image is None or image.owner != caller.context.project_id:
+            raise NotFound(
+                f"no golden image {image_id} in this project",
+                code="live-update.image.not-found",
+                remedy="openstack live update image list",
+            )
+        return image
+
+    def _golden(self, caller: Caller) -> GoldenImages:
+        return GoldenImages(Connection(session=self._session(caller)).image)
 
     def create_trust(self, caller: Caller, roles: tuple[str, ...], expires_at: datetime) -> str:
         trustee = self._service().get_user_id()

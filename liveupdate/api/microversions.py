@@ -11,7 +11,7 @@ HEADER = "OpenStack-API-Version"
 
 VERSIONS = (
     "1.0",  # jobs (create, list, show, steps, events, resources, report, actions), previews, methods;
-    #         fallbacks, host groups, placements
+    #         fallbacks, host groups, placements, images
 )
 MINIMUM, MAXIMUM = VERSIONS[0], VERSIONS[-1]
 

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from liveupdate.context import RequestContext
 from liveupdate.drivers.cloud import Cloud as ServiceCloud
+from liveupdate.drivers.cloud.golden_images import GoldenImage
 from liveupdate.drivers.metrics import Source
 from liveupdate.messaging import webhooks
 from liveupdate.methods import Method
@@ -29,6 +30,12 @@ class Cloud(Protocol):
 
     def server_name(self, caller: Caller, server_id: str) -> str:
         """The name of the caller's server. Raises NotFound if its project has no such server."""
+
+    def images(self, caller: Caller) -> list[GoldenImage]:
+        """The golden images of the caller's project, newest first."""
+
+    def image(self, caller: Caller, image_id: str) -> GoldenImage:
+        """Raises NotFound if the caller's project has no such golden image."""
 
     def create_trust(self, caller: Caller, roles: tuple[str, ...], expires_at: datetime) -> str:
         """A trust for the service user; its id. Raises Forbidden if the token may not make one."""

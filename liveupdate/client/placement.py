@@ -12,6 +12,8 @@ class Placement(resource.Resource):
 
     #: Only when asking: None for the group of the server's host.
     group = resource.Body("group")
+    #: Only when asking: "last", "allow" or "avoid".
+    same_host = resource.Body("same_host")
     server_id = resource.Body("server_id")
     job_id = resource.Body("job_id", alternate_id=True)
     host = resource.Body("host")

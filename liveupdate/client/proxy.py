@@ -7,6 +7,7 @@ from openstack import proxy
 
 from liveupdate.client.fallback import Fallback
 from liveupdate.client.host_group import HostGroup
+from liveupdate.client.image import Image
 from liveupdate.client.job import Job
 from liveupdate.client.placement import Placement
 from liveupdate.client.preview import Preview
@@ -67,6 +68,36 @@ class Proxy(proxy.Proxy):
     def preview_restore(self, fallback_id: str, **parameters: Any) -> Preview:
         return Fallback.new(id=fallback_id).preview(self, **parameters)
 
+    # -- images ----------------------------------------------------------------------------------------------------
+
+    def images(self) -> Iterator[Image]:
+        """The project's golden images, newest first."""
+        found: Iterator[Image] = self._list(Image)
+        return found
+
+    def get_image(self, image_id: str) -> Image:
+        found: Image = self._get(Image, image_id)
+        return found
+
+    def find_image(self, name_or_id: str) -> Image:
+        found: Image = self._find(Image, name_or_id, ignore_missing=False)
+        return found
+
+    def capture_image(self, **attributes: Any) -> Job:
+        """``server_id``, ``name``, ``volumes``; the job that makes the image."""
+        return Image.capture(self, attributes)
+
+    def preview_capture(self, **attributes: Any) -> Preview:
+        return Image.check(self, attributes)
+
+    def deploy_image(self, image_id: str, **attributes: Any) -> Job:
+        """``name``, ``count``, ``flavor_id``, ``network_id`` and what the API reference has besides; the job."""
+        return Image.new(id=image_id).deploy(self, attributes)
+
+    def delete_image(self, image_id: str) -> Job:
+        """With the snapshots behind it; the job that does."""
+        return Image.new(id=image_id).end(self)
+
     # -- hosts -----------------------------------------------------------------------------------------------------
 
     def host_groups(self) -> Iterator[HostGroup]:
@@ -96,9 +127,9 @@ class Proxy(proxy.Proxy):
     def remove_host_from_group(self, name: str, host: str) -> HostGroup:
         return HostGroup.new(id=name).remove_host(self, host)
 
-    def explain_placement(self, server_id: str, group: str | None = None) -> Placement:
-        """Judge every host for a twin of the server; changes nothing."""
-        told: Placement = self._create(Placement, server_id=server_id, **({"group": group} if group else {}))
+    def explain_placement(self, server_id: str, **wishes: str) -> Placement:
+        """Judge every host for a twin of the server; changes nothing. ``wishes``: ``group``, ``same_host``."""
+        told: Placement = self._create(Placement, server_id=server_id, **wishes)
         return told
 
     def get_placement(self, job_id: str) -> Placement:

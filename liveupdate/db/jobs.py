@@ -120,7 +120,14 @@ def _repeated(connection: Connection, new: NewJob) -> Job | None:
 
 
 def _server_is_taken(connection: Connection, new: NewJob) -> Conflict:
-    holder = connection.scalar(select(jobs.c.id).where(jobs.c.open_server_id == new.server_id))
+    held = new.holds or new.server_id
+    holder = connection.scalar(select(jobs.c.id).where(jobs.c.open_server_id == held))
+    if new.holds:
+        return Conflict(
+            f"job {holder} is at work on {held}",
+            code="live-update.job.busy",
+            remedy="wait for that job to end, or cancel it",
+        )
     return Conflict(
         f"server {new.server_id} has an open update already: job {holder}",
         code="live-update.job.server-busy",

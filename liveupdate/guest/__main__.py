@@ -14,6 +14,8 @@ from . import daemon, guard, nics, places
 from .adopted_nic import adopt_nic
 from .errors import GuestError, describe
 from .inspect import inspect
+from .provenance import provenance
+from .seal import seal, seal_prepare
 from .stale import stale
 from .trial import trial
 
@@ -27,11 +29,14 @@ COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
     "management_down": nics.management_down,
     "adopt_nic": adopt_nic,
     "stale": stale,
+    "provenance": provenance,
+    "seal_prepare": seal_prepare,
 }
 
 #: Commands that run for as long as somebody needs them.
 STREAMS: dict[str, Callable[[], None]] = {
     "serve": daemon.serve,
+    "seal": seal,
     "attach": lambda: daemon.relay(places.SOCKET),
     "peer": lambda: daemon.relay(places.PEER_SOCKET),
 }

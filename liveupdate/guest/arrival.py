@@ -116,7 +116,8 @@ class Arrival:
         disks.wait_for(self.move.mounts, end)
         asked = time.monotonic()
         self._link.call("ask", seconds)
-        self._journal.enter("granted", asked=asked, until=asked + self.move.open_within_seconds)
+        came = {mount.where: disks.appeared(mount) for mount in self.move.mounts}
+        self._journal.enter("granted", asked=asked, until=asked + self.move.open_within_seconds, attached=came)
         self._missed = [base64.b64decode(packet) for packet in packets]
         threading.Thread(target=self._arrive, name="arrive", daemon=True).start()
         self.watch_window()
@@ -140,7 +141,7 @@ class Arrival:
             addressed = pool.submit(self._add_addresses)
             # acknowledged writes must be as durable here as they were there, before anybody is answered
             settled = pool.submit(self._files.settle)
-            disks.mount(self.move.mounts)
+            disks.mount(self.move.mounts, lambda what, mount: self._journal.mark(f"{what} {mount.where}"))
             self._journal.mark("mounted")
             addressed.result()
             adoption.start(self._names("move", "restart"))
@@ -294,12 +295,12 @@ class Arrival:
 
     def timeline(self) -> list[dict[str, Any]]:
         """What happened when, in ms since the grant was asked for."""
-        entries = self._journal.since("granted")
-        return [
-            {"name": e["name"], "ms": round((e["monotonic"] - entries[0]["asked"]) * 1000)}
-            for e in entries
-            if e["name"] != "files"
-        ]
+        entries = [entry for entry in self._journal.since("granted") if entry["name"] != "files"]
+        times = [(entry["name"], entry["monotonic"]) for entry in entries]
+        if entries:
+            # each disk has come before that, or long before
+            times = [(f"attached {where}", came) for where, came in entries[0].get("attached", {}).items()] + times
+        return [{"name": name, "ms": round((at - entries[0]["asked"]) * 1000)} for name, at in times]
 
     def _names(self, *handovers: str) -> list[str]:
         return [plan.name for plan in self.move.with_handover(*handovers)]

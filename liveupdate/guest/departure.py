@@ -185,7 +185,9 @@ class Departure:
         self._journal.mark("dumped-unit", unit=name)
 
     def _unmount(self, deadline: float) -> None:
-        disks.unmount(self.move.mounts, _left(deadline))
+        disks.unmount(
+            self.move.mounts, _left(deadline), lambda what, mount: self._journal.mark(f"{what} {mount.where}")
+        )
         self._journal.mark("unmounted")
         self._tell("unmounted")
 
@@ -300,9 +302,9 @@ class Departure:
         opened, granted = self._journal.last("opened"), self._journal.last("granted")
         if opened is None or granted is None or opened["monotonic"] < began:
             return here
-        # the target counts from asking for the grant
+        # the target counts from asking for the grant; what it had before the blackout, it has from its beginning
         asked = granted["monotonic"] - began
-        there = [{"name": f"target {e['name']}", "ms": round(asked * 1000 + e["ms"])} for e in opened["target"]]
+        there = [{"name": f"target {e['name']}", "ms": max(0, round(asked * 1000 + e["ms"]))} for e in opened["target"]]
         return sorted(here + there, key=lambda entry: int(entry["ms"]))
 
     @property

@@ -1,35 +1,56 @@
-"""Data file systems of a move: unmounted here, mounted there, never on both."""
+"""Data file systems of a move: unmounted here, mounted there, never on both.
+
+A disk that is attached to both machines is read-only to the kernel of the one that has not mounted it: nobody there can
+write to it, or mount a file system that is in use.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import struct
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 from .errors import GuestError
 from .external import run
 from .move import Mount
 
 #: linux/fs.h
+_BLKROSET = 0x125D
 _BLKFLSBUF = 0x1261
+
+#: Told of each mount when it begins ("unmounting", "mounting") and when it is done ("unmounted", "mounted").
+Tell = Callable[[str, Mount], None]
 
 
 def mounted(where: str) -> bool:
     return os.path.ismount(where)
 
 
-def unmount(mounts: Iterable[Mount], timeout: float) -> None:
+def _nobody(what: str, mount: Mount) -> None:
+    """Told of nothing."""
+
+
+def unmount(mounts: Iterable[Mount], timeout: float, tell: Tell = _nobody) -> None:
     """Innermost first. Raises GuestError(guest.unmount-failed), naming who keeps it busy."""
+    mounts = tuple(mounts)
     for mount in sorted(mounts, key=lambda each: each.where.count("/"), reverse=True):
         if not mounted(mount.where):
             continue
+        tell("unmounting", mount)
         done = run(["umount", mount.where], timeout=timeout, check=False, code="guest.unmount-failed")
         if not done.ok:
             users = ", ".join(_users(mount.where)) or "nobody that can be seen"
             raise GuestError(
                 "guest.unmount-failed", f"{done.text[-300:]}; used by {users}", "move or stop those processes too"
             )
+        tell("unmounted", mount)
+    for shared in {mount.device for mount in mounts if mount.shared}:
+        # one that is gone is written to by nobody
+        with suppress(OSError):
+            _allow_writes(shared, False)
 
 
 def wait_for(mounts: Iterable[Mount], deadline: float) -> None:
@@ -41,24 +62,41 @@ def wait_for(mounts: Iterable[Mount], deadline: float) -> None:
             time.sleep(0.01)
 
 
-def mount(mounts: Iterable[Mount]) -> None:
+def appeared(mount: Mount) -> float:
+    """When its device came, by the monotonic clock: udev makes the stable name then."""
+    return time.monotonic() - (time.time() - os.lstat(mount.device).st_ctime)
+
+
+def mount(mounts: Iterable[Mount], tell: Tell = _nobody) -> None:
     """Outermost first; what is mounted already stays. Raises GuestError(guest.mount-failed)."""
     for each in sorted(mounts, key=lambda one: one.where.count("/")):
         if mounted(each.where):
             continue
+        tell("mounting", each)
         os.makedirs(each.where, exist_ok=True)
         # blocks that this kernel read earlier (udev does) are not what the other machine has written since
-        _forget_cached(each.device)
+        try:
+            if each.shared:
+                _allow_writes(each.device, True)
+            _forget_cached(each.device)
+        except OSError as error:
+            raise GuestError("guest.mount-failed", f"{each.device}: {error.strerror}") from error
         run(["mount", "-t", each.fstype, "-o", each.options, each.device, each.where], code="guest.mount-failed")
+        tell("mounted", each)
 
 
 def _forget_cached(device: str) -> None:
+    _control(device, _BLKFLSBUF, 0)
+
+
+def _allow_writes(device: str, allowed: bool) -> None:
+    _control(device, _BLKROSET, struct.pack("i", not allowed))
+
+
+def _control(device: str, request: int, argument: int | bytes) -> None:
+    handle = os.open(device, os.O_RDONLY)
     try:
-        handle = os.open(device, os.O_RDONLY)
-    except OSError as error:
-        raise GuestError("guest.mount-failed", f"{device}: {error.strerror}") from error
-    try:
-        fcntl.ioctl(handle, _BLKFLSBUF)
+        fcntl.ioctl(handle, request, argument)
     finally:
         os.close(handle)
 

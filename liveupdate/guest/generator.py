@@ -98,6 +98,24 @@ case $file in /run/*)
   [ -s "$file" ] || sed 's/^/nameserver /' $G/dns > "$file";;
 esac
 """
+_DISK = """\
+# $1: a disk that has come, $2: its serial numbers. One that another machine may be writing to is read-only here.
+G={guard}
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+[ -e $G/here ] && exit 0
+read -r here < {uuid}
+read -r original < $G/original
+[ "$here" = "$original" ] && [ ! -e $G/away ] && exit 0
+while read -r serial; do
+  case "$2" in *"$serial"*) blockdev --setro "/dev/$1";; esac
+done < $G/disks
+exit 0
+"""
+_RULE = """\
+# Written by liveupdate for the time of an update.
+ACTION=="add", SUBSYSTEM=="block", ENV{{DEVTYPE}}=="disk", \\
+  RUN+="/bin/sh {guard}/disk %k '$env{{ID_SERIAL}} $env{{ID_SCSI_SERIAL}}'"
+"""
 #: What Linux gives out on 64 bit; below the first, only at boot.
 PID_MIN, PID_MAX = 300, 4194304
 
@@ -113,6 +131,16 @@ def generator(
 def pids(guard: str = places.GUARD) -> str:
     """Lift the PIDs of this machine to its base; again is nothing."""
     return _PIDS.format(guard=guard, maximum=PID_MAX)
+
+
+def disk(guard: str = places.GUARD, uuid: str = "/sys/class/dmi/id/product_uuid") -> str:
+    """What becomes of a disk that has come: read-only, if it is on the list and the workload is not here."""
+    return _DISK.format(guard=guard, uuid=uuid)
+
+
+def rule(guard: str = places.GUARD) -> str:
+    """For udev: have each disk looked at as it comes."""
+    return _RULE.format(guard=guard)
 
 
 def network(guard: str = places.GUARD) -> str:

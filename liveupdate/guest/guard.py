@@ -2,8 +2,9 @@
 
 On the machine with the original's SMBIOS UUID (Nova puts the server's id there) it does nothing. On any other it masks
 the workload's units and data mounts, cloud-init and the network managers, lifts the PIDs above the original's, and puts
-up one management address, on one MAC. Marks that the moves leave (``places``) turn this round: where the workload has
-left, the original behaves like a copy; where it has come to stay, the copy starts it at a boot.
+up one management address, on one MAC; disks that both machines have are read-only there from the moment they come.
+Marks that the moves leave (``places``) turn this round: where the workload has left, the original behaves like a copy;
+where it has come to stay, the copy starts it at a boot.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -25,7 +26,9 @@ from .places import GUARD
 
 GENERATOR = "/etc/systemd/system-generators/liveupdate-guard"
 CLOUD_INIT = "/etc/cloud/cloud.cfg.d/99-liveupdate.cfg"
+RULE = "/etc/udev/rules.d/liveupdate-guard.rules"
 LINK = "/etc/systemd/network/10-liveupdate-{}.link"
+SERIAL = re.compile(r"[A-Za-z0-9_-]{8,64}")
 #: They would renew the identity, or bring up the original's addresses.
 _ALWAYS = (
     "cloud-init-local.service", "cloud-init-main.service", "cloud-init.service", "cloud-init-network.service",
@@ -46,14 +49,18 @@ def guard_install(
     workload: list[str],
     mounts: list[str],
     original_management: dict[str, Any] | None = None,
+    disks: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Install it: {"pid_base", "masked"}.
+    """Install it: {"pid_base", "masked", "disks"}.
 
     ``management``: {mac, address, prefix, gateway, mtu} of the copy; ``original_management``: of this machine, for a
-    boot after its workload has left. Raises GuestError(guest.bad-guard).
+    boot after its workload has left; ``disks``: serial numbers of those that both will have.
+    Raises GuestError(guest.bad-guard).
     """
-    if original_uuid != _uuid():
-        raise GuestError("guest.bad-guard", f"this machine is {_uuid()} and not {original_uuid[:50]!r}")
+    if bad := [serial for serial in disks if not SERIAL.fullmatch(serial)]:
+        raise GuestError("guest.bad-guard", f"serial number {bad[0][:50]!r}")
+    if original_uuid != uuid():
+        raise GuestError("guest.bad-guard", f"this machine is {uuid()} and not {original_uuid[:50]!r}")
     addresses = [f"copy {_line(management)}"]
     if original_management:
         addresses.append(f"{original_uuid} {_line(original_management)}")
@@ -71,6 +78,8 @@ def guard_install(
         "routes": "\n".join(routes(_ip_routes())),
         "dns": "\n".join(_name_servers()),
         "bases": f"{base} {original_uuid} {own_base}",
+        "disks": "\n".join(disks),
+        "disk": generator.disk(),
         "pids": generator.pids(),
         "network": generator.network(),
     }
@@ -79,10 +88,13 @@ def guard_install(
     os.makedirs(GUARD, mode=0o700)
     for name, text in texts.items():
         places.write_private(f"{GUARD}/{name}", text and text.rstrip("\n") + "\n")
+    if disks:
+        os.makedirs(os.path.dirname(RULE), exist_ok=True)
+        places.write_private(RULE, generator.rule())
     os.makedirs(os.path.dirname(GENERATOR), exist_ok=True)
     places.write_private(GENERATOR, generator.generator())
     os.chmod(GENERATOR, 0o700)
-    return {"pid_base": base, "masked": sorted({*masked, *masked_mounts})}
+    return {"pid_base": base, "masked": sorted({*masked, *masked_mounts}), "disks": list(disks)}
 
 
 def guard_remove() -> dict[str, Any]:
@@ -90,14 +102,12 @@ def guard_remove() -> dict[str, Any]:
 
     A copy keeps what it is: cloud-init goes on with what it knows, and the interfaces of the original keep their names.
     """
-    try:
-        with open(f"{GUARD}/original", encoding="ascii") as file:
-            original = file.read().strip()
-    except FileNotFoundError:
+    of = original()
+    if not of:
         # never there, or half removed
         _remove()
         return {"was": "absent"}
-    copy = _uuid() != original
+    copy = uuid() != of
     if copy:
         _keep_identity()
     _remove()
@@ -105,6 +115,15 @@ def guard_remove() -> dict[str, Any]:
     if copy:
         _start_periodic()
     return {"was": "copy" if copy else "original"}
+
+
+def original() -> str:
+    """The UUID of the machine that it keeps from having a double; "" where there is no guard."""
+    try:
+        with open(f"{GUARD}/original", encoding="ascii") as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _start_periodic() -> None:
@@ -116,8 +135,9 @@ def _start_periodic() -> None:
 
 def _remove() -> None:
     """The generator first: without its lists it would be worse than none."""
-    with suppress(FileNotFoundError):
-        os.unlink(GENERATOR)
+    for file in (GENERATOR, RULE):
+        with suppress(FileNotFoundError):
+            os.unlink(file)
     shutil.rmtree(GUARD, ignore_errors=True)
 
 
@@ -177,7 +197,8 @@ def _last_pid() -> int:
         return int(file.read())
 
 
-def _uuid() -> str:
+def uuid() -> str:
+    """This machine's, from its SMBIOS. Raises GuestError(guest.bad-guard) if it has none."""
     try:
         with open("/sys/class/dmi/id/product_uuid", encoding="ascii") as file:
             return file.read().strip().lower()

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from liveupdate.model import Finding, Json
+from liveupdate.model import Finding, Json, Verdict
+from liveupdate.planning import handover, paths
 from liveupdate.planning.checks import check
 
 _DEVICES = ("pci_passthrough:", "resources:VGPU", "resources:PGPU", "accel:")
@@ -44,6 +45,8 @@ class CloudFacts:
     host_key: str
     #: Neighbours that are moved away first, in words.
     moves: Sequence[str] = ()
+    #: That every volume must have.
+    minimum_paths: int = 1
     fallback_data_volumes: bool = False
     #: None: the fallback is to be of snapshots; else whether there is a service for backups.
     backup_offered: bool | None = None
@@ -57,7 +60,9 @@ def judge(facts: CloudFacts) -> list[Finding]:
     """Every finding; with one of verdict block the update cannot be done."""
     return [
         *_server(facts.server),
+        _root(facts.server),
         *_volumes(facts.server["volumes"]),
+        *paths.judge(facts.server["volumes"], facts.minimum_paths),
         *_backup(facts),
         *_mirror_type(facts),
         *_ports(facts.server["ports"]),
@@ -98,14 +103,27 @@ def _server(server: Json) -> Iterator[Finding]:
     )
 
 
+def _root(server: Json) -> Finding:
+    if server.get("image_id"):
+        return check(
+            "server.local-root",
+            False,
+            f"its root disk, {server['root_disk']} GiB, lies on its host: Nova copies it twice, for the update and for "
+            "the fallback, while the server runs (a hypervisor that cannot suspends it meanwhile); afterwards the "
+            "server names an image that is gone",
+            "rebuild it from an image that you name",
+            warn=True,
+        )
+    return check(
+        "volume.boot",
+        sum(v["boot"] for v in server["volumes"]) == 1,
+        "it boots neither from an image nor from exactly one volume",
+        "see in Nova what it boots from",
+    )
+
+
 def _volumes(volumes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     boot = [v for v in volumes if v["boot"]]
-    yield check(
-        "volume.boot",
-        len(boot) == 1,
-        "it does not boot from exactly one volume",
-        "only servers that boot from a volume can be updated in this way yet",
-    )
     for volume in boot:
         yield check(
             "volume.boot-status",
@@ -117,14 +135,7 @@ def _volumes(volumes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     for volume in volumes:
         if volume["boot"]:
             continue
-        yield check(
-            "volume.data-multiattach",
-            volume["multiattach"],
-            "it may be on one server only: it is detached and attached inside the blackout, a second or two",
-            "use a multiattach volume type for the shortest blackout",
-            subject=volume["id"],
-            warn=True,
-        )
+        yield _hand_over(volume)
         yield check(
             "volume.data-shared",
             len(volume["servers"]) == 1,
@@ -132,6 +143,15 @@ def _volumes(volumes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
             "take it off the others, or off this server",
             subject=volume["id"],
         )
+
+
+def _hand_over(volume: Mapping[str, Any]) -> Finding:
+    """Always told: which way, and why."""
+    chosen, reason = handover.way(volume)
+    if chosen == handover.MULTIATTACH:
+        return Finding("volume.handover", Verdict.OK, f"{chosen}: {reason}", "", volume["id"])
+    remedy = "use a multiattach volume type for the shortest blackout"
+    return Finding("volume.handover", Verdict.WARN, f"{chosen}: {reason}, a second or two", remedy, volume["id"])
 
 
 def _backup(facts: CloudFacts) -> Iterator[Finding]:

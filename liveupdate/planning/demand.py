@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from liveupdate.errors import Invalid
+from liveupdate.planning.fleet import PROCESSOR
+from liveupdate.planning.pinning import processors
 
 _RESOURCES = re.compile(r"^resources(?P<group>[A-Za-z0-9_-]{0,64}):(?P<name>[A-Z0-9_]{1,255})$")
 _TRAIT = re.compile(r"^trait(?P<group>[A-Za-z0-9_-]{0,64}):(?P<name>[A-Z0-9_]{1,255})$")
@@ -39,12 +41,15 @@ class Demand:
 def read(vcpus: int, memory: int, disk: int, specs: Mapping[str, str], image: Mapping[str, str]) -> Demand:
     """``memory`` in MiB, ``disk`` in GiB; ``image`` are the boot image's properties. Raises Invalid for an amount that
     is none."""
-    dedicated = specs.get("hw:cpu_policy", image.get("hw_cpu_policy", "shared")) == "dedicated"
-    amounts: dict[str, dict[str, int]] = {"": {"PCPU" if dedicated else "VCPU": vcpus, "MEMORY_MB": memory}}
-    amounts[""]["DISK_GB"] = disk
+    amounts: dict[str, dict[str, int]] = {"": {}}
     for key, value in specs.items():
         if found := _RESOURCES.match(key):
             amounts.setdefault(found["group"], {})[found["name"]] = _amount(key, value)
+    named = {name for group in amounts.values() for name in group}
+    usual = {"MEMORY_MB": memory, "DISK_GB": disk}
+    if not named.intersection(PROCESSOR):
+        usual |= processors(vcpus, specs, image)
+    amounts[""] |= {name: amount for name, amount in usual.items() if name not in named}
     traits: dict[str, list[str]] = {}
     for key, value in (*image.items(), *specs.items()):
         if (found := _TRAIT.match(key)) and value in _SIGNS:

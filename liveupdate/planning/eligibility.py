@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from liveupdate.model import SameHost
 from liveupdate.planning.fleet import MEMORY, PROCESSOR, HostFacts, Inventory
 from liveupdate.planning.groups import HostGroup
 
@@ -23,7 +24,7 @@ class Need:
 
     ``zone`` is "" if none was asked for. ``together`` are the hosts that hard affinity allows, empty if there is none;
     ``apart`` those that hard anti-affinity forbids; ``soft`` host → members of its soft groups that are better (below
-    zero: affinity) or worse (anti-affinity) to be near to. ``avoid_same_host`` is the operator's wish.
+    zero: affinity) or worse (anti-affinity) to be near to. ``same_host`` is the requester's wish.
     """
 
     server_id: str
@@ -39,7 +40,7 @@ class Need:
     together: frozenset[str] = frozenset()
     apart: frozenset[str] = frozenset()
     soft: Mapping[str, int] = field(default_factory=dict)
-    avoid_same_host: bool = False
+    same_host: SameHost = SameHost.LAST
     #: Host → why Nova would not have it there.
     refused_by_nova: Mapping[str, str] = field(default_factory=dict)
 
@@ -102,7 +103,7 @@ def _of_neighbours(need: Need, host: HostFacts) -> Refusal | None:
         return Refusal("not where the server group is")
     if host.name in need.apart:
         return Refusal("taken by the server group")
-    if need.avoid_same_host and host.name == need.host:
+    if need.same_host == SameHost.AVOID and host.name == need.host:
         return Refusal("the original's host")
     if why := need.refused_by_nova.get(host.name):
         return Refusal("refused by Nova", f"refused by Nova: {why}")

@@ -31,8 +31,8 @@ class Inventory:
 class HostFacts:
     """``held`` is what other jobs have reserved here and Nova does not know of yet.
 
-    ``servers`` counts those that other jobs are about to put here, too. ``groups`` has one name, unless somebody has
-    put the host into two host groups behind our back.
+    ``servers`` counts those that other jobs are about to put here, too; those that are here only where a policy counts
+    them. ``groups`` has one name, unless somebody has put the host into two host groups behind our back.
     """
 
     name: str
@@ -66,8 +66,3 @@ class HostFacts:
         """What would be allocated of the capacity with ``asked`` more; 1 where there is no capacity at all."""
         capacity = self.capacity(resource)
         return Fraction(self.used(resource) + asked, capacity) if capacity > 0 else Fraction(1)
-
-
-def processor(resources: Mapping[str, int]) -> str:
-    """The class of processors that is asked for: dedicated ones have a class of their own."""
-    return "PCPU" if resources.get("PCPU") else "VCPU"

@@ -55,6 +55,11 @@ class Rules:
     make_room: bool = False
     without_metrics: str = REFUSE
 
+    @property
+    def counts_servers(self) -> bool:
+        """Whether a policy that may come to judge counts the servers of hosts."""
+        return any(POLICIES[name].counted for name in (self.policy, self.without_metrics) if name in POLICIES)
+
 
 @dataclass(frozen=True)
 class HostGroup:

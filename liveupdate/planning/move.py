@@ -62,6 +62,13 @@ def data_mounts(preflight: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def handed_over(preflight: Mapping[str, Any]) -> list[str]:
+    """Ids of the mounted data volumes that may be on one server only: the cut-over carries them over."""
+    devices = [mount["device"] for mount in data_mounts(preflight) if not mount["shared"]]
+    volumes = [v for v in preflight["server"]["volumes"] if not v["boot"]]
+    return [v["id"] for v in volumes if any(v["serial"] in device for device in devices)]
+
+
 def workload(preflight: Mapping[str, Any], parameters: Mapping[str, Any], others: Sequence[str]) -> list[str]:
     """The units that must not start by themselves on a copy: all but those that may run on both.
 

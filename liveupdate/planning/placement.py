@@ -1,8 +1,9 @@
 """Where a surrogate may go: every host gets a verdict, a reason and, by its group's policy, a score. Pure.
 
 Eligibility comes before policy: a host that may not take it is not scored. Among those that may, the owner's soft
-wishes come first, then other hosts than the original's (two of the same would share one host's fate), then the policy's
-score, then the name: the same facts always give the same choice. Nova's scheduler has the last word.
+wishes come first, then other hosts than the original's (two of the same would share one host's fate) unless it may be
+any, then the policy's score, then the name: the same facts always give the same choice. Nova's scheduler has the last
+word.
 """
 
 from collections import Counter
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from liveupdate.model import NoData
+from liveupdate.model import NoData, SameHost
 from liveupdate.planning.eligibility import ELSEWHERE, HELD, Need, Refusal, refuse
 from liveupdate.planning.fleet import HostFacts
 from liveupdate.planning.groups import REFUSE, HostGroup
@@ -114,7 +115,7 @@ def choose(need: Need, hosts: Sequence[HostFacts], group: HostGroup) -> Choice:
         policy = POLICIES[group.rules.without_metrics]
         scores, blind = _scores(policy, need, fit)
     refusals |= {name: Refusal("no fresh metrics", why) for name, why in blind.items()}
-    best = sorted(scores, key=lambda name: (need.soft.get(name, 0), name == need.host, scores[name].value, name))
+    best = sorted(scores, key=lambda name: _rank(need, name, scores[name]))
     ranked = tuple(Judged(name, True, _praise(need, name, scores[name]), score=scores[name].value) for name in best)
     refused = tuple(Judged(name, False, r.told or r.kind, r.kind) for name, r in sorted(refusals.items()))
     return Choice(
@@ -141,13 +142,18 @@ def _scores(policy: Policy, need: Need, hosts: Sequence[HostFacts]) -> tuple[dic
     return scores, blind
 
 
+def _rank(need: Need, name: str, score: Score) -> tuple[Any, ...]:
+    home = name == need.host
+    return need.soft.get(name, 0), home and need.same_host == SameHost.LAST, score.value, home, name
+
+
 def _praise(need: Need, name: str, score: Score) -> str:
     near = need.soft.get(name, 0)
     told = [score.told]
     if near:
         told.append(f"{abs(near)} of its {'soft affinity' if near < 0 else 'soft anti-affinity'} group are here")
     if name == need.host:
-        told.append("the original's host: the last resort")
+        told.append("the original's host" + (": the last resort" if need.same_host == SameHost.LAST else ""))
     return "; ".join(told)
 
 

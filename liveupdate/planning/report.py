@@ -1,12 +1,13 @@
 """The report of a job: a pure function of its journal and its ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from liveupdate.model import Job, Resource, StepRow
+from liveupdate.planning import handover, move
 from liveupdate.states import FINAL, ResourceState
 
-_STORED = ("volume", "snapshot", "backup")
+_STORED = ("volume", "snapshot", "backup", "image")
 _OPEN = (ResourceState.INTENDED, ResourceState.CREATED)
 
 
@@ -34,26 +35,61 @@ def assemble(job: Job, rows: Sequence[StepRow], ledger: Sequence[Resource]) -> d
         "bytes": (told("pre_copy", "bytes", 0) or 0) + (told("cut_over", "bytes", 0) or 0),
         "packages": told("user_space", "packages", []),
         "stale_processes": told("user_space", "stale", []),
+        "captured": told("preflight", "captured", []),
+        "frozen_ms": told("copy_volumes", "frozen_ms"),
+        "image": result.get("publish_image") or None,
+        "deployed": told("prove_deployed", "servers", []),
         "steps": [{"id": row.spec.id, "state": row.state, "seconds": row.seconds} for row in rows],
         "volumes": [volume(line) for line in ledger if line.kind in _STORED and "size" in line.details],
+        "handovers": _handovers(told),
+        "paths": paths(
+            told("preflight", "server", {}), told("clean_up", "host_paths", told("attach", "host_paths", {}))
+        ),
         "resources": resources(job, ledger),
     }
 
 
+def _handovers(told: Callable[..., Any]) -> list[dict[str, Any]]:
+    found = {"server": told("preflight", "server"), "guest": told("preflight", "guest", {})}
+    if not found["server"]:
+        return []
+    data = [v for v in found["server"]["volumes"] if not v["boot"]]
+    timeline = told("open", "timeline", told("cut_over", "timeline", []))
+    return handover.report(data, move.data_mounts(found), timeline)
+
+
 def volume(line: Resource) -> dict[str, Any]:
-    """Of a mirror's and a fallback's volumes, snapshots and backups: ``size`` in GiB, ``seconds`` of its making (None
-    for a volume that was there before), and how long it is kept."""
+    """Of a mirror's and a fallback's volumes, snapshots, backups and images (type "local": of a disk on a host).
+
+    ``size`` in GiB; ``bytes`` as stored, of an image; ``seconds`` of its making, None for a volume that was there
+    before; and how long it is kept.
+    """
     return {
         "kind": line.kind,
         "role": line.role,
         "cloud_id": line.cloud_id,
         "size": line.details["size"],
         "type": line.details.get("type"),
+        "bytes": line.details.get("bytes"),
         "seconds": line.details.get("seconds"),
         "frozen_ms": line.details.get("frozen_ms"),
         "state": line.state,
         "kept_until": line.keep_until and line.keep_until.isoformat(),
     }
+
+
+def paths(server: Mapping[str, Any], after: Mapping[str, int | None]) -> list[dict[str, Any]]:
+    """Over how many paths the hosts had the data volumes, ``before`` and ``after``; None: not to be counted."""
+    return [
+        {
+            "volume_id": v["id"],
+            "protocol": v.get("protocol", ""),
+            "before": v.get("paths"),
+            "after": after.get(v["id"]),
+        }
+        for v in server.get("volumes", ())
+        if not v["boot"]
+    ]
 
 
 def resources(job: Job, ledger: Sequence[Resource]) -> dict[str, list[dict[str, Any]]]:

@@ -67,7 +67,12 @@ def _server(server: Json) -> Iterator[Finding]:
         "resize the server to a flavor that exists",
     )
     boot = [v for v in server["volumes"] if v["boot"]]
-    yield check("volume.boot", len(boot) == 1, "it does not boot from exactly one volume", "restore it by hand")
+    yield check(
+        "volume.boot",
+        bool(server.get("image_id")) or len(boot) == 1,
+        "it does not boot from exactly one volume, or from a disk on its host",
+        "restore it by hand",
+    )
     yield check(
         "port.one",
         len(server["ports"]) == 1,
@@ -94,13 +99,19 @@ def _fallback(facts: RestoreFacts) -> Iterator[Finding]:
         "the fallback holds no copy of the boot volume",
         "boot a server from the old volume, if that is still there",
     )
+    yield check(
+        "fallback.boot-kind",
+        all((p.kind == "image") == bool(facts.server.get("image_id")) for p in used if p.boot),
+        "the server's root disk is not of the kind that the fallback is a copy of",
+        "boot a server from the fallback's image or snapshot by hand",
+    )
     for part in used:
         status = facts.statuses.get(part.cloud_id, "")
         yield check(
             "fallback.available",
-            status == "available",
+            status in ("available", "active"),
             f"{part.kind} {part.name} is {status or 'gone'}",
-            "see in Cinder what became of it",
+            "see in Cinder, or Glance, what became of it",
             subject=part.cloud_id,
         )
     if not facts.data_volumes:
@@ -128,14 +139,15 @@ def _quota(facts: RestoreFacts) -> Finding:
     """The server that is put aside stays until the new one serves: both count for a while."""
     used = sources(facts)
     replaced = sum(v["size"] for v in facts.server["volumes"] if v["boot"]) + sum(p.size for p in used if not p.boot)
+    volumes = [p for p in used if p.kind != "image"]
     needed = {
         "instances": 1,
         "cores": facts.server["vcpus"],
         "ram": facts.server["memory"],
-        "volumes": len(used),
-        "snapshots": len(used),
+        "volumes": len(volumes),
+        "snapshots": len(volumes),
         # a snapshot of each volume that is replaced, besides the volumes
-        "gigabytes": sum(p.size for p in used) + replaced,
+        "gigabytes": sum(p.size for p in volumes) + replaced,
     }
     short = [
         f"{name}: {needed[name]} needed, {left} left"

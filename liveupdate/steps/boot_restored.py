@@ -24,7 +24,7 @@ def apply(context: StepContext) -> Json:
     data = [recalled["instead"].get(volume_id, volume_id) for volume_id in plugged["volume_ids"]]
 
     def body(line: Resource) -> dict[str, Any]:
-        return request(context, line, plugged["port_id"], recalled["volume_id"], data)
+        return request(context, line, plugged["port_id"], recalled, data)
 
     return told(context, bring_up(context, body))
 

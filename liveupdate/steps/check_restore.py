@@ -69,6 +69,8 @@ def undo(context: StepContext) -> None:
 def _stands_for(cloud: "Cloud", part: Part, volumes: list[dict[str, Any]]) -> str:
     """The volume now on the server that the copy goes back to: the one it is of, or what an earlier restore put in its
     place; "" if that cannot be told any more."""
+    if part.kind == "image":
+        return ""
     if part.boot:
         return next((str(v["id"]) for v in volumes if v["boot"]), "")
     volume_id, there, seen = part.volume_id, {v["id"] for v in volumes}, set[str]()

@@ -5,8 +5,11 @@ the job says 0 (docs/decisions/0001). Whatever line of the ledger is open after 
 After the pivot, hence no undo. The job's trust ends with the job (worker/reaper.py).
 """
 
+from liveupdate.drivers.cloud.errors import CONFLICT
+from liveupdate.errors import Retry
 from liveupdate.model import Json
 from liveupdate.steps import fallback
+from liveupdate.steps.attach import surrogate_paths
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import prove_nothing_left, unmake
 
@@ -20,8 +23,21 @@ def apply(context: StepContext) -> Json:
     guest.agent().call("finish")
     guest.remove_agent()
     unmake(context, "snapshot", "mirror")
+    _give_up_image(context)
     fallback.finish(context)
-    return prove_nothing_left(context)
+    return {**prove_nothing_left(context), "host_paths": surrogate_paths(context)}
+
+
+def _give_up_image(context: StepContext) -> None:
+    """The mirror's image, unless Glance keeps it for the server's sake: its disk is a clone (docs/decisions/0012)."""
+    try:
+        unmake(context, "image", "mirror")
+    except Retry as refused:
+        line = context.ledger.find("image", "mirror")
+        if refused.code != CONFLICT or line is None:
+            raise
+        context.event("mirror.image_kept", image=line.cloud_id, reason=refused.detail)
+        context.ledger.kept(line)
 
 
 def undo(context: StepContext) -> None:

@@ -15,7 +15,7 @@ from liveupdate.errors import Failed, GuestError
 from liveupdate.guest import places
 from liveupdate.model import Json, Resource
 from liveupdate.planning import move
-from liveupdate.steps.attach import attached
+from liveupdate.steps.attach import attached, require_paths
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import make, unmake, wait, watch_server
 
@@ -65,7 +65,7 @@ def undo(context: StepContext) -> None:
     fenced = False
     if source["phase"] in ("granted", "frozen"):
         fenced = not _handed_back(context, sides)
-    for volume in _handed_over(context):
+    for volume in move.handed_over(context.result("preflight")):
         _bring(context, volume, sides.target, sides.source)
     if source["phase"] != "resumed":
         context.guest(sides.source).agent().call("resume", timeout=180, fenced=fenced)
@@ -87,7 +87,7 @@ def _follow(context: StepContext, sides: move.Sides, look: Callable[[], None]) -
             raise _failure({"code": error.code, "detail": error.detail, "remedy": error.remedy}, "") from error
         source = _status(context, sides.source)
         if not brought and source["phase"] == "frozen" and any(e["name"] == "unmounted" for e in source["timeline"]):
-            for volume in _handed_over(context):
+            for volume in move.handed_over(context.result("preflight")):
                 _bring(context, volume, sides.source, sides.target)
             brought = True
         if source["phase"] in ("granted", "opened"):
@@ -119,7 +119,7 @@ def _serves_already() -> Failed:
 def _restarted_while_away(context: StepContext, sides: move.Sides) -> Failed:
     """The source has lost its images, and the guard keeps it silent. The target must be, too, before it starts anew."""
     _handed_back(context, sides)
-    for volume in _handed_over(context):
+    for volume in move.handed_over(context.result("preflight")):
         _bring(context, volume, sides.target, sides.source)
     return Failed(
         f"the {sides.source} was restarted while its workload was away, and has not started it",
@@ -165,14 +165,6 @@ def _fence(context: StepContext, side: str) -> None:
 # -- volumes that can be on one server only ----------------------------------------------------------------------------
 
 
-def _handed_over(context: StepContext) -> list[str]:
-    """Ids of the mounted data volumes that the worker must carry over."""
-    found = context.result("preflight")
-    serials = [m["device"] for m in move.data_mounts(found) if not m["shared"]]
-    volumes = [v for v in found["server"]["volumes"] if not v["boot"]]
-    return [v["id"] for v in volumes if any(v["serial"] in device for device in serials)]
-
-
 def _bring(context: StepContext, volume_id: str, giver: str, taker: str) -> None:
     """Detach from one server and attach to the other; what is done is not done again."""
     ids = {"original": context.job.server_id, "surrogate": context.result("provision")["server_id"]}
@@ -192,6 +184,7 @@ def _bring(context: StepContext, volume_id: str, giver: str, taker: str) -> None
     if taker == "surrogate":
         make(context, "attachment", role.format(taker), create, details)
         wait(context, lambda: attached(context, volume_id) or None, "the volume to be attached")
+        require_paths(context)
         return
     # where it was before: nothing that the ledger would have to take away
     if not attached_to(context, volume_id, ids[taker]):

@@ -1,12 +1,14 @@
 """Take what one returns to after the commit: snapshots, or backups where the job asks for them. Without it, no update.
 
 The boot volume's, and the data volumes' if the job asks for them: what a power cut would leave, as journalling file
-systems and databases recover from. While they are taken, a note for cloud-init is in the guest, so that a server that
-is booted from them one day goes on as the machine it was (docs/decisions/0009). What becomes of them at the job's end
-is ``finish`` (docs/decisions/0001). Undo: delete them, and the note.
+systems and databases recover from. Of a root disk on the server's host, an image. While they are taken, a note for
+cloud-init is in the guest, so that a server that is booted from them one day goes on as the machine it was
+(docs/decisions/0009). What becomes of them at the job's end is ``finish`` (docs/decisions/0001). Undo: delete them, and
+the note.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from liveupdate.drivers.cloud import marks
@@ -14,6 +16,7 @@ from liveupdate.errors import Failed
 from liveupdate.model import Json, Resource
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import make, there, unmake, wait
+from liveupdate.steps.server_image import LOCAL, local_root, take
 
 if TYPE_CHECKING:
     from liveupdate.drivers.cloud.backups import Backups
@@ -26,16 +29,28 @@ _NOTE = f"{_CLOUD_INIT}/98-liveupdate-fallback.cfg"
 _TAKE_NOTE = f"[ -d {_CLOUD_INIT} ] && echo 'manual_cache_clean: true' > {_NOTE} && sync {_NOTE} {_CLOUD_INIT}"
 
 
-def kind(context: StepContext) -> str:
-    """ "snapshot" or "backup"."""
-    return str(context.job.parameters.get("fallback") or "snapshot")
+@dataclass(frozen=True)
+class Source:
+    """What is copied: a volume, or, with ``kind`` "image", the server's own disk; ``kind`` is that of the copy.
+
+    ``size`` in GiB; ``volume_id`` is "" for the server's own disk.
+    """
+
+    kind: str
+    volume_id: str
+    size: int
+    type: str
+    boot: bool
 
 
-def roles(context: StepContext) -> Mapping[str, dict[str, Any]]:
-    """role → the volume it is of, as the preflight saw it."""
-    volumes: list[dict[str, Any]] = context.result("preflight")["server"]["volumes"]
-    data = context.job.parameters.get("fallback_data_volumes", False)
-    return {role_of(v): v for v in volumes if v["boot"] or data}
+def sources(context: StepContext) -> Mapping[str, Source]:
+    """role → what it is a copy of, as the preflight saw it."""
+    found, parameters = context.result("preflight")["server"], context.job.parameters
+    kind = str(parameters.get("fallback") or "snapshot")
+    copied = [v for v in found["volumes"] if v["boot"] or parameters.get("fallback_data_volumes", False)]
+    volumes = {role_of(v): Source(kind, v["id"], v["size"], v["type"], v["boot"]) for v in copied}
+    own = {BOOT_ROLE: Source("image", "", found["root_disk"], LOCAL, boot=True)} if local_root(context) else {}
+    return own | volumes
 
 
 def role_of(volume: Mapping[str, Any]) -> str:
@@ -44,42 +59,51 @@ def role_of(volume: Mapping[str, Any]) -> str:
 
 def probe(context: StepContext) -> Probe:
     taken = []
-    for role, volume in roles(context).items():
-        found, line = there(context, kind(context), role), context.ledger.find(kind(context), role)
+    for role, source in sources(context).items():
+        found, line = there(context, source.kind, role), context.ledger.find(source.kind, role)
         # its time is told last, when the note has gone from the guest
         if found is None or line is None or "seconds" not in line.details:
             return NOT_DONE
-        taken.append({"volume_id": volume["id"], "id": found})
-    return Probe(True, {"kind": kind(context), "taken": taken})
+        taken.append(_told(source, found))
+    return Probe(True, {"taken": taken})
 
 
 def apply(context: StepContext) -> Json:
-    copies, what = _copies(context, kind(context)), kind(context)
     noted = _take_note(context)
     taken = []
-    for role, volume in roles(context).items():
-
-        def create(line: Resource, volume_id: str = volume["id"]) -> str:
-            return copies.create(line.name, volume_id, marks.metadata(line.job_id, line.role)).id
-
-        details = {"volume_id": volume["id"], "size": volume["size"], "type": volume["type"], "boot": volume["boot"]}
-        if volume["boot"]:
+    for role, source in sources(context).items():
+        details = {"volume_id": source.volume_id, "size": source.size, "type": source.type, "boot": source.boot}
+        if source.boot:
             details["noted"] = noted
-        found = make(context, what, role, create, details)
-        wait(context, lambda found=found: available(context, found, what), f"{what} {found}")  # type: ignore[misc]
-        taken.append({"volume_id": volume["id"], "id": found})
+        taken.append(_told(source, _copy(context, role, source, details)))
     # not before: until it is available, nobody knows whether a snapshot has been taken or only been asked for
     _remove_note(context)
-    for role in roles(context):
-        if line := context.ledger.find(what, role):
+    for role, source in sources(context).items():
+        if line := context.ledger.find(source.kind, role):
             context.ledger.ready(line)
-    return {"kind": what, "taken": taken}
+    return {"taken": taken}
+
+
+def _copy(context: StepContext, role: str, source: Source, details: Json) -> str:
+    if source.kind == "image":
+        return take(context, role, details)
+
+    def create(line: Resource) -> str:
+        return _copies(context, source.kind).create(line.name, source.volume_id, marks.metadata(line.job_id, role)).id
+
+    found = make(context, source.kind, role, create, details)
+    wait(context, lambda: available(context, found, source.kind), f"{source.kind} {found}")
+    return found
+
+
+def _told(source: Source, found: str) -> dict[str, str]:
+    return {"kind": source.kind, "volume_id": source.volume_id, "id": found}
 
 
 def undo(context: StepContext) -> None:
     _remove_note(context)
-    for role in roles(context):
-        unmake(context, kind(context), role)
+    for role, source in sources(context).items():
+        unmake(context, source.kind, role)
 
 
 def _take_note(context: StepContext) -> bool:
@@ -113,18 +137,18 @@ def finish(context: StepContext) -> None:
     """At the job's end: keep it for its days, or delete it if there are none."""
     asked = context.job.parameters.get("keep_fallback_days")
     days = context.settings.surrogate.fallback_days if asked is None else int(asked)
-    for role in roles(context):
+    for role, source in sources(context).items():
         if not days:
-            _drop(context, role)
+            _drop(context, role, source.kind)
             continue
-        for what in (kind(context), "volume"):
+        for what in (source.kind, "volume"):
             if line := context.ledger.find(what, role):
                 context.ledger.kept(line, days)
 
 
-def _drop(context: StepContext, role: str) -> None:
+def _drop(context: StepContext, role: str, kind: str) -> None:
     """Delete the copy, and the old volume if it was to die with its server; otherwise that is its owner's."""
-    unmake(context, kind(context), role)
+    unmake(context, kind, role)
     line = context.ledger.find("volume", role)
     if line is None:
         return

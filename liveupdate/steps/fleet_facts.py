@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from liveupdate.model import Held, NoData, Utilization
+from liveupdate.model import Held, NoData, SameHost, Utilization
 from liveupdate.planning import demand, groups
 from liveupdate.planning.demand import Demand
 from liveupdate.planning.eligibility import Need, room, suits
@@ -31,7 +31,7 @@ class Wish:
     """``group`` is "" for the one of the original's host; ``refused``: host → why Nova would not have it there."""
 
     group: str = ""
-    avoid_same_host: bool = False
+    same_host: SameHost = SameHost.LAST
     refused: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -48,9 +48,12 @@ class Outlook:
 
 def look(cloud: "Cloud", metrics: "Source", held: Mapping[str, Held], server: "Server", wish: Wish) -> Outlook:
     """Judge every host. ``held`` must have been read before. Raises NotFound for a group that does not exist."""
-    hosts = cloud.hosts.list()
-    all_groups = groups.read(cloud.aggregates.list(), [host.name for host in hosts])
-    group = groups.find(all_groups, wish.group or next(iter(groups.of_host(all_groups, server.host)), groups.DEFAULT))
+    aggregates = cloud.aggregates.list()
+    known = groups.read(aggregates, [server.host])
+    name = wish.group or next(iter(groups.of_host(known, server.host)), groups.DEFAULT)
+    hosts = cloud.hosts.list(with_servers=groups.find(known, name).rules.counts_servers)
+    all_groups = groups.read(aggregates, [host.name for host in hosts])
+    group = groups.find(all_groups, name)
     asked = _demand(cloud, server)
     stocks = _stocks(cloud, asked, hosts, {server.host, *group.hosts})
     busy = _utilization(metrics, group)
@@ -93,8 +96,12 @@ def _demand(cloud: "Cloud", server: "Server") -> Demand:
 
 
 def _image_properties(cloud: "Cloud", server: "Server") -> Mapping[str, str]:
+    if server.image_id:
+        # it may be gone by now: the server runs on without it
+        image = cloud.images.get(server.image_id)
+        return image.metadata if image else {}
     attached = cloud.servers.volumes(server.id)
-    boot = next((a.volume_id for a in attached if not server.image_id and a.device == server.root_device), "")
+    boot = next((a.volume_id for a in attached if a.device == server.root_device), "")
     volume = cloud.volumes.get(boot) if boot else None
     return volume.image_properties if volume else {}
 
@@ -187,7 +194,7 @@ def _need(
             if members >= group.per_host
         ),
         soft=dict(soft),
-        avoid_same_host=wish.avoid_same_host,
+        same_host=wish.same_host,
         refused_by_nova=wish.refused,
     )
 

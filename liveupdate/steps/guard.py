@@ -25,18 +25,21 @@ def apply(context: StepContext) -> Json:
         )
     port = found["server"]["ports"][0]
     link = {key: port[key] for key in ("mac", "prefix", "gateway", "mtu")}
+    temporary = reserved.get("original_management")
     others = units.candidates(found["guest"], (), "")
     told = context.guest("original").oneshot(
         "guard_install",
         {
             "original_uuid": server_id,
             "management": {key: reserved["surrogate"][key] for key in ("mac", "address", "prefix", "gateway", "mtu")},
-            "original_management": {**link, "address": reserved["original_management"]["address"]},
+            # no workload leaves a server that is only copied
+            "original_management": {**link, "address": temporary["address"]} if temporary else None,
             "workload": move.workload(found, context.job.parameters, others),
             "mounts": [mount["where"] for mount in move.data_mounts(found)],
+            "disks": [v["serial"] for v in found["server"]["volumes"] if not v["boot"] and v["multiattach"]],
         },
     )
-    return {"pid_base": told.get("pid_base"), "masked": told.get("masked")}
+    return {key: told.get(key) for key in ("pid_base", "masked", "disks")}
 
 
 def undo(context: StepContext) -> None:

@@ -16,6 +16,7 @@ from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 if TYPE_CHECKING:
     from liveupdate.drivers.cloud import Cloud
     from liveupdate.drivers.cloud.backups import Backups
+    from liveupdate.drivers.cloud.images import Images
     from liveupdate.drivers.cloud.snapshots import Snapshots
     from liveupdate.drivers.cloud.volumes import Volumes
 
@@ -69,9 +70,14 @@ def look(cloud: "Cloud", part: Part) -> Any:
     return kept_in(cloud, part).get(part.cloud_id)
 
 
-def kept_in(cloud: "Cloud", part: Part) -> "Snapshots | Backups | Volumes":
-    kinds: dict[str, Snapshots | Backups | Volumes]
-    kinds = {"snapshot": cloud.snapshots, "backup": cloud.backups, "volume": cloud.volumes}
+def kept_in(cloud: "Cloud", part: Part) -> "Snapshots | Backups | Images | Volumes":
+    kinds: dict[str, Snapshots | Backups | Images | Volumes]
+    kinds = {
+        "snapshot": cloud.snapshots,
+        "backup": cloud.backups,
+        "image": cloud.images,
+        "volume": cloud.volumes,
+    }
     return kinds[part.kind]
 
 

@@ -1,27 +1,30 @@
 """Copy the boot disk while the original runs: file systems frozen, snapshot, thaw, volume from the snapshot.
 
+A disk on the server's host becomes an image: Nova copies it while the guest goes on. What the guest writes meanwhile
+may be on the copy or not, and travels with the files (docs/decisions/0012).
+
 A snapshot counts only if the file systems were frozen until it was complete; the ledger says so ("since", the guest's
-clock at the freeze). One whose making was interrupted is deleted and taken anew. Undo: delete volume and snapshot.
+clock at the freeze). One whose making was interrupted is deleted and taken anew. Undo: delete what was made.
 """
 
 from typing import Any
 
 from liveupdate.drivers.cloud import marks
-from liveupdate.errors import Failed
+from liveupdate.errors import Failed, Retry
 from liveupdate.model import Json, Resource
-from liveupdate.steps.fallback import available
+from liveupdate.steps.frozen import snapshots
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
-from liveupdate.steps.replacement import boot_volume
+from liveupdate.steps.replacement import boot_volumes
 from liveupdate.steps.resources import make, there, unmake, wait
+from liveupdate.steps.server_image import LOCAL, local_root, take
 
 ROLE = "mirror"
-#: Seconds after which the guest thaws by itself, should the worker be gone.
-_WATCHDOG = 20.0
-#: File systems that can be frozen; the rest (vfat on an EFI partition) is written once in a blue moon.
-_FREEZABLE = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "jfs"})
 
 
 def probe(context: StepContext) -> Probe:
+    if local_root(context):
+        image, image_id = context.ledger.find("image", ROLE), there(context, "image", ROLE)
+        return Probe(True, _image_result(image)) if image and image_id and "seconds" in image.details else NOT_DONE
     line = context.ledger.find("snapshot", ROLE)
     volume_id = there(context, "volume", ROLE)
     if line is None or volume_id is None or "since" not in line.details or not volume_ready(context, volume_id):
@@ -30,8 +33,10 @@ def probe(context: StepContext) -> Probe:
 
 
 def apply(context: StepContext) -> Json:
-    line = _snapshot(context)
-    boot = boot_volume(context)
+    if local_root(context):
+        return _image(context)
+    [boot] = boot_volumes(context)
+    line = snapshots(context, {ROLE: boot})[ROLE]
     volumes = context.user_cloud().volumes
     like = volumes.get(boot["id"])
     if like is None:
@@ -53,36 +58,31 @@ def apply(context: StepContext) -> Json:
 def undo(context: StepContext) -> None:
     unmake(context, "volume", ROLE)
     unmake(context, "snapshot", ROLE)
+    unmake(context, "image", ROLE)
 
 
-def _snapshot(context: StepContext) -> Resource:
-    """The consistent snapshot's line, taken now unless there is one."""
-    line = context.ledger.find("snapshot", ROLE)
-    if line and there(context, "snapshot", ROLE):
-        return line
-    unmake(context, "snapshot", ROLE)
-    boot = boot_volume(context)
-    line = context.ledger.intend("snapshot", ROLE, {"size": boot["size"], "type": boot["type"]})
-    snapshots = context.user_cloud().snapshots
-    with context.guest("original").freeze(_mounts(context), _WATCHDOG) as frozen:
-        made = snapshots.create(line.name, boot["id"], marks.metadata(line.job_id, line.role))
-        wait(context, lambda: available(context, made.id), f"snapshot {made.id}", patience=_WATCHDOG)
-    line = context.ledger.created(line, made.id, {"since": frozen.since, "frozen_ms": frozen.milliseconds})
+def _image(context: StepContext) -> Json:
+    """An image of the running server's disk.
+
+    The clock is read first: what changes on the disk from then on counts as changed since the copy. All older writes
+    are flushed before Nova begins. ``until``: the guest's clock when the copy was over; later changes are on one
+    machine only.
+    """
+    guest = context.guest("original")
+    size = context.result("preflight")["server"]["root_disk"]
+    image_id = take(context, ROLE, {"size": size, "type": LOCAL, "since": guest.clock()}, guest.flush)
+    line = context.ledger.find("image", ROLE)
+    image = context.user_cloud().images.get(image_id)
+    if line is None or image is None:
+        raise Retry(1.0, f"image {image_id} has gone meanwhile")
+    if "until" not in line.details:
+        line = context.ledger.created(line, image_id, {"until": guest.clock(), "bytes": image.size})
     context.ledger.ready(line)
-    return line
+    return _image_result(line)
 
 
-def _mounts(context: StepContext) -> list[str]:
-    """Where the boot volume's file systems are mounted: all that do not lie on another volume of the server."""
-    found = context.result("preflight")
-    others = [v["serial"] for v in found["server"]["volumes"] if not v["boot"]]
-    mounts = [
-        m["where"]
-        for m in found["guest"]["mounts"]
-        if m["fstype"] in _FREEZABLE and not any(serial in (m.get("by_id") or "") for serial in others)
-    ]
-    # the root last: whoever freezes the others must still be able to run
-    return sorted(mounts, key=lambda where: (where == "/", where))
+def _image_result(line: Resource) -> dict[str, Any]:
+    return {"image_id": line.cloud_id, **{key: line.details[key] for key in ("since", "until", "bytes")}}
 
 
 def volume_ready(context: StepContext, volume_id: str) -> bool | None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from liveupdate.errors import Failed, Refused, Retry
-from liveupdate.model import Held, Json
+from liveupdate.model import Held, Json, SameHost
 from liveupdate.planning.placement import Choice
 from liveupdate.steps.fleet_facts import Outlook, Wish, look
 from liveupdate.steps.making_room import make_room, stop_moving, wait_for_move
@@ -72,7 +72,7 @@ def outlook_of(context: StepContext, held: Mapping[str, Held]) -> Outlook:
     mine = context.reservations.mine()
     wish = Wish(
         group=parameters.get("host_group") or "",
-        avoid_same_host=parameters.get("same_host") == "avoid",
+        same_host=SameHost(parameters.get("same_host", SameHost.LAST)),
         refused=mine.refused if mine else {},
     )
     try:

@@ -10,6 +10,7 @@ from typing import Any
 from liveupdate.errors import Failed, GuestError, Retry
 from liveupdate.model import Json
 from liveupdate.planning import move
+from liveupdate.planning.estimate import HANDED_OVER
 from liveupdate.planning.move import Sides
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 
@@ -33,7 +34,7 @@ def apply(context: StepContext) -> Json:
     _connect(context)
     _prepare(context, sides)
     rounds = _rounds(context, sides)
-    estimate = rounds[-1]["estimate_ms"]
+    estimate = rounds[-1]["estimate_ms"] + HANDED_OVER * len(move.handed_over(context.result("preflight")))
     asked = context.job.parameters.get("blackout_budget_seconds")
     budget = 1000 * float(context.settings.surrogate.budget if asked is None else asked)
     # a workload that is asked back is not refused
@@ -110,8 +111,9 @@ def _prepare(context: StepContext, sides: Sides) -> None:
 def _since(context: StepContext, sides: Sides) -> dict[str, float]:
     """From when on a file's change counts, by side: since the disk was copied; on the way back since the move."""
     if sides.source == "original":
-        since = float(context.result("mirror")["since"])
-        return {"original": since, "surrogate": since}
+        mirror = context.result("mirror")
+        # a copy that takes its time has what the original wrote until it was over; an older release told no such end
+        return {"original": float(mirror["since"]), "surrogate": float(mirror.get("until", mirror["since"]))}
     moved = context.result("cut_over")
     return {"original": float(moved["left_at"]), "surrogate": float(moved["arrived_at"])}
 

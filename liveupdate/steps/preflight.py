@@ -9,7 +9,7 @@ from typing import Any
 from liveupdate.drivers.cloud import host_keys
 from liveupdate.errors import Failed, GuestError
 from liveupdate.model import Finding, JobKind, Json, Verdict
-from liveupdate.planning import estimate, guest_findings, package_findings, units
+from liveupdate.planning import capture_findings, estimate, guest_findings, package_findings, paths, units
 from liveupdate.planning.checks import refusal, worst
 from liveupdate.planning.cloud_findings import CloudFacts, judge
 from liveupdate.steps.making_room import way_to_room
@@ -55,17 +55,19 @@ def undo(context: StepContext) -> None:
 
 
 def _facts(context: StepContext, result: dict[str, Any]) -> CloudFacts:
-    """Fills in placement."""
+    """Fills in placement and minimum_paths."""
     cloud, parameters = context.service_cloud(), context.job.parameters
     # what other jobs hold for minutes is no reason to refuse: place waits for it
     outlook = outlook_of(context, {})
     choice, way = outlook.choice, way_to_room(cloud, outlook)
+    result["minimum_paths"] = paths.demanded(outlook.group, parameters)
     result["placement"] = choice.summary() | {"moves": [move.as_json() for move in way.moves]}
     return CloudFacts(
         server=result["server"],
         quota_left=cloud.quotas.left(context.job.project_id),
         hosts=choice.hosts or ((way.host,) if way.moves else ()),
         why_not=way.why_not,
+        minimum_paths=result["minimum_paths"],
         moves=[f"{move.name} from {move.origin} to {move.target}" for move in way.moves],
         host_key=result["host_key"],
         fallback_data_volumes=parameters.get("fallback_data_volumes", False),
@@ -112,6 +114,7 @@ def _look_into_guest(context: StepContext, result: dict[str, Any]) -> list[Findi
     return [
         *guest_findings.judge(seen, trials, decided, volumes, parameters),
         *package_findings.judge(simulated.code, output + simulated.stderr, parameters, running),
+        *capture_findings.wished(parameters, result["server"], seen),
     ]
 
 

@@ -40,7 +40,8 @@ class Ledger(Protocol):
     def intend(self, kind: str, role: str, details: Json | None = None) -> Resource:
         """Record the intent, or return the open line that is already there for (kind, role)."""
 
-    def created(self, resource: Resource, cloud_id: str, details: Json | None = None) -> Resource: ...
+    def created(self, resource: Resource, cloud_id: str, details: Json | None = None) -> Resource:
+        """It is there; said again, what is told of it by now is added."""
 
     def deleted(self, resource: Resource) -> None: ...
 

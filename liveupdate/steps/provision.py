@@ -33,8 +33,7 @@ def probe(context: StepContext) -> Probe:
 
 def apply(context: StepContext) -> Json:
     port_id = context.result("reserve_port")["surrogate"]["port_id"]
-    volume_id = context.result("mirror")["volume_id"]
-    server = bring_up(context, lambda line: request(context, line, port_id, volume_id))
+    server = bring_up(context, lambda line: request(context, line, port_id, context.result("mirror")))
     if not context.guest(ROLE).reachable():
         raise Retry(_GUEST_INTERVAL, "waits for the surrogate's ssh", counts=False)
     return told(context, server)

@@ -54,7 +54,7 @@ def _begin(cloud: "Cloud", line: Resource, part: Part) -> str:
 def _sources(context: StepContext) -> dict[str, Part]:
     """role → the copy that its volume is made from."""
     data = context.job.parameters["data_volumes"]
-    copies = [p for p in parts(context) if p.kind != "volume" and (p.boot or data)]
+    copies = [p for p in parts(context) if p.kind not in ("volume", "image") and (p.boot or data)]
     return {mirror_role(_stands_for(context, p), boot=p.boot): p for p in copies}
 
 
@@ -63,9 +63,11 @@ def _stands_for(context: StepContext, part: Part) -> str:
 
 
 def _result(context: StepContext, made: dict[str, Any]) -> dict[str, Any]:
-    """``instead``: volume on the server now → the one that takes its place."""
+    """``instead``: volume on the server now → the one that takes its place. A disk on the host is made from the
+    fallback's image by Nova itself."""
+    root = next(({"image_id": p.cloud_id} for p in parts(context) if p.kind == "image"), None)
     instead = {_stands_for(context, p): made[role] for role, p in _sources(context).items()}
-    return {"volume_id": made[ROLE], "instead": instead}
+    return {**(root or {"volume_id": made[ROLE]}), "instead": instead}
 
 
 STEP = Step("recall", "Make volumes from the fallback", probe, apply, undo, timeout=4 * 3600, part="mirror")

@@ -6,13 +6,15 @@ addresses live on; names, metadata, tags and what dies with a server become the 
 undo; every part looks before it acts, so that the whole may be repeated from any point.
 """
 
+from functools import partial
 from typing import Any
 
 from liveupdate.drivers.cloud import host_keys
 from liveupdate.errors import Failed, Retry
 from liveupdate.model import Json
+from liveupdate.steps.cut_over import attached_to
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
-from liveupdate.steps.replacement import REPLACES, boot_volume, take_volume
+from liveupdate.steps.replacement import REPLACES, boot_volumes, take_volume
 from liveupdate.steps.resources import unmake, wait, watch_server
 
 #: Seconds for a guest to let go of a NIC, before it is asked again.
@@ -28,8 +30,10 @@ def probe(context: StepContext) -> Probe:
 def apply(context: StepContext) -> Json:
     _retire_original(context)
     _take_port(context)
+    _take_volumes(context)
     _take_identity(context)
-    take_volume(context, _surrogate(context), boot_volume(context))
+    for volume in boot_volumes(context):
+        take_volume(context, _surrogate(context), volume)
     line = context.ledger.find("server", "surrogate")
     if line:
         context.ledger.kept(line)
@@ -139,6 +143,19 @@ def _free(context: StepContext, port_id: str) -> bool | None:
     return True if port is None or not port.device_id else None
 
 
+def _take_volumes(context: StepContext) -> None:
+    """Data volumes that were not needed in the cut-over, since nothing on them was mounted."""
+    surrogate, cloud = _surrogate(context), context.service_cloud()
+    for data in context.result("preflight")["server"]["volumes"]:
+        volume = None if data["boot"] else cloud.volumes.get(data["id"])
+        if volume is None or surrogate in volume.servers:
+            continue
+        if volume.status in ("reserved", "attaching", "detaching"):
+            raise Retry(1.0, f"volume {volume.id} is {volume.status}", counts=False)
+        cloud.servers.attach_volume(surrogate, volume.id)
+        wait(context, partial(attached_to, context, volume.id, surrogate), f"volume {volume.id} on the surrogate")
+
+
 def _take_identity(context: StepContext) -> None:
     surrogate, original = _surrogate(context), context.result("preflight")["server"]
     servers = context.user_cloud().servers
@@ -146,8 +163,8 @@ def _take_identity(context: StepContext) -> None:
     told = {REPLACES: original["id"], host_keys.METADATA: context.result("preflight")["host_key"]}
     servers.set_metadata(surrogate, original["metadata"] | told)
     dies = {v["id"]: v["delete_on_termination"] for v in original["volumes"]}
-    boot = next(v["id"] for v in original["volumes"] if v["boot"])
-    dies[context.result("mirror")["volume_id"]] = dies.pop(boot)
+    for boot in boot_volumes(context):
+        dies[context.result("mirror")["volume_id"]] = dies.pop(boot["id"])
     for volume in servers.volumes(surrogate):
         wanted = dies.get(volume.volume_id, volume.delete_on_termination)
         if wanted != volume.delete_on_termination:

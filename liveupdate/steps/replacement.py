@@ -45,7 +45,6 @@ def _put_aside(context: StepContext, line: Resource, volume: dict[str, Any], ins
         volumes.update(old.id, line.name, what, volume["metadata"] | told)
 
 
-def boot_volume(context: StepContext) -> dict[str, Any]:
-    """As the preflight saw it."""
-    volumes: list[dict[str, Any]] = context.result("preflight")["server"]["volumes"]
-    return next(v for v in volumes if v["boot"])
+def boot_volumes(context: StepContext) -> list[dict[str, Any]]:
+    """As the preflight saw them; none if the root disk lies on the server's host."""
+    return [v for v in context.result("preflight")["server"]["volumes"] if v["boot"]]

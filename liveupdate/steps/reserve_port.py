@@ -27,15 +27,7 @@ def probe(context: StepContext) -> Probe:
 
 def apply(context: StepContext) -> Json:
     original = _original(context)
-    cloud = context.user_cloud()
-    like = cloud.ports.get(original["id"])
-    if like is None:
-        raise Failed("the original's port is gone", code="live-update.port.gone", remedy="see who removed it")
-
-    def create(line: Resource) -> str:
-        return cloud.ports.create(line.name, mark(line), like).id
-
-    surrogate, management = (make(context, "port", role, create) for role in _PORTS)
+    surrogate, management = (beside(context, role) for role in _PORTS)
     result = _result(context, surrogate, management)
     if original["port_security"]:
         _allow(context, "surrogate", surrogate, original["address"])
@@ -48,6 +40,15 @@ def undo(context: StepContext) -> None:
         unmake(context, "address_pair", role)
     for role in reversed(_PORTS):
         unmake(context, "port", role)
+
+
+def beside(context: StepContext, role: str) -> str:
+    """The id of this job's port for ``role``, beside the original's."""
+    ports = context.user_cloud().ports
+    like = ports.get(_original(context)["id"])
+    if like is None:
+        raise Failed("the original's port is gone", code="live-update.port.gone", remedy="see who removed it")
+    return make(context, "port", role, lambda line: ports.create(line.name, mark(line), like).id)
 
 
 def _allow(context: StepContext, role: str, port_id: str, address: str) -> None:
@@ -68,25 +69,38 @@ def _original(context: StepContext) -> dict[str, Any]:
 
 def _result(context: StepContext, surrogate: str, management: str) -> dict[str, Any]:
     ports = context.user_cloud().ports
-    own, reserved = ports.get(surrogate), ports.get(management)
-    if own is None or reserved is None:
-        raise Failed("a reserved port is gone", code="live-update.port.gone", remedy="see who removed it")
-    link = ports.link(own)
+    own, reserved = described(context, surrogate), ports.get(management)
+    if reserved is None:
+        raise _gone()
     return {
-        "surrogate": {
-            "port_id": own.id,
-            "mac": own.mac,
-            "address": own.addresses[0][1],
-            "prefix": link.prefix,
-            "gateway": link.gateway,
-            "mtu": link.mtu,
-        },
+        "surrogate": own,
         "original_management": {
             "port_id": reserved.id,
             "address": reserved.addresses[0][1],
-            "prefix": link.prefix,
+            "prefix": own["prefix"],
         },
     }
+
+
+def described(context: StepContext, port_id: str) -> dict[str, Any]:
+    """{port_id, mac, address, prefix, gateway, mtu}: what a guest that is to answer there must know."""
+    ports = context.user_cloud().ports
+    own = ports.get(port_id)
+    if own is None:
+        raise _gone()
+    link = ports.link(own)
+    return {
+        "port_id": own.id,
+        "mac": own.mac,
+        "address": own.addresses[0][1],
+        "prefix": link.prefix,
+        "gateway": link.gateway,
+        "mtu": link.mtu,
+    }
+
+
+def _gone() -> Failed:
+    return Failed("a reserved port is gone", code="live-update.port.gone", remedy="see who removed it")
 
 
 STEP = Step("reserve_port", "Reserve ports and addresses", probe, apply, undo)

@@ -164,6 +164,12 @@ def _backup(context: StepContext, line: Resource) -> str | None:
     return found.id if found else None
 
 
+def _image(context: StepContext, line: Resource) -> str | None:
+    images = context.user_cloud().images
+    found = images.get(line.cloud_id) if line.cloud_id else images.find(line.name, line.job_id, line.role)
+    return found.id if found else None
+
+
 def _port(context: StepContext, line: Resource) -> str | None:
     ports = context.user_cloud().ports
     found = ports.get(line.cloud_id) if line.cloud_id else ports.find(line.name, mark(line))
@@ -208,6 +214,7 @@ KINDS: Mapping[str, Kind] = {
     "volume": Kind(_volume, lambda c, line, found: c.user_cloud().volumes.delete(found)),
     "snapshot": Kind(_snapshot, lambda c, line, found: c.user_cloud().snapshots.delete(found)),
     "backup": Kind(_backup, lambda c, line, found: c.user_cloud().backups.delete(found)),
+    "image": Kind(_image, lambda c, line, found: c.user_cloud().images.delete(found)),
     "port": Kind(_port, lambda c, line, found: c.user_cloud().ports.delete(found)),
     # the service user locks, so that an owner cannot unlock in mid-flight
     "lock": Kind(_lock, lambda c, line, found: c.service_cloud().servers.unlock(found)),

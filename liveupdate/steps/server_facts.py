@@ -43,6 +43,9 @@ def describe(cloud: "Cloud", server: "Server") -> dict[str, Any]:
         "hostname": server.hostname,
         "server_groups": list(server.server_groups),
         "ports": [_port(cloud, port) for port in cloud.ports.of_server(server.id)],
+        # a server made from an image has its root disk, of so many GiB, on its host
+        "image_id": server.image_id,
+        "root_disk": server.flavor.disk if server.image_id else 0,
         "volumes": (volumes := _volumes(cloud, server)),
         "image_properties": next((v.pop("image_properties") for v in volumes if v["boot"]), {}),
     }
@@ -67,13 +70,23 @@ def _port(cloud: "Cloud", port: "Port") -> dict[str, Any]:
     }
 
 
+def host_paths(cloud: "Cloud", server_id: str) -> dict[str, tuple[str, int | None]]:
+    """Volume id → the protocol by which the server's host has it, and over how many paths; None: not to be counted."""
+    return {
+        attachment.volume_id: (attachment.protocol, None if attachment.paths is None else len(attachment.paths))
+        for attachment in cloud.attachments.of_server(server_id)
+    }
+
+
 def _volumes(cloud: "Cloud", server: "Server") -> list[dict[str, Any]]:
     found = []
+    connected = host_paths(cloud, server.id)
     for attached in cloud.servers.volumes(server.id):
         volume = cloud.volumes.get(attached.volume_id)
         if volume is None:
             continue
         boot = not server.image_id and attached.device == server.root_device
+        protocol, paths = connected.get(volume.id, ("", None))
         found.append(
             {
                 "id": volume.id,
@@ -90,6 +103,8 @@ def _volumes(cloud: "Cloud", server: "Server") -> list[dict[str, Any]]:
                 "size": volume.size,
                 "serial": volume.id[:_SERIAL],
                 "servers": sorted(volume.servers),
+                "protocol": protocol,
+                "paths": paths,
             }
             | ({"image_properties": dict(volume.image_properties)} if boot else {})
         )

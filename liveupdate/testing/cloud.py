@@ -1,4 +1,4 @@
-"""A cloud in memory: servers, volumes, snapshots and ports with the verbs of drivers/cloud, as steps use them.
+"""A cloud in memory: servers, volumes, snapshots, images and ports with the verbs of drivers/cloud, as steps use them.
 
 Operations are done at once. Rules that steps must respect are kept: locked servers refuse all but administrators, a
 volume in use or with snapshots is not deleted, a name need not be unique. ``strike`` is called with the name of each
@@ -11,8 +11,11 @@ from itertools import count
 from typing import Any
 
 from liveupdate.drivers.cloud.aggregates import Aggregate
+from liveupdate.drivers.cloud.attachments import Attachment
 from liveupdate.drivers.cloud.backups import Backup
+from liveupdate.drivers.cloud.golden_images import GoldenImage
 from liveupdate.drivers.cloud.hosts import Host
+from liveupdate.drivers.cloud.images import Image
 from liveupdate.drivers.cloud.placement import Stock
 from liveupdate.drivers.cloud.ports import Link, Port
 from liveupdate.drivers.cloud.servers import HOST_FORBIDDEN, AttachedVolume, Flavor, Group, Server
@@ -21,7 +24,8 @@ from liveupdate.drivers.cloud.volume_types import VolumeType
 from liveupdate.drivers.cloud.volumes import Volume
 from liveupdate.errors import Failed
 from liveupdate.testing.hosts import Aggregates, Hosts, Placement
-from liveupdate.testing.storage import Backups, Snapshots, Volumes, VolumeTypes, volume
+from liveupdate.testing.images import GoldenImages
+from liveupdate.testing.storage import Attachments, Backups, Images, Snapshots, Volumes, VolumeTypes, volume
 from liveupdate.testing.verbs import Verbs
 
 FLAVOR = Flavor("guest", 2, 1024, 0, 0, {})
@@ -37,10 +41,21 @@ class World:
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     #: None: there is no backup service.
     backups: dict[str, Backup] | None = None
+    images: dict[str, Image] = field(default_factory=dict)
+    #: Images that Glance does not delete, since disks are clones of them.
+    cloned: set[str] = field(default_factory=set)
+    #: Of golden images: what they are besides.
+    golden: dict[str, GoldenImage] = field(default_factory=dict)
+    #: Server → what it has printed.
+    consoles: dict[str, str] = field(default_factory=dict)
     #: By name.
     volume_types: dict[str, VolumeType] = field(default_factory=dict)
     #: Volumes, snapshots and backups whose deletion Cinder does not bring to an end: id → status it is left in.
     stuck: dict[str, str] = field(default_factory=dict)
+    #: Volume → over how many paths a host has it by iSCSI; the others are in Ceph.
+    paths: dict[str, int] = field(default_factory=dict)
+    #: Made in a server's name by who is not Nova.
+    inside: dict[str, Attachment] = field(default_factory=dict)
     ports: dict[str, Port] = field(default_factory=dict)
     hosts: list[Host] = field(default_factory=list)
     aggregates: dict[int, Aggregate] = field(default_factory=dict)
@@ -65,13 +80,16 @@ class World:
             "servers": dict(self.servers),
             "attached": {s: dict(a) for s, a in self.attached.items()},
             "volumes": dict(self.volumes),
+            "inside": dict(self.inside),
             "snapshots": dict(self.snapshots),
             "backups": dict(self.backups or {}),
+            "images": dict(self.images),
             "ports": dict(self.ports),
         }
 
     def update_volume(self, volume_id: str) -> None:
         on = frozenset(s for s, volumes in self.attached.items() if volume_id in volumes)
+        on |= {made.server_id for made in self.inside.values() if made.volume_id == volume_id}
         status = "in-use" if on else "available"
         self.volumes[volume_id] = replace(self.volumes[volume_id], servers=on, status=status)
 
@@ -139,22 +157,35 @@ def with_server() -> World:
     return world
 
 
+def with_local_root() -> World:
+    """As with_server, but "original" was made from an image, onto a disk of its host."""
+    world = with_server()
+    flavor = replace(FLAVOR, disk=3)
+    world.servers["original"] = server("original", image_id="debian", flavor=flavor)
+    world.images["debian"] = Image("debian", "debian", "active", 1 << 30, {})
+    del world.attached["original"]["root-volume"], world.volumes["root-volume"]
+    return world
+
+
 class CloudDouble:
     """One identity's view of a World; see drivers/cloud/cloud.py."""
 
     def __init__(self, world: World, *, admin: bool) -> None:
         self.world = world
         self.servers = Servers(world, admin)
-        self.consoles = Consoles()
+        self.consoles = Consoles(world)
         self.flavors = Flavors()
         self.keypairs = Keypairs()
         self.hosts = Hosts(world)
         self.aggregates = Aggregates(world)
         self.placement = Placement(world)
         self.volumes = Volumes(world)
+        self.attachments = Attachments(world)
         self.volume_types = VolumeTypes(world)
         self.snapshots = Snapshots(world)
         self.backups = Backups(world)
+        self.images = Images(world)
+        self.golden_images = GoldenImages(world)
         self.ports = Ports(world, admin)
         self.quotas = Quotas()
 
@@ -186,22 +217,34 @@ class Servers(Verbs):
             self.world.servers[identifier] = server(
                 identifier,
                 name=body["name"],
-                hostname=body["hostname"],
+                hostname=body.get("hostname", body["name"]),
                 host="" if fault else at,
                 status="ERROR" if fault else "ACTIVE",
                 fault=fault,
                 metadata=dict(body["metadata"]),
                 tags=tuple(body["tags"]),
+                image_id=body.get("imageRef", ""),
             )
+            self.world.attached[identifier] = {}
             for letter, disk in zip("abcdefgh", body["block_device_mapping_v2"], strict=False):
-                self._pluggable(disk["uuid"])
-                self._plug(identifier, disk["uuid"], f"/dev/vd{letter}", disk["delete_on_termination"])
-            port_id = body["networks"][0]["port"]
-            self._refuse(bool(self.world.ports[port_id].device_id), f"port {port_id} is in use")
-            self.world.ports[port_id] = replace(self.world.ports[port_id], device_id=identifier, status="ACTIVE")
+                if disk["source_type"] == "image":
+                    self._refuse(disk["uuid"] not in self.world.images, f"no image {disk['uuid']}")
+                    continue
+                volume_id = self._new_volume(disk) if disk["source_type"] == "snapshot" else disk["uuid"]
+                self._pluggable(volume_id)
+                self._plug(identifier, volume_id, f"/dev/vd{letter}", disk["delete_on_termination"])
+            if port_id := body["networks"][0].get("port"):
+                self._refuse(bool(self.world.ports[port_id].device_id), f"port {port_id} is in use")
+                self.world.ports[port_id] = replace(self.world.ports[port_id], device_id=identifier, status="ACTIVE")
             return identifier
 
         return str(self._do("create_server", work))
+
+    def _new_volume(self, disk: Mapping[str, Any]) -> str:
+        self._refuse(disk["uuid"] not in self.world.snapshots, f"no snapshot {disk['uuid']}")
+        made = volume(self.world.new_id("volume"), name="", size=disk["volume_size"])
+        self.world.volumes[made.id] = made
+        return made.id
 
     def _plug(self, server_id: str, volume_id: str, device: str, dies: bool) -> None:
         on = self.world.attached.setdefault(server_id, {})
@@ -379,14 +422,17 @@ class Ports(Verbs):
         return []
 
 
-class Consoles:
+class Consoles(Verbs):
     def output(self, server_id: str) -> str:
-        return ""
+        return self.world.consoles.get(server_id, "")
 
 
 class Flavors:
     def id_of(self, flavor: Flavor) -> str:
         return f"id-of-{flavor.name}"
+
+    def get(self, flavor_id: str) -> Flavor | None:
+        return FLAVOR if flavor_id == self.id_of(FLAVOR) else None
 
 
 class Keypairs:

@@ -15,9 +15,17 @@ class GuestDouble:
     serials: Sequence[str] = ()
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     frozen: bool = False
+    now: float = 1000.0
 
     def reachable(self) -> bool:
         return True
+
+    def clock(self) -> float:
+        self.now += 1
+        return self.now
+
+    def flush(self) -> None:
+        self.calls.append(("flush", {}))
 
     @contextmanager
     def freeze(self, mounts: Sequence[str], watchdog: float) -> Iterator[SimpleNamespace]:

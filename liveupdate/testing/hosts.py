@@ -9,12 +9,12 @@ from liveupdate.drivers.cloud.placement import Amount, Stock
 from liveupdate.errors import Failed, Retry
 from liveupdate.testing.verbs import Verbs
 
-PLENTY = Stock({name: (Amount(1 << 20, 0, 1.0, 0),) for name in ("VCPU", "MEMORY_MB")}, frozenset())
+PLENTY = Stock({name: (Amount(1 << 20, 0, 1.0, 0),) for name in ("VCPU", "MEMORY_MB", "DISK_GB")}, frozenset())
 
 
 class Hosts(Verbs):
-    def list(self) -> list[Host]:
-        servers = self.world.servers.values()
+    def list(self, with_servers: bool = False) -> list[Host]:
+        servers = self.world.servers.values() if with_servers else ()
         return [replace(h, servers=tuple(s.id for s in servers if s.host == h.name)) for h in self.world.hosts]
 
 

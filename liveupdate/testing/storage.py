@@ -1,4 +1,4 @@
-"""Volumes, their types, snapshots and backups of a cloud in memory; see cloud.py.
+"""Volumes, their types, snapshots, backups and images of a cloud in memory; see cloud.py.
 
 ``World.stuck`` names those whose deletion Cinder does not bring to an end.
 """
@@ -8,10 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 from liveupdate.drivers.cloud import marks
+from liveupdate.drivers.cloud.attachments import Attachment, Chap, Path
 from liveupdate.drivers.cloud.backups import Backup
+from liveupdate.drivers.cloud.errors import CONFLICT
+from liveupdate.drivers.cloud.images import Image
 from liveupdate.drivers.cloud.snapshots import Snapshot
 from liveupdate.drivers.cloud.volume_types import VolumeType
 from liveupdate.drivers.cloud.volumes import Volume
+from liveupdate.errors import Retry
 from liveupdate.testing.verbs import Verbs
 
 
@@ -89,6 +93,46 @@ class Volumes(_Stored):
         self._do("delete_volume", work)
 
 
+class Attachments(Verbs):
+    def get(self, attachment_id: str) -> Attachment | None:
+        return self.world.inside.get(attachment_id)
+
+    def of_server(self, server_id: str) -> list[Attachment]:
+        novas = [
+            Attachment(f"{server_id}-{v}", v, server_id, *self._connected(v))
+            for v in self.world.attached.get(server_id, {})
+        ]
+        return novas + [made for made in self.world.inside.values() if made.server_id == server_id]
+
+    def create(self, volume_id: str, server_id: str, connector: Mapping[str, Any]) -> str:
+        def work() -> str:
+            found = self.world.volumes[volume_id]
+            self._refuse(bool(found.servers) and not found.multiattach, f"volume {volume_id} is in use")
+            paths = tuple(Path(f"10.0.9.{n}:3260", f"iqn.test:{volume_id}", 1) for n in (1, 2))
+            made = Attachment(self.world.new_id("attachment"), volume_id, server_id, "iscsi", paths)
+            self.world.inside[made.id] = made
+            self.world.update_volume(volume_id)
+            return made.id
+
+        return str(self._do("create_attachment", work))
+
+    def chap(self, attachment_id: str) -> Chap:
+        return Chap("user", "secret")
+
+    def delete(self, attachment_id: str) -> None:
+        def work() -> None:
+            if made := self.world.inside.pop(attachment_id, None):
+                self.world.update_volume(made.volume_id)
+
+        self._do("delete_attachment", work)
+
+    def _connected(self, volume_id: str) -> tuple[str, tuple[Path, ...] | None]:
+        count = self.world.paths.get(volume_id)
+        if count is None:
+            return "rbd", None
+        return "iscsi", tuple(Path(f"10.0.9.{n}:3260", f"iqn.test:{volume_id}", 1) for n in range(1, count + 1))
+
+
 class Snapshots(_Stored):
     def get(self, snapshot_id: str) -> Snapshot | None:
         return self.world.snapshots.get(snapshot_id)
@@ -141,6 +185,33 @@ class Backups(_Stored):
 
     def delete(self, backup_id: str, *, force: bool = False) -> None:
         self._do("delete_backup", lambda: self._drop(self._there(), backup_id, force))
+
+
+class Images(_Stored):
+    def get(self, image_id: str) -> Image | None:
+        return self.world.images.get(image_id)
+
+    def find(self, name: str, job_id: str, role: str) -> Image | None:
+        named = (i for i in self.world.images.values() if i.name == name)
+        return next((i for i in named if marks.carries(i.metadata, job_id, role)), None)
+
+    def of_server(self, name: str, server_id: str, metadata: Mapping[str, str]) -> str:
+        def work() -> str:
+            self._refuse(server_id not in self.world.servers, f"no {server_id}")
+            made = Image(self.world.new_id("image"), name, "active", 1 << 30, dict(metadata))
+            self.world.images[made.id] = made
+            return made.id
+
+        return str(self._do("create_image", work))
+
+    def delete(self, image_id: str, *, force: bool = False) -> None:
+        def work() -> None:
+            if image_id in self.world.cloned:
+                raise Retry(3.0, f"image {image_id} is in use", code=CONFLICT)
+            self._drop(self.world.images, image_id, force)
+            self.world.golden.pop(image_id, None)
+
+        self._do("delete_image", work)
 
 
 class VolumeTypes(Verbs):

@@ -20,6 +20,7 @@ from liveupdate.engine.runner import Runner
 from liveupdate.errors import LeaseLost, LiveUpdateError
 from liveupdate.settings import Worker as WorkerSettings
 from liveupdate.steps.protocol import Step
+from liveupdate.worker.follow_ups import begin_captures
 from liveupdate.worker.heartbeat import Heartbeat
 from liveupdate.worker.reaper import delete_trusts, end_fallbacks
 from liveupdate.worker.watcher import Look, wake_changed
@@ -110,6 +111,7 @@ class Worker:
     def _watch(self) -> None:
         while not self._stopping.wait(self._settings.poll_interval):
             self._tend("watch", self._wake_changed)
+            self._tend("begin captures", self._begin_captures)
             self._tend("delete trusts", lambda: delete_trusts(self._engine, self._delete_trust))
             self._tend("end fallbacks", self._end_fallbacks)
 
@@ -118,6 +120,10 @@ class Worker:
 
     def _wake_changed(self) -> None:
         if wake_changed(self._engine, self._look):
+            self.nudged.set()
+
+    def _begin_captures(self) -> None:
+        if begin_captures(self._engine):
             self.nudged.set()
 
     def _end_fallbacks(self) -> None:

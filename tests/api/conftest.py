@@ -15,6 +15,7 @@ from liveupdate.api.auth import authorizer
 from liveupdate.api.problems import Unauthorized
 from liveupdate.api.services import Caller, Services
 from liveupdate.context import RequestContext
+from liveupdate.drivers.cloud.golden_images import GoldenImage
 from liveupdate.drivers.cloud.hosts import Host
 from liveupdate.drivers.metrics import Nothing
 from liveupdate.errors import NotFound
@@ -44,11 +45,21 @@ def authenticate(headers: Mapping[str, str]) -> Caller:
 class Cloud:
     trusts: list[str] = field(default_factory=list)
     made: int = 0
+    golden: list[GoldenImage] = field(default_factory=list)
 
     def server_name(self, caller: Caller, server_id: str) -> str:
         if server_id.startswith("0"):
             raise NotFound("no server", code="live-update.server.not-found")
         return "web-1"
+
+    def images(self, caller: Caller) -> list[GoldenImage]:
+        return [image for image in self.golden if image.owner == caller.context.project_id]
+
+    def image(self, caller: Caller, image_id: str) -> GoldenImage:
+        for image in self.images(caller):
+            if image.id == image_id:
+                return image
+        raise NotFound("no image", code="live-update.image.not-found")
 
     def create_trust(self, caller: Caller, roles: tuple[str, ...], expires_at: datetime) -> str:
         self.made += 1

@@ -71,6 +71,19 @@ def test_another_group_may_be_asked_about(api: TestClient) -> None:
     assert code(explain(api, group="lead")) == (404, "live-update.host-group.not-found")
 
 
+@pytest.mark.parametrize(("same_host", "host"), [("last", "host2"), ("allow", "host1"), ("avoid", "host2")])
+def test_the_servers_own_host_is_the_last_resort_or_any_or_none(
+    api: TestClient, world: World, same_host: str, host: str
+) -> None:
+    for name in ("host2", "host3"):
+        world.servers |= {f"{name}-{n}": server(f"{name}-{n}", host=name) for n in range(2)}
+    told = explain(api, same_host=same_host).json()["placement"]
+    assert told["host"] == host
+    [home] = [each for each in told["hosts"] if each["host"] == "host1"]
+    assert home["verdict"] == ("refused" if same_host == "avoid" else "fit")
+    assert code(explain(api, same_host="never")) == (400, "live-update.request.invalid")
+
+
 def test_a_full_group_shows_what_would_be_moved_or_why_nothing_helps(api: TestClient, world: World) -> None:
     memory = (Amount(1 << 16, 0, 1.0, 0),)
     for host, (vcpus, used) in {"host1": (2, 2), "host2": (2, 2), "host3": (1, 0)}.items():

@@ -119,6 +119,8 @@ def test_a_placement_is_explained_host_by_host(service: Proxy) -> None:
     assert rows[0] == ("host2", "fit", 0.0, "0 servers")
     assert [row[0] for row in rows] == ["host2", "host3", "host1"]
     assert told == "group default, policy striping\nhost: host2\n"
+    rows, _ = run(placement.ExplainPlacement, service, "--server", SERVER, "--same-host", "avoid")
+    assert rows[-1] == ("host1", "refused", None, "the original's host")
     with pytest.raises(CommandError, match="there is no host group 'lead'"):
         run(placement.ExplainPlacement, service, "--server", SERVER, "--group", "lead")
 

@@ -32,6 +32,7 @@ from liveupdate.steps import (
     retire,
 )
 from liveupdate.steps.protocol import Step
+from liveupdate.steps.replacement import boot_volumes
 from liveupdate.steps.server_facts import describe
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.guest import GuestDouble
@@ -47,17 +48,22 @@ FORWARD = tuple(m.STEP for m in (lock, fallback, reserve_port, mirror, place, pr
 NAME = f"cloud-side-{uuid.uuid4().hex[:6]}"
 
 
-@pytest.fixture
-def server(admin: Any, demo: Any) -> Iterator[Any]:
-    """A server on a simulated host: boot volume that dies with it, multiattach data volume, a port of its own."""
+@pytest.fixture(params=["boot volume", "local root"])
+def server(request: pytest.FixtureRequest, admin: Any, demo: Any) -> Iterator[Any]:
+    """A server on a simulated host: boot volume that dies with it, or a root disk of its host made from an image; a
+    multiattach data volume, a port of its own."""
     storage, compute = demo.block_storage, demo.compute
     port = demo.network.create_port(network_id=demo.network.find_network("lab").id, name=NAME)
     image = demo.image.find_image("tiny", ignore_missing=False).id
-    root = storage.create_volume(name=f"{NAME}-root", size=1, image_id=image, volume_type="ceph")
-    data = storage.create_volume(name=f"{NAME}-data", size=1, volume_type="ceph-multiattach")
-    for volume in (root, data):
+    volumes = {"data": storage.create_volume(name=f"{NAME}-data", size=1, volume_type="ceph-multiattach")}
+    source: dict[str, Any] = {"image_id": image}
+    if request.param == "boot volume":
+        root = storage.create_volume(name=f"{NAME}-root", size=1, image_id=image, volume_type="ceph")
+        volumes["root"] = root
+        boot = {"uuid": root.id, "source_type": "volume", "destination_type": "volume", "boot_index": 0}
+        source = {"block_device_mapping": [{**boot, "delete_on_termination": True}]}
+    for volume in volumes.values():
         storage.wait_for_status(volume, "available", ["error"], interval=0.5, wait=90)
-    boot = {"uuid": root.id, "source_type": "volume", "destination_type": "volume", "boot_index": 0}
     made = compute.create_server(
         name=NAME,
         flavor_id=compute.find_flavor("tiny", ignore_missing=False).id,
@@ -65,21 +71,26 @@ def server(admin: Any, demo: Any) -> Iterator[Any]:
         metadata={"owner": "me"},
         tags=["mine"],
         config_drive=True,
-        block_device_mapping=[{**boot, "delete_on_termination": True}],
+        **source,
     )
     compute.wait_for_server(made, interval=0.5, wait=90)
-    compute.create_volume_attachment(made.id, volume_id=data.id)
-    storage.wait_for_status(storage.get_volume(data.id), "in-use", ["error"], interval=0.5, wait=60)
+    compute.create_volume_attachment(made.id, volume_id=volumes["data"].id)
+    storage.wait_for_status(storage.get_volume(volumes["data"].id), "in-use", ["error"], interval=0.5, wait=60)
     yield compute.get_server(made.id)
-    _sweep(admin, demo, {root.id, data.id}, port.id)
+    _sweep(admin, demo, {volume.id for volume in volumes.values()}, port.id)
 
 
 def _sweep(admin: Any, demo: Any, volume_ids: set[str], port_id: str) -> None:
+    servers = {s.id for s in demo.compute.servers() if s.name == NAME}
     for found in [s for s in demo.compute.servers() if s.name == NAME]:
         volume_ids |= {a.volume_id for a in demo.compute.volume_attachments(found)}
         admin.compute.delete_server(found)
         admin.compute.wait_for_delete(found, interval=0.5, wait=60)
     demo.network.delete_port(port_id)
+    for image in demo.image.images(visibility="private"):
+        # Nova notes the server that an image is of
+        if image.instance_uuid in servers:
+            demo.image.delete_image(image)
     for snapshot in [s for s in demo.block_storage.snapshots() if s.volume_id in volume_ids]:
         demo.block_storage.delete_snapshot(snapshot)
         demo.block_storage.wait_for_delete(snapshot, interval=0.5, wait=60)
@@ -168,7 +179,10 @@ def test_the_released_server_is_the_old_one_but_for_its_id(admin: Any, server: A
     assert now.metadata["liveupdate:replaces"] == server.id
     assert (port.device_id, port.status, port.allowed_address_pairs) == (now.id, "ACTIVE", [])
     dies = {a.volume_id: a.delete_on_termination for a in admin.compute.volume_attachments(now.id)}
-    assert dies[context.results["mirror"]["volume_id"]] is True
+    assert list(dies.values()).count(True) == len(boot_volumes(context))
+    for volume in boot_volumes(context):
+        assert dies[context.results["mirror"]["volume_id"]] is True
+        assert volume["id"] not in dies
     kept = {r.cloud_id for r in context.ledger.lines if r.state == ResourceState.KEPT}
     change = inventory.compare(before, inventory.take(admin))
     assert inventory.leftovers(change, kept) == []
@@ -206,15 +220,17 @@ def test_an_updated_server_comes_back_on_its_own_port_and_every_fallback_ends_wi
     now = admin.compute.get_server(restoring.results["provision"]["server_id"])
     assert (now.name, now.status, now.tags, now.is_locked) == (server.name, "ACTIVE", ["mine"], False)
     assert admin.network.get_port(port_of(context)).device_id == now.id
-    [boot] = [a for a in admin.compute.volume_attachments(now.id) if a.delete_on_termination]
-    assert admin.block_storage.get_volume(boot.volume_id).snapshot_id == context.results["fallback"]["taken"][0]["id"]
+    [copy] = context.results["fallback"]["taken"]
+    boot = [a.volume_id for a in admin.compute.volume_attachments(now.id) if a.delete_on_termination]
+    came_from = [admin.block_storage.get_volume(v).snapshot_id for v in boot] or [now.image.id]
+    assert came_from == [copy["id"]]
     for keeper in (restoring, context):
         ending = afterwards(keeper, now.id)
         drive(ending, *fallback_expire.METHOD.steps)
         assert ending.results["end_fallback"]["left"] == []
         assert all(ending.ledger.ended.values())
     change = inventory.compare(before, inventory.take(admin))
-    assert inventory.leftovers(change, {now.id, boot.volume_id}) == []
+    assert inventory.leftovers(change, {now.id, *boot}) == []
 
 
 def test_a_restore_undone_before_its_pivot_leaves_the_server_as_it_was(

@@ -3,7 +3,7 @@ from lab import settings
 
 def test_no_two_services_share_a_port() -> None:
     ports = [value for name, value in vars(settings).items() if name.endswith("_PORT")]
-    assert len(ports) == len(set(ports)) == 13
+    assert len(ports) == len(set(ports)) == 16
 
 
 def test_hosts_have_the_management_addresses_everybody_was_told() -> None:

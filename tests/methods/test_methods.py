@@ -7,20 +7,22 @@ import pytest
 import liveupdate.steps
 from liveupdate import methods
 from liveupdate.errors import Invalid
-from liveupdate.methods import fallback_expire, restore, surrogate
+from liveupdate.methods import capture, deploy, fallback_expire, image_delete, restore, surrogate
 
 #: Modules of liveupdate.steps that are no steps.
 _OTHERS = {
     "__init__",
     "fleet_facts",
+    "frozen",
     "making_room",
     "protocol",
     "replacement",
     "resources",
     "server_facts",
+    "server_image",
     "server_request",
 }
-METHODS = (fallback_expire.METHOD, restore.METHOD, surrogate.METHOD)
+METHODS = tuple(module.METHOD for module in (capture, deploy, fallback_expire, image_delete, restore, surrogate))
 
 
 def test_every_step_there_is_belongs_to_a_method_under_its_own_name() -> None:
@@ -63,6 +65,13 @@ def test_a_restore_deletes_the_old_server_last_of_what_can_be_undone() -> None:
 def test_the_end_of_a_fallback_has_said_yes_or_no_before_anything_is_deleted() -> None:
     plan = fallback_expire.METHOD.plan()
     assert ([spec.id for spec in plan.steps], plan.pivot) == (["inspect_fallback", "end_fallback"], "inspect_fallback")
+
+
+def test_a_capture_leaves_the_server_alone_before_it_boots_the_copy_and_names_the_image_last() -> None:
+    plan = capture.METHOD.plan()
+    ids = [spec.id for spec in plan.steps]
+    assert ids.index("guard") < ids.index("copy_volumes") < ids.index("release_source") < ids.index("boot_copy")
+    assert (plan.pivot, ids[-2:]) == ("publish_image", ["publish_image", "settle_capture"])
 
 
 def test_an_unknown_method_is_told_those_there_are() -> None:

@@ -47,6 +47,12 @@ def test_an_ordinary_server_passes_every_check() -> None:
     assert len(judge(FINE)) > 10
 
 
+def test_a_root_disk_on_the_servers_host_is_no_hindrance_and_told_of() -> None:
+    assert wrong(changed(lambda s: s.update(image_id="debian", root_disk=3, volumes=[DATA]))) == {
+        "server.local-root": Verdict.WARN
+    }
+
+
 @pytest.mark.parametrize(
     ("code", "change"),
     [
@@ -138,4 +144,4 @@ def test_an_unknown_host_key_blocks() -> None:
 
 def test_a_data_volume_for_one_server_only_is_a_warning() -> None:
     facts = changed(lambda s: s["volumes"][1].update(multiattach=False))
-    assert wrong(facts) == {"volume.data-multiattach": Verdict.WARN}
+    assert wrong(facts) == {"volume.handover": Verdict.WARN}

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from liveupdate.model import SameHost
 from liveupdate.planning.eligibility import Need
 from liveupdate.planning.fleet import HostFacts, Inventory
 from liveupdate.planning.groups import DEFAULT, HostGroup, Rules
@@ -30,6 +31,14 @@ def test_another_host_is_preferred_whatever_the_policy_says() -> None:
 def test_the_same_host_will_do_if_it_has_room_for_two() -> None:
     choice = place(NEED, HOME)
     assert (choice.hosts, choice.other_host, choice.hints) == (("home",), False, {"same_host": "original"})
+
+
+def test_the_policy_alone_decides_where_the_same_host_is_allowed() -> None:
+    anywhere = replace(NEED, same_host=SameHost.ALLOW)
+    assert place(anywhere, HOME, AWAY).hosts == ("home", "away")
+    assert place(anywhere, replace(HOME, servers=8), AWAY).hosts == ("away", "home")
+    # two of the same would share one host's fate
+    assert place(anywhere, replace(HOME, servers=7), AWAY).hosts == ("away", "home")
 
 
 def test_its_group_stays_its_group() -> None:
@@ -63,7 +72,7 @@ def room(vcpus: int, memory: int) -> dict[str, Inventory]:
         ),
         (replace(NEED, together=frozenset({"home"})), AWAY, "not where the server group is", "not where"),
         (replace(NEED, apart=frozenset({"away"})), AWAY, "taken by the server group", "taken by the server group"),
-        (replace(NEED, avoid_same_host=True), HOME, "the original's host", "the original's host"),
+        (replace(NEED, same_host=SameHost.AVOID), HOME, "the original's host", "the original's host"),
         (replace(NEED, refused_by_nova={"away": "No valid host"}), AWAY, "refused by Nova", "No valid host"),
         (NEED, replace(AWAY, groups=("gold",)), "in another host group", "in host group gold"),
         (NEED, replace(AWAY, groups=("gold", DEFAULT)), "in two host groups", "gold, default"),

@@ -13,7 +13,7 @@ from liveupdate.planning.eligibility import Need
 from liveupdate.planning.fleet import HostFacts, Inventory
 from liveupdate.planning.groups import DEFAULT, REFUSE, HostGroup, Rules
 from liveupdate.planning.placement import Choice, choose
-from liveupdate.planning.policies import POLICIES
+from liveupdate.planning.policies import POLICIES, Policy
 from tests.planning.fleets import NO_DATA, RESOURCES, fleets, host, utilizations
 
 NEED = Need("original", "elsewhere", RESOURCES)
@@ -73,6 +73,14 @@ def best(hosts: list[HostFacts], policy: str) -> str | None:
 
 def test_there_is_a_definition_for_each_policy() -> None:
     assert set(DEFINITIONS) == set(POLICIES)
+
+
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+def test_a_policy_says_whether_it_counts_servers(policy: Policy) -> None:
+    """They are not asked for otherwise."""
+    busy = Utilization(0.5, 0.5)
+    some, more = (policy.score(host("h", servers=n, utilization=busy), {"VCPU": 1}) for n in (1, 2))
+    assert (some != more) == policy.counted
 
 
 @pytest.mark.parametrize("policy", DEFINITIONS)
@@ -154,6 +162,16 @@ def test_dedicated_processors_are_balanced_among_themselves() -> None:
     two = host("two", inventories={"VCPU": Inventory(64), "PCPU": Inventory(8, used=4)})
     need = replace(NEED, resources={"PCPU": 2})
     assert choose(need, [one, two], group("cpu_allocation")).hosts == ("one", "two")
+
+
+def test_of_shared_and_dedicated_processors_the_scarcer_count() -> None:
+    one = host("one", inventories={"VCPU": Inventory(100, used=70), "PCPU": Inventory(8)})
+    two = host("two", inventories={"VCPU": Inventory(100), "PCPU": Inventory(8, used=4)})
+    choice = choose(replace(NEED, resources={"PCPU": 1, "VCPU": 3}), [one, two], group("cpu_allocation"))
+    assert [judged.reason for judged in choice.judged] == [
+        "62.5 % of 8 PCPU allocated with it",
+        "73.0 % of 100 VCPU allocated with it",
+    ]
 
 
 def test_packing_stops_at_a_full_host() -> None:

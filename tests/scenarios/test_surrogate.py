@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -29,10 +30,10 @@ NAME = "scenario-move"
 OLD, NEW = "6.1.0-50-cloud-amd64", "6.1.0-56-cloud-amd64"
 UNITS = [{"name": "kv.service"}, {"name": "tick.service"}]
 MEGABYTES = 60
-#: No word passes between the agents any more, neither way.
+#: No word passes between the agents any more, neither way, whichever of them has called the other.
 CUT = """nft -f - <<< 'table inet scenario {
-  chain out { type filter hook output priority 0; tcp dport 7022 drop; }
-  chain in { type filter hook input priority 0; tcp sport 7022 drop; }
+  chain out { type filter hook output priority 0; tcp dport 7022 drop; tcp sport 7022 drop; }
+  chain in { type filter hook input priority 0; tcp sport 7022 drop; tcp dport 7022 drop; }
 }'"""
 PGBENCH = Path("/usr/lib/postgresql/15/bin/pgbench")
 
@@ -154,6 +155,27 @@ def test_a_worker_killed_in_the_cut_over_loses_nothing_and_a_moved_workload_move
         kill_worker()
         servers.wait_for(lambda: jobs.show(api, job)["step"] == "hold", 300, "the hold")
         assert guest.ssh("uname -r") == NEW, "the workload's address is the surrogate's now"
+        jobs.act(api, job, "rollback")
+        assert_undone(api, job, guest)
+
+
+@pytest.mark.long
+def test_a_way_back_that_fails_leaves_the_workload_where_it_serves(
+    api: Any, user: Any, admin: Any, guest: servers.Guest
+) -> None:
+    with as_before(user, admin, guest):
+        job = update(api, user, confirm=True)
+        servers.wait_for(lambda: jobs.show(api, job)["step"] == "hold", 900, "the hold")
+        source = shell(user, guest, job, "surrogate")
+        with ThreadPoolExecutor(1) as pool:
+            # it waits there already when the moment comes
+            cut = pool.submit(
+                source, until("frozen") + CUT + "\n" + until("resumed") + "nft delete table inet scenario"
+            )
+            jobs.act(api, job, "rollback")
+            cut.result()
+        servers.wait_for(lambda: jobs.show(api, job)["step"] == "hold", 300, "the hold, again")
+        assert guest.ssh("uname -r") == NEW
         jobs.act(api, job, "rollback")
         assert_undone(api, job, guest)
 

@@ -12,7 +12,7 @@ from liveupdate.steps import end_fallback, inspect_fallback
 from liveupdate.testing.cloud import CloudDouble, World
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.fallbacks import put, with_fallback
-from tests.steps.test_conformance import Crash, alive, crash_at
+from tests.steps.crashes import Crash, alive, crash_at
 
 KEEPER = "7a1b0c9d-0000-4000-8000-000000000001"
 NOTHING = {"size": 3, "type": "ceph", "boot": True, "volume_id": "", "dies": True}

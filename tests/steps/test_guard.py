@@ -19,10 +19,13 @@ UNITS = [
 ]
 
 
+TOLD = {"pid_base": 70000, "masked": ["kv.service"], "disks": ["data-volume"]}
+
+
 def reserved(uuid: str = "original") -> MemoryContext:
     """The ports are reserved."""
     context = context_of(with_server())
-    context.guests["original"].answers = {"guard_install": {"pid_base": 70000, "masked": ["kv.service"]}}
+    context.guests["original"].answers = {"guard_install": TOLD}
     run_before(context, mirror.STEP)
     guest: dict[str, Any] = context.results["preflight"]["guest"]
     guest |= {"smbios_uuid": uuid, "mounts": [*guest["mounts"], DATA]}
@@ -37,7 +40,7 @@ def told(context: MemoryContext) -> dict[str, Any]:
 
 def test_a_copy_has_only_the_surrogates_own_address_and_the_original_may_keep_its_temporary_one() -> None:
     context = reserved()
-    assert guard.STEP.apply(context) == {"pid_base": 70000, "masked": ["kv.service"]}
+    assert guard.STEP.apply(context) == TOLD
     ports = context.results["reserve_port"]
     assert told(context)["management"]["address"] == ports["surrogate"]["address"]
     assert told(context)["management"]["mac"] == ports["surrogate"]["mac"]
@@ -52,6 +55,7 @@ def test_all_that_may_not_run_twice_is_masked_also_what_is_left_behind() -> None
     guard.STEP.apply(context)
     assert told(context)["workload"] == ["kv.service", "old.service"]
     assert told(context)["mounts"] == ["/data"]
+    assert told(context)["disks"] == ["data-volume"], "the surrogate gets it while the original writes to it"
 
 
 def test_a_machine_that_does_not_know_its_servers_id_is_refused_before_anything_is_installed() -> None:

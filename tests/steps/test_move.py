@@ -79,6 +79,13 @@ def test_memory_is_copied_ahead_as_long_as_it_helps() -> None:
     assert context.results["pre_copy"]["estimate_ms"] == 2000
 
 
+def test_a_volume_that_may_be_on_one_server_only_makes_the_blackout_longer() -> None:
+    context, pair = made(multiattach=False, blackout_budget_seconds=3)
+    with pytest.raises(Failed, match=r"the blackout would be 4\.0 s, more than the budget of 3\.0 s"):
+        drive(context, pre_copy.STEP)
+    assert pair.serving == {"original"}
+
+
 @pytest.mark.parametrize("on_budget", ["abandon", "postpone"])
 def test_a_blackout_over_the_budget_is_refused_or_postponed_while_the_workload_runs(on_budget: str) -> None:
     context, pair = made(blackout_budget_seconds=0.5, on_budget=on_budget)

@@ -6,7 +6,7 @@ import pytest
 
 from liveupdate.drivers.cloud.volume_types import VolumeType
 from liveupdate.errors import Failed
-from liveupdate.model import JobKind
+from liveupdate.model import JobKind, Verdict
 from liveupdate.steps import preflight
 from liveupdate.testing.cloud import World
 from liveupdate.testing.context import MemoryContext, job
@@ -128,3 +128,20 @@ def test_a_backup_is_promised_only_where_there_is_a_service_for_it(world: World,
     assert blocked == ["fallback.backup-service"]
     world.backups = {}
     assert preflight.STEP.apply(ready)["verdict"] == "ok"
+
+
+def test_a_preview_tells_what_is_missing(world: World, ready: MemoryContext) -> None:
+    world.paths = {"data-volume": 1}
+    ready.job = job(kind=JobKind.PREVIEW, parameters={"minimum_paths": 2})
+    result = preflight.STEP.apply(ready)
+    blocked = [(f["code"], f["subject"]) for f in result["findings"] if f["verdict"] == Verdict.BLOCK]
+    assert blocked == [("volume.paths", "data-volume")]
+    assert result["minimum_paths"] == 2
+    facts = {v["id"]: (v["protocol"], v["paths"]) for v in result["server"]["volumes"]}
+    assert facts == {"root-volume": ("rbd", None), "data-volume": ("iscsi", 1)}
+
+
+def test_a_single_path_that_nobody_forbids_is_only_told_of(world: World, ready: MemoryContext) -> None:
+    world.paths = {"data-volume": 1}
+    result = preflight.STEP.apply(ready)
+    assert result["verdict"] == "warn"

@@ -15,7 +15,8 @@ from liveupdate.steps.protocol import Step
 from liveupdate.testing.cloud import CloudDouble, World
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.fallbacks import put, with_fallback
-from tests.steps.test_conformance import Crash, alive, crash_at, shape
+from tests.steps.crashes import Crash, alive, crash_at
+from tests.steps.test_conformance import shape
 from tests.steps.test_end_fallback import KEEPER, SNAPSHOT, VOLUME, part
 
 DATA = part(3, "snapshot", "fallback-data-vol", "data-snapshot", boot=False, volume_id="data-volume")

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, StringConstraints
 
 from liveupdate.api.schemas.surrogate import HostGroupName, Strict
+from liveupdate.model import SameHost
 from liveupdate.planning.groups import WITHOUT_METRICS, Rules
 from liveupdate.planning.policies import POLICIES
 
@@ -65,6 +66,7 @@ class NewPlacement(Strict):
 
     server_id: UUID
     group: HostGroupName | None = None
+    same_host: SameHost = SameHost.LAST
 
 
 class ExplainPlacement(Strict):

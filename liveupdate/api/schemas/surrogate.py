@@ -3,10 +3,11 @@
 from enum import StrEnum
 from os.path import normpath
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from liveupdate.model import Handover
+from liveupdate.model import Handover, SameHost
 
 
 def _absolute(path: str) -> str:
@@ -21,6 +22,7 @@ UnitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:_.@-]{1,200}\.
 AbsolutePath = Annotated[str, Field(max_length=4096), AfterValidator(_absolute)]
 VolumeTypeName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f/]{1,255}$")]
 HostGroupName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+ImageName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,255}$", strip_whitespace=True)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -51,6 +53,13 @@ class Unit(Strict):
     health: Annotated[list[TcpHealth | HttpHealth | CommandHealth], Field(max_length=16)] = []
 
 
+class Capture(Strict):
+    """A golden image of the updated server: a job of the method capture follows."""
+
+    name: ImageName
+    volumes: Annotated[list[UUID], Field(max_length=30)] = []
+
+
 class OnBudget(StrEnum):
     POSTPONE = "postpone"
     ABANDON = "abandon"
@@ -71,5 +80,9 @@ class Parameters(Strict):
     fallback_data_volumes: bool = False
     fallback: Literal["snapshot", "backup"] = "snapshot"
     mirror_volume_type: VolumeTypeName | None = None
+    #: That every volume must have from its host; None: what the host group wants.
+    minimum_paths: Annotated[int, Field(ge=1, le=64)] | None = None
+    capture: Capture | None = None
     #: None: the one of the server's host.
     host_group: HostGroupName | None = None
+    same_host: SameHost = SameHost.LAST

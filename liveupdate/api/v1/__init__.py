@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from liveupdate.api.v1 import actions, fallbacks, host_groups, jobs, methods, parts, placements, previews
+from liveupdate.api.v1 import actions, fallbacks, host_groups, images, jobs, methods, parts, placements, previews
 
 ROUTERS: tuple[APIRouter, ...] = (
     jobs.router,
@@ -12,5 +12,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     methods.router,
     fallbacks.router,
     host_groups.router,
+    images.router,
     placements.router,
 )

@@ -14,36 +14,57 @@ from liveupdate.api.services import Caller, Services
 from liveupdate.db import jobs
 from liveupdate.db.session import write
 from liveupdate.errors import Forbidden, Invalid
-from liveupdate.model import Job, JobKind
+from liveupdate.methods import Method
+from liveupdate.model import Job, JobKind, Json
 
 
 def accept(request: Request, asked: Services, by: Caller, body: NewPreview, kind: JobKind) -> tuple[Job, bool]:
     """(the job, True), or (the earlier one, False) for a repeated Idempotency-Key."""
     if body.host_group is not None:
         asked.authorize("job:choose_host_group", by.context, by.context.project_id)
-    deadline = deadline_of(body.deadline)
-    server_id = str(body.server_id)
-    server_name = asked.cloud.server_name(by, server_id)
-    roles = trusted_roles(asked, by)
-    key, request_hash = idempotency(request, f"{kind} {body.model_dump_json()}")
-    plan = asked.methods[body.method].plan(kind)
+    method, server_id = asked.methods[body.method], str(body.server_id)
+    server = (server_id, asked.cloud.server_name(by, server_id))
+    told = f"{kind} {body.model_dump_json()}"
+    return begin(request, asked, by, told, kind, method, body.parameters(), body.deadline, server=server)
+
+
+def begin(
+    request: Request,
+    asked: Services,
+    by: Caller,
+    told: str,
+    kind: JobKind,
+    method: Method,
+    parameters: Json,
+    deadline: datetime | None,
+    *,
+    server: tuple[str, str] = ("", ""),
+    holds: str | None = None,
+) -> tuple[Job, bool]:
+    """As accept. ``told``: all that is asked for; ``server``: id and name.
+
+    ``holds``: what no other open job may hold, if it is not the server.
+    """
+    deadline, roles = deadline_of(deadline), trusted_roles(asked, by)
+    key, request_hash = idempotency(request, told)
     with new_trust(asked, by, roles, deadline) as trust:
         new = jobs.NewJob(
             id=str(uuid.uuid4()),
             kind=kind,
             project_id=by.context.project_id,
             user_id=by.context.user_id,
-            method=body.method,
-            server_id=server_id,
-            server_name=server_name,
-            parameters=body.parameters(),
-            plan=plan,
+            method=method.name,
+            server_id=server[0],
+            server_name=server[1],
+            parameters=parameters,
+            plan=method.plan(kind),
             request_id=request.state.global_request_id or request.state.request_id,
             trust_id=trust.id,
             roles=roles,
             deadline=deadline,
             idempotency_key=key,
             request_hash=request_hash,
+            holds=holds,
         )
         job, trust.used = write(asked.engine, lambda connection: jobs.create(connection, new))
     if trust.used:

@@ -32,7 +32,8 @@ def explain(body: ExplainPlacement, request: Request, asked: Asked, by: By) -> d
         raise NotFound(f"no server {server_id}", code="live-update.server.not-found", remedy="openstack server list")
     with read(asked.engine) as connection:
         held = reservations.held(connection)
-    outlook = look(cloud, asked.metrics, held, server, Wish(group=body.placement.group or ""))
+    wish = Wish(group=body.placement.group or "", same_host=body.placement.same_host)
+    outlook = look(cloud, asked.metrics, held, server, wish)
     choice, way = outlook.choice, way_to_room(cloud, outlook)
     return {
         "placement": {

@@ -3,7 +3,10 @@
 from datetime import datetime
 from typing import Any
 
+from liveupdate.drivers.cloud import marks
+from liveupdate.drivers.cloud.golden_images import GoldenImage
 from liveupdate.model import Event, Fallback, Job, JobKind, Resource, StepRow
+from liveupdate.planning import golden
 
 
 def job(value: Job) -> dict[str, Any]:
@@ -14,7 +17,8 @@ def job(value: Job) -> dict[str, Any]:
         "server": {"id": value.server_id, "name": value.server_name},
         "project_id": value.project_id,
         "user_id": value.user_id,
-        "parameters": dict(value.parameters),
+        # what servers are told at their first boot may hold secrets
+        "parameters": {k: v for k, v in value.parameters.items() if k != "user_data"},
         "state": value.state,
         "reason": value.reason,
         "code": value.code,
@@ -65,7 +69,7 @@ def fallback(value: Fallback) -> dict[str, Any]:
         "server": {"id": value.server_id, "name": value.server_name},
         "original_server_id": value.original_server_id,
         "project_id": value.project_id,
-        "kind": "backup" if "backup" in kinds else "snapshot",
+        "kind": next((kind for kind in ("backup", "image") if kind in kinds), "snapshot"),
         "size": sum(part.details.get("size", 0) for part in value.parts),
         "parts": [_part(part) for part in value.parts],
         "made_at": time(value.made_at),
@@ -83,6 +87,28 @@ def _part(line: Resource) -> dict[str, Any]:
     return {"kind": line.kind, "role": line.role, "name": line.name, "cloud_id": line.cloud_id, **told}
 
 
+def image(value: GoldenImage) -> dict[str, Any]:
+    """``size`` in GiB, of all its disks; the first one is booted from."""
+    told = value.properties.get
+    return {
+        "id": value.id,
+        "name": value.name,
+        "status": value.status,
+        "project_id": value.owner,
+        "size": sum(disk.size for disk in value.disks),
+        "min_disk": value.min_disk,
+        "min_ram": value.min_ram,
+        "disks": [{"snapshot_id": disk.snapshot_id, "size": disk.size} for disk in value.disks],
+        "kernel": told(golden.KERNEL),
+        "packages_sha256": told(golden.PACKAGES),
+        "source_server_id": told(golden.SOURCE_SERVER),
+        "source_image_id": told(golden.SOURCE_IMAGE),
+        "captured_at": told(golden.CAPTURED_AT),
+        "job_id": told(marks.JOB),
+        "links": [{"rel": "self", "href": f"/v1/images/{value.id}"}],
+    }
+
+
 def preview(value: Job, result: dict[str, Any]) -> dict[str, Any]:
     """``result``: the preflight's; {} while it is under way."""
     shown = {k: v for k, v in job(value).items() if k not in ("pivot", "decision")}
@@ -90,6 +116,7 @@ def preview(value: Job, result: dict[str, Any]) -> dict[str, Any]:
         "verdict": result.get("verdict"),
         "findings": result.get("findings", []),
         "units": result.get("units", []),
+        "captured": result.get("captured", []),
         "blackout_estimate_ms": result.get("estimate_ms"),
     }
 

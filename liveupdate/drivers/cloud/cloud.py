@@ -4,10 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from liveupdate.drivers.cloud.aggregates import Aggregates
+from liveupdate.drivers.cloud.attachments import Attachments
 from liveupdate.drivers.cloud.backups import Backups
 from liveupdate.drivers.cloud.consoles import Consoles
 from liveupdate.drivers.cloud.flavors import Flavors
+from liveupdate.drivers.cloud.golden_images import GoldenImages
 from liveupdate.drivers.cloud.hosts import Hosts
+from liveupdate.drivers.cloud.images import Images
 from liveupdate.drivers.cloud.keypairs import Keypairs
 from liveupdate.drivers.cloud.placement import Placement
 from liveupdate.drivers.cloud.ports import Ports
@@ -31,8 +34,11 @@ class Cloud:
         self.aggregates = Aggregates(connection.compute)
         self.placement = Placement(connection.placement)
         self.volumes = Volumes(connection.block_storage)
+        self.attachments = Attachments(connection.block_storage)
         self.volume_types = VolumeTypes(connection.block_storage)
         self.snapshots = Snapshots(connection.block_storage)
         self.backups = Backups(connection.block_storage)
+        self.images = Images(connection.image, connection.compute)
+        self.golden_images = GoldenImages(connection.image)
         self.ports = Ports(connection.network)
         self.quotas = Quotas(connection.compute, connection.block_storage, connection.network)

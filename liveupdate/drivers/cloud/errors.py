@@ -13,6 +13,9 @@ from liveupdate.errors import Failed, LiveUpdateError, Retry, Unknown
 _AFTER = 3.0
 _DETAIL_LIMIT = 500
 
+#: Of Retry: another operation is under way, or what is asked for stands against what is there.
+CONFLICT = "live-update.cloud.conflict"
+
 _REFUSED: dict[int, tuple[str, str]] = {
     HTTPStatus.BAD_REQUEST: ("refused", "the request does not suit this cloud: see the detail"),
     HTTPStatus.UNAUTHORIZED: ("unauthorized", "the trust has ended or the service user's credentials are wrong"),
@@ -52,7 +55,7 @@ def _by_status(what: str, status: int, detail: str, request_id: str, creates: bo
         return Failed(told, code=f"live-update.cloud.{code}", remedy=remedy)
     if status in (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS):
         # Nova and Cinder answer 409 while another operation is under way; the step's attempts bound the patience
-        return Retry(_AFTER, told, code="live-update.cloud.conflict")
+        return Retry(_AFTER, told, code=CONFLICT)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == 0:
         return _no_answer(what, _short(detail), creates)
     return Failed(told, code="live-update.cloud.refused", remedy="see the detail")

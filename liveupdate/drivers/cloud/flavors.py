@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from liveupdate.drivers.cloud.errors import calling
+from liveupdate.drivers.cloud.errors import calling, missing
 from liveupdate.drivers.cloud.servers import Flavor
 
 
@@ -18,6 +18,18 @@ class Flavors:
         with calling("list the flavors"):
             same = (f.id for f in self._compute.flavors() if f.name == flavor.name and _same(f, flavor))
             return str(next(same, ""))
+
+    def get(self, flavor_id: str) -> Flavor | None:
+        """None if there is no such flavor for whoever asks."""
+        with calling(f"read flavor {flavor_id}"):
+            try:
+                found = self._compute.get_flavor(flavor_id)
+            except Exception as error:
+                if missing(error):
+                    return None
+                raise
+        local = int(found.ephemeral or 0) + int(found.swap or 0)
+        return Flavor(found.name, found.vcpus, found.ram, found.disk, local, dict(found.extra_specs or {}))
 
 
 def _same(found: Any, flavor: Flavor) -> bool:

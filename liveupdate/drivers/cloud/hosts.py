@@ -14,7 +14,7 @@ _PAGE = 1000
 
 @dataclass(frozen=True)
 class Host:
-    """A host that runs nova-compute; ``servers`` are the ids of those on it.
+    """A host that runs nova-compute; ``servers`` are the ids of those on it, where they were asked for.
 
     ``aggregates`` are the metadata of the aggregates it is in, key → every value that is given to it.
     ``provider_id`` is what Placement knows it by.
@@ -34,14 +34,15 @@ class Hosts:
     def __init__(self, compute: Any) -> None:
         self._compute = compute
 
-    def list(self) -> list[Host]:
+    def list(self, with_servers: bool = False) -> list[Host]:
+        """``with_servers`` costs Nova a query for every host; a list of all servers would cost it still more."""
         with calling("list the hosts"):
-            hypervisors = {h["service"]["host"]: h for h in self._hypervisors()}
+            hypervisors = {h["service"]["host"]: h for h in self._hypervisors(with_servers)}
             aggregates = list(self._compute.aggregates())
         return [_host(h, [a for a in aggregates if name in (a.hosts or ())]) for name, h in hypervisors.items()]
 
-    def _hypervisors(self) -> Iterator[Mapping[str, Any]]:
-        query = {"with_servers": "true", "limit": str(_PAGE)}
+    def _hypervisors(self, with_servers: bool) -> Iterator[Mapping[str, Any]]:
+        query = {"with_servers": str(with_servers).lower(), "limit": str(_PAGE)}
         while True:
             answer = self._compute.get("/os-hypervisors/detail", params=query, microversion="2.96")
             raise_from_response(answer)

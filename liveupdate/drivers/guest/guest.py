@@ -40,6 +40,14 @@ class Guest:
             return False
         return True
 
+    def clock(self) -> float:
+        """Its clock, in seconds since 1970."""
+        return float(self.run(["date", "+%s.%N"]).stdout)
+
+    def flush(self) -> None:
+        """Write to the disks what its caches hold."""
+        self.run(["sync"], timeout=600)
+
     def freeze(self, mounts: Sequence[str], watchdog: float) -> AbstractContextManager[Frozen]:
         """See freeze.freeze."""
         return freeze(self._connected(), mounts, watchdog)

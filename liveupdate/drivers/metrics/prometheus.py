@@ -1,7 +1,7 @@
 """Prometheus' HTTP API, with the metrics of its node exporter.
 
 A host is known by one label of its series, "instance" by default, whose port is cut off. Its means are only believed if
-its last sample is young and it was there at the window's beginning already: the mean of a minute is not that of 15.
+its last sample is young and there are some of nearly every minute: the mean of one minute is not that of 15.
 """
 
 import json
@@ -17,7 +17,8 @@ from liveupdate.settings import Metrics
 
 #: The policies' running mean.
 _WINDOW = "15m"
-_BEGINNING = "14m"
+#: Minutes of the window that must have samples: two may lack, as in a restart.
+_ENOUGH = 13
 _TIMEOUT = 10.0
 _LIMIT = 16 << 20
 #: A mean of rates may miss its bounds by as much.
@@ -25,10 +26,12 @@ _SLACK = 0.02
 
 _MEMORY = "node_memory_MemTotal_bytes"
 QUERIES: Mapping[str, str] = {
-    "cpu": f'1 - avg by (%(label)s) (rate(node_cpu_seconds_total{{mode="idle"}}[{_WINDOW}]))',
+    # of the time that was counted, not of the window's: counters that stand still, or stood, are no busy processors
+    "cpu": f'1 - sum by (%(label)s) (rate(node_cpu_seconds_total{{mode="idle"}}[{_WINDOW}]))'
+    f" / sum by (%(label)s) (rate(node_cpu_seconds_total[{_WINDOW}]))",
     "memory": f"1 - avg_over_time(node_memory_MemAvailable_bytes[{_WINDOW}]) / avg_over_time({_MEMORY}[{_WINDOW}])",
     "age": f"time() - timestamp({_MEMORY})",
-    "beginning": f"{_MEMORY} offset {_BEGINNING}",
+    "minutes": f"count_over_time({_MEMORY}[{_WINDOW}:1m])",
 }
 
 
@@ -59,15 +62,15 @@ class Prometheus:
         return {host: self._judge({name: found.get(host, []) for name, found in seen.items()}) for host in hosts}
 
     def _judge(self, seen: Mapping[str, list[float]]) -> Utilization | NoData:
-        if not all(seen[name] for name in ("cpu", "memory", "age")):
+        if not all(seen.values()):
             return NoData("Prometheus has no samples of it")
         if any(len(values) > 1 for values in seen.values()):
             return NoData("Prometheus has several series of this name")
-        [cpu], [memory], [age] = seen["cpu"], seen["memory"], seen["age"]
+        [cpu], [memory], [age], [minutes] = (seen[name] for name in ("cpu", "memory", "age", "minutes"))
         if not -_SLACK * self._max_age <= age <= self._max_age:
             return NoData(f"its last sample is {age:.0f} s old, {self._max_age:.0f} s are allowed")
-        if not seen["beginning"]:
-            return NoData("it has been measured for less than 15 minutes")
+        if minutes < _ENOUGH:
+            return NoData(f"it has been measured in {minutes:.0f} of the last 15 minutes, {_ENOUGH} are needed")
         if not all(-_SLACK <= share <= 1 + _SLACK for share in (cpu, memory)):
             return NoData(f"its shares make no sense: {cpu:.3f} of processors, {memory:.3f} of memory")
         return Utilization(min(max(cpu, 0.0), 1.0), min(max(memory, 0.0), 1.0))

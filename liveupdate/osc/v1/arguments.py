@@ -1,7 +1,10 @@
 """The arguments that say what to update, shared by jobs and previews."""
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
+
+from liveupdate.client.servers import find_server
 
 
 def add_update(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +26,9 @@ def add_update(parser: argparse.ArgumentParser) -> None:
         "--mirror-type", metavar="<volume-type>", help="Volume type of the new boot volume (default: as it is)"
     )
     parser.add_argument(
+        "--minimum-paths", type=int, metavar="<n>", help="Paths that every volume must have (default: the host group's)"
+    )
+    parser.add_argument(
         "--unit",
         metavar="<unit>[=<handover>]",
         action="append",
@@ -32,11 +38,28 @@ def add_update(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host-group", metavar="<group>", help="Place it in this host group (managers; default: its host's)"
     )
+    add_same_host(parser)
+    parser.add_argument("--capture", metavar="<name>", help="Afterwards, make a golden image of the updated server")
+    parser.add_argument(
+        "--capture-volume",
+        metavar="<volume>",
+        action="append",
+        default=[],
+        help="Data volume (name or ID) that the golden image holds, too (repeat for more)",
+    )
+
+
+def add_same_host(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--same-host",
+        choices=("last", "allow", "avoid"),
+        help="The server's own host: the last resort (default), as good as any other, or never",
+    )
 
 
 def update(connection: Any, parsed_args: argparse.Namespace) -> dict[str, Any]:
     """The attributes of a job or preview; the server's name resolved. Raises openstack.exceptions.NotFoundException."""
-    server = connection.compute.find_server(parsed_args.server, ignore_missing=False)
+    server = find_server(connection, parsed_args.server)
     asked: dict[str, Any] = {"method": parsed_args.method, "server_id": server.id}
     asked["kernel"] = None if parsed_args.kernel == "keep" else parsed_args.kernel
     chosen = {
@@ -44,13 +67,22 @@ def update(connection: Any, parsed_args: argparse.Namespace) -> dict[str, Any]:
         "keep_fallback_days": parsed_args.keep_fallback,
         "fallback_data_volumes": parsed_args.fallback_data_volumes or None,
         "mirror_volume_type": parsed_args.mirror_type,
+        "host_group": parsed_args.host_group,
+        "same_host": parsed_args.same_host,
+        "minimum_paths": parsed_args.minimum_paths,
     }
     asked |= {name: value for name, value in chosen.items() if value is not None}
     if parsed_args.unit:
         asked["units"] = [_unit(given) for given in parsed_args.unit]
-    if parsed_args.host_group:
-        asked["host_group"] = parsed_args.host_group
+    if parsed_args.capture:
+        volumes = volume_ids(connection, parsed_args.capture_volume)
+        asked["capture"] = {"name": parsed_args.capture, "volumes": volumes}
     return asked
+
+
+def volume_ids(connection: Any, given: Sequence[str]) -> list[str]:
+    """Raises openstack.exceptions.NotFoundException."""
+    return [connection.block_storage.find_volume(name, ignore_missing=False).id for name in given]
 
 
 def _unit(given: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 from osc_lib.cli.format_columns import ListDictColumn
 from osc_lib.command import command
 
+from liveupdate.client.servers import find_server
 from liveupdate.osc.plugin import client, connection
 from liveupdate.osc.v1.job import job_shown
 from liveupdate.osc.v1.problems import told
@@ -36,7 +37,7 @@ class ListFallback(command.Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         query: dict[str, Any] = {"all_projects": True} if parsed_args.all_projects else {}
         if parsed_args.server:
-            server = connection(self).compute.find_server(parsed_args.server, ignore_missing=False)
+            server = find_server(connection(self), parsed_args.server)
             query["server_id"] = server.id
         with told():
             return _COLUMNS, [_row(fallback, _COLUMNS) for fallback in client(self).fallbacks(**query)]

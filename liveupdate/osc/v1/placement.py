@@ -5,7 +5,9 @@ from typing import Any
 
 from osc_lib.command import command
 
+from liveupdate.client.servers import find_server
 from liveupdate.osc.plugin import client, connection
+from liveupdate.osc.v1.arguments import add_same_host
 from liveupdate.osc.v1.problems import told
 
 _COLUMNS = ("host", "verdict", "score", "reason")
@@ -32,12 +34,15 @@ class ExplainPlacement(_Explained):
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("--server", metavar="<server>", required=True, help="Server to update (name or ID)")
         parser.add_argument("--group", metavar="<group>", help="Host group (default: the one of the server's host)")
+        add_same_host(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
-        server = connection(self).compute.find_server(parsed_args.server, ignore_missing=False)
+        server = find_server(connection(self), parsed_args.server)
+        wishes = {"group": parsed_args.group, "same_host": parsed_args.same_host}
         with told():
-            return self.explained(client(self).explain_placement(server.id, parsed_args.group))
+            placement = client(self).explain_placement(server.id, **{k: v for k, v in wishes.items() if v})
+            return self.explained(placement)
 
 
 class ShowPlacement(_Explained):

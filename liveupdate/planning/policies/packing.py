@@ -10,4 +10,4 @@ def score(host: HostFacts, resources: Mapping[str, int]) -> Score:
     return Score(-host.servers, f"{host.servers} servers")
 
 
-POLICY = Policy("packing", "Most servers, until full", score)
+POLICY = Policy("packing", "Most servers, until full", score, counted=True)

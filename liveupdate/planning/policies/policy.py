@@ -20,13 +20,14 @@ class Score:
 class Policy:
     """``score(host, resources)``: NoData where it would have to make a number up.
 
-    ``measured`` tells that it lives on a metrics source.
+    ``measured`` tells that it lives on a metrics source, ``counted`` that it counts the servers of hosts.
     """
 
     name: str
     title: str
     score: Callable[[HostFacts, Mapping[str, int]], Score | NoData]
     measured: bool = False
+    counted: bool = False
 
 
 def percent(share: Fraction | float) -> str:

@@ -10,4 +10,4 @@ def score(host: HostFacts, resources: Mapping[str, int]) -> Score:
     return Score(host.servers, f"{host.servers} servers")
 
 
-POLICY = Policy("striping", "Fewest servers", score)
+POLICY = Policy("striping", "Fewest servers", score, counted=True)

@@ -19,18 +19,26 @@ def hypervisor(number: int, **changes: Any) -> dict[str, Any]:
     }
 
 
-def listed(*pages: list[dict[str, Any]], aggregates: tuple[Any, ...] = ()) -> tuple[list[Host], Service]:
+def listed(
+    *pages: list[dict[str, Any]], aggregates: tuple[Any, ...] = (), with_servers: bool = False
+) -> tuple[list[Host], Service]:
     service = Service(
         {"GET /os-hypervisors/detail": [{"hypervisors": p} for p in pages], "aggregates": list(aggregates)}
     )
-    return Hosts(service).list(), service
+    return Hosts(service).list(with_servers), service
 
 
 def test_a_host_is_known_by_its_services_name_and_its_provider() -> None:
     servers = [{"uuid": "b", "name": "instance-2"}, {"uuid": "a", "name": "instance-1"}]
-    [host], service = listed([hypervisor(1, servers=servers)])
+    [host], service = listed([hypervisor(1, servers=servers)], with_servers=True)
     assert host == Host("host1", "nova", True, True, "", {}, "provider-1", ("a", "b"))
     assert service.asked[0][1]["params"]["with_servers"] == "true"
+
+
+def test_servers_are_only_asked_for_where_they_count() -> None:
+    [host], service = listed([hypervisor(1)])
+    assert host.servers == ()
+    assert service.asked[0][1]["params"]["with_servers"] == "false"
 
 
 def test_one_that_is_down_or_disabled_says_so() -> None:

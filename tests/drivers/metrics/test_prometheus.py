@@ -40,7 +40,7 @@ def server() -> Iterator[Server]:
             "cpu": vector(host1=0.25, host2=0.5),
             "memory": vector(host1=0.75, host2=0.125),
             "age": vector(host1=7, host2=12),
-            "beginning": vector(host1=1 << 30, host2=1 << 30),
+            "minutes": vector(host1=15, host2=16),
         }
     )
 
@@ -89,7 +89,7 @@ def test_a_host_without_samples_has_no_data(server: Server) -> None:
     assert ask(server, "host3") == {"host3": NoData("Prometheus has no samples of it")}
 
 
-@pytest.mark.parametrize("name", ["cpu", "memory", "age"])
+@pytest.mark.parametrize("name", ["cpu", "memory", "age", "minutes"])
 def test_nor_has_one_that_lacks_a_metric(server: Server, name: str) -> None:
     server.answers[name] = vector(host2=0.1)
     assert why(server) == "Prometheus has no samples of it"
@@ -105,9 +105,10 @@ def test_nor_one_from_the_future(server: Server) -> None:
     assert "-60 s old" in why(server)
 
 
-def test_a_host_that_was_not_there_at_the_beginning_has_no_mean_of_15_minutes(server: Server) -> None:
-    server.answers["beginning"] = vector(host2=1)
-    assert why(server) == "it has been measured for less than 15 minutes"
+@pytest.mark.parametrize("minutes", [1, 12])
+def test_a_host_that_was_not_there_most_of_the_time_has_no_mean_of_15_minutes(server: Server, minutes: int) -> None:
+    server.answers["minutes"] = vector(host1=minutes)
+    assert why(server) == f"it has been measured in {minutes} of the last 15 minutes, 13 are needed"
 
 
 @pytest.mark.parametrize(("cpu", "memory"), [(1.5, 0.5), (0.5, -0.5)])

@@ -43,6 +43,21 @@ class Machine:
         assert (done.returncode, done.stderr) == (0, "")
         return early
 
+    def plug(self, uuid: str, serials: str) -> bool:
+        """Whether a disk that comes is made read-only there, as udev has it done."""
+        (self.folder / "uuid").write_text(f"{uuid}\n")
+        (self.guard / "disks").write_text("0123456789abcdef0123\n")
+        (self.folder / "blockdev").write_text(f'#!/bin/sh\necho "$@" > {self.folder}/made\n')
+        (self.folder / "blockdev").chmod(0o700)
+        (self.folder / "made").unlink(missing_ok=True)
+        script = generator.disk(str(self.guard), str(self.folder / "uuid")).replace("PATH=", f"PATH={self.folder}:")
+        done = subprocess.run(
+            ["/bin/sh", "-eu", "-c", script, "disk", "vdb", serials], capture_output=True, text=True, timeout=30
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        made = self.folder / "made"
+        return made.exists() and made.read_text() == "--setro /dev/vdb\n"
+
     def mark(self, name: str) -> None:
         (self.guard / name).touch()
 
@@ -120,7 +135,29 @@ def test_the_marks_of_a_move_are_the_ones_the_generator_looks_for(
     assert "kv.service" not in masked(machine.boot(COPY))
 
 
-@pytest.mark.parametrize("script", [generator.generator(), generator.network(), generator.pids()])
+SHARED = "0123456789abcdef0123"
+
+
+def test_a_disk_of_both_machines_is_read_only_where_the_workload_is_not(machine: Machine) -> None:
+    assert machine.plug(COPY, f"{SHARED} ")
+    assert machine.plug(COPY, f" {SHARED}"), "by its SCSI serial number"
+    assert machine.plug("", SHARED), "a machine that cannot tell who it is counts as a copy"
+    assert not machine.plug(ORIGINAL, SHARED)
+    machine.mark("away")
+    assert machine.plug(ORIGINAL, SHARED), "restarted while its workload is away"
+
+
+def test_other_disks_are_left_alone(machine: Machine) -> None:
+    assert not machine.plug(COPY, "fedcba98765432100123")
+    assert not machine.plug(COPY, " ")
+
+
+def test_a_disk_is_writable_where_the_workload_has_come_to_stay(machine: Machine) -> None:
+    machine.mark("here")
+    assert not machine.plug(COPY, SHARED)
+
+
+@pytest.mark.parametrize("script", [generator.generator(), generator.network(), generator.pids(), generator.disk()])
 def test_the_scripts_are_posix_shell(script: str) -> None:
     subprocess.run(["/bin/sh", "-n"], input=script, text=True, check=True, timeout=30)
 
@@ -138,9 +175,10 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(guard, "GUARD", str(tmp_path / "guard"))
     monkeypatch.setattr(guard, "GENERATOR", str(tmp_path / "generators/liveupdate-guard"))
+    monkeypatch.setattr(guard, "RULE", str(tmp_path / "rules/liveupdate-guard.rules"))
     monkeypatch.setattr(guard, "CLOUD_INIT", str(tmp_path / "cloud/99.cfg"))
     monkeypatch.setattr(guard, "LINK", str(tmp_path / "network/{}.link"))
-    monkeypatch.setattr(guard, "_uuid", lambda: ORIGINAL)
+    monkeypatch.setattr(guard, "uuid", lambda: ORIGINAL)
     monkeypatch.setattr(guard, "_ip_routes", lambda: [])
     monkeypatch.setattr(units, "show", show)
     monkeypatch.setattr(units, "reload", lambda: None)
@@ -177,6 +215,15 @@ def test_a_server_without_anything_to_mask_can_be_guarded(installed: Path) -> No
     assert (installed / "guard/units").read_text() == ""
 
 
+def test_disks_of_both_machines_are_named_to_udev_and_forgotten_with_the_guard(installed: Path) -> None:
+    assert install(disks=[SHARED])["disks"] == [SHARED]
+    assert (installed / "guard/disks").read_text() == f"{SHARED}\n"
+    [rule] = (installed / "rules").iterdir()
+    assert f"/bin/sh {places.GUARD}/disk %k" in rule.read_text()
+    guard.guard_remove()
+    assert not any((installed / "rules").iterdir())
+
+
 def test_installed_again_it_forgets_the_marks_of_an_earlier_move(installed: Path) -> None:
     install()
     (installed / "guard/away").touch()
@@ -192,6 +239,7 @@ def test_installed_again_it_forgets_the_marks_of_an_earlier_move(installed: Path
         {"management": {**MANAGEMENT, "address": "10.0.0.12; reboot"}},
         {"management": {**MANAGEMENT, "gateway": "$(reboot)"}},
         {"workload": ["../../etc/passwd"]},
+        {"disks": ["$(reboot)"]},
     ],
 )
 def test_what_is_wrong_is_refused_before_anything_is_written(installed: Path, changes: dict[str, object]) -> None:
@@ -210,7 +258,7 @@ def test_removed_from_the_original_nothing_is_left(installed: Path) -> None:
 
 def test_removed_from_the_copy_its_identity_stays_as_it_is(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install()
-    monkeypatch.setattr(guard, "_uuid", lambda: COPY)
+    monkeypatch.setattr(guard, "uuid", lambda: COPY)
     assert guard.guard_remove() == {"was": "copy"}
     assert "manual_cache_clean: true" in (installed / "cloud/99.cfg").read_text()
     link = (installed / "network/525400000011.link").read_text()

@@ -1,0 +1,92 @@
+"""/v1/images: golden images; captured from servers, made into servers, deleted with all that is behind them."""
+
+import uuid
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+
+from liveupdate.api.schemas.images import CreateImage, ImageAction
+from liveupdate.api.services import Services
+from liveupdate.api.v1 import views
+from liveupdate.api.v1.accepting import begin
+from liveupdate.api.v1.asking import Asked, By
+from liveupdate.db import resources
+from liveupdate.db.session import read
+from liveupdate.drivers.cloud import marks
+from liveupdate.drivers.cloud.golden_images import GoldenImage
+from liveupdate.methods import capture, deploy, image_delete
+from liveupdate.model import Job, JobKind
+from liveupdate.states import ResourceState
+
+router = APIRouter(prefix="/v1/images", tags=["images"])
+
+
+@router.get("")
+def index(asked: Asked, by: By) -> dict[str, Any]:
+    """The project's golden images, newest first, as Glance has them."""
+    asked.authorize("image:list", by.context, by.context.project_id)
+    return {"images": [views.image(image) for image in asked.cloud.images(by)], "links": []}
+
+
+@router.get("/{image_id}")
+def show(image_id: UUID, asked: Asked, by: By) -> dict[str, Any]:
+    asked.authorize("image:get", by.context, by.context.project_id)
+    return {"image": views.image(asked.cloud.image(by, str(image_id)))}
+
+
+@router.post("", status_code=202)
+def create(body: CreateImage, request: Request, response: Response, asked: Asked, by: By) -> dict[str, Any]:
+    """Capture a server: a job, which is in Location; or only its checks, as a preview."""
+    asked.authorize("image:capture", by.context, by.context.project_id)
+    new, kind = (body.image, JobKind.UPDATE) if body.image else (body.preview, JobKind.PREVIEW)
+    assert new is not None  # noqa: S101 - the schema has seen to it
+    server_id = str(new.server_id)
+    server = (server_id, asked.cloud.server_name(by, server_id))
+    parameters = capture.parameters(new.name, [str(volume) for volume in new.volumes])
+    told = f"{kind} capture {new.model_dump_json()}"
+    job, _ = begin(request, asked, by, told, kind, capture.METHOD, parameters, new.deadline, server=server)
+    if kind == JobKind.PREVIEW:
+        response.headers["Location"] = f"/v1/previews/{job.id}"
+        return {"preview": views.preview(job, {})}
+    return _accepted(response, job)
+
+
+@router.post("/{image_id}/actions", status_code=202)
+def act(
+    image_id: UUID, body: ImageAction, request: Request, response: Response, asked: Asked, by: By
+) -> dict[str, Any]:
+    """deploy: a job, which is in Location; its report tells the servers and how they were proven."""
+    asked.authorize("image:deploy", by.context, by.context.project_id)
+    image = asked.cloud.image(by, str(image_id))
+    parameters = body.parameters(image.id, image.name)
+    # any number of them may be under way
+    free = f"deploy-{uuid.uuid4().hex[:28]}"
+    told = f"{image.id} {body.model_dump_json()}"
+    job, _ = begin(request, asked, by, told, JobKind.UPDATE, deploy.METHOD, parameters, body.deadline, holds=free)
+    return _accepted(response, job)
+
+
+@router.delete("/{image_id}", status_code=202)
+def delete(image_id: UUID, request: Request, response: Response, asked: Asked, by: By) -> dict[str, Any]:
+    """A job, which is in Location. Servers that were made from it stay."""
+    asked.authorize("image:delete", by.context, by.context.project_id)
+    image = asked.cloud.image(by, str(image_id))
+    parameters = {"image_id": image.id, "image_name": image.name, "kept_lines": _kept(asked, image)}
+    told = f"delete {image.id}"
+    job, _ = begin(request, asked, by, told, JobKind.UPDATE, image_delete.METHOD, parameters, None, holds=image.id)
+    return _accepted(response, job)
+
+
+def _accepted(response: Response, job: Job) -> dict[str, Any]:
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return {"job": views.job(job)}
+
+
+def _kept(asked: Services, image: GoldenImage) -> list[int]:
+    """Lines of the ledger of the job that made it, if this deployment's database has them."""
+    with read(asked.engine) as connection:
+        lines = resources.of_job(connection, image.properties.get(marks.JOB, ""))
+    if image.id not in {line.cloud_id for line in lines}:
+        return []
+    return [line.id for line in lines if line.state == ResourceState.KEPT]

@@ -1,0 +1,63 @@
+"""Look whether the server can be captured as an image, and gather what the later steps need.
+
+Plays the preflight's part: its result has the same "server" and "guest". Changes nothing; also serves previews.
+"""
+
+from typing import Any
+
+from liveupdate.drivers.cloud import host_keys
+from liveupdate.errors import Failed, GuestError
+from liveupdate.model import Finding, JobKind, Json, Verdict
+from liveupdate.planning.capture_findings import CaptureFacts, chosen, judge, judge_guest
+from liveupdate.planning.checks import refusal, worst
+from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
+from liveupdate.steps.server_facts import describe
+
+_TOLD = ("id", "name", "boot", "size", "type", "serial", "device")
+
+
+def probe(context: StepContext) -> Probe:
+    """Facts grow old: they are gathered anew."""
+    return NOT_DONE
+
+
+def apply(context: StepContext) -> Json:
+    cloud, wanted = context.service_cloud(), context.job.parameters["volumes"]
+    server = cloud.servers.get(context.job.server_id)
+    # the service user sees every project: another one's server does not exist for this job
+    if server is None or server.project_id != context.job.project_id:
+        raise Failed(
+            f"there is no server {context.job.server_id}",
+            user_fault=True,
+            code="live-update.server.gone",
+            remedy="name a server that exists",
+        )
+    described, host_key = describe(cloud, server), host_keys.pinned(cloud, server)
+    result: dict[str, Any] = {"server": described, "host_key": host_key, "guest": {}, "units": []}
+    result["captured"] = [{key: v[key] for key in _TOLD} for v in chosen(described, wanted)]
+    findings = judge(CaptureFacts(described, wanted, cloud.quotas.left(context.job.project_id), host_key))
+    if worst(findings) != Verdict.BLOCK:
+        findings += _look_into_guest(context, result)
+    result |= {"verdict": str(worst(findings)), "findings": [f.as_json() for f in findings]}
+    if worst(findings) == Verdict.BLOCK and context.job.kind == JobKind.UPDATE:
+        context.event("preflight.blocked", findings=result["findings"])
+        raise refusal(findings)
+    return result
+
+
+def undo(context: StepContext) -> None:
+    """Nothing was changed."""
+
+
+def _look_into_guest(context: StepContext, result: dict[str, Any]) -> list[Finding]:
+    """Fill in guest; one that cannot be looked into is a finding, not an error."""
+    guest = context.guest("original")
+    try:
+        result["guest"] = guest.oneshot("inspect", {})
+        guest.remove_agent()
+    except GuestError as error:
+        return [Finding(error.code, Verdict.BLOCK, error.detail, error.remedy or "see that ssh to the server works")]
+    return judge_guest(result["guest"], result["server"]["id"])
+
+
+STEP = Step("check_capture", "Check the server that is to be captured", probe, apply, undo, part="preflight")

@@ -1,0 +1,56 @@
+"""Snapshots of a running server's volumes, all of one moment: file systems frozen until the last one is complete."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from liveupdate.drivers.cloud import marks
+from liveupdate.model import Resource
+from liveupdate.steps.fallback import available
+from liveupdate.steps.protocol import StepContext
+from liveupdate.steps.resources import there, unmake, wait
+
+#: Seconds after which the guest thaws by itself, should the worker be gone.
+_WATCHDOG = 20.0
+#: File systems that can be frozen; the rest (vfat on an EFI partition) is written once in a blue moon.
+_FREEZABLE = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "jfs"})
+
+
+def snapshots(context: StepContext, volumes: Mapping[str, Mapping[str, Any]]) -> dict[str, Resource]:
+    """role → the ledger's line of its snapshot, taken now unless all are there. ``volumes``: role → volume.
+
+    A line's details tell "since", the guest's clock at the freeze, and "frozen_ms".
+    """
+    lines = {role: context.ledger.find("snapshot", role) for role in volumes}
+    whole = {role: line for role, line in lines.items() if line and there(context, "snapshot", role)}
+    if whole.keys() == lines.keys():
+        return whole
+    for role in volumes:
+        unmake(context, "snapshot", role)
+    intended = {
+        role: context.ledger.intend("snapshot", role, {"size": volume["size"], "type": volume["type"]})
+        for role, volume in volumes.items()
+    }
+    made, cloud = {}, context.user_cloud().snapshots
+    with context.guest("original").freeze(mounts(context, {v["id"] for v in volumes.values()}), _WATCHDOG) as frozen:
+        for role, line in intended.items():
+            made[role] = cloud.create(line.name, volumes[role]["id"], marks.metadata(line.job_id, line.role)).id
+        for taken in made.values():
+            wait(context, lambda taken=taken: available(context, taken), f"snapshot {taken}", patience=_WATCHDOG)  # type: ignore[misc]
+    details = {"since": frozen.since, "frozen_ms": frozen.milliseconds}
+    taken_now = {role: context.ledger.created(line, made[role], details) for role, line in intended.items()}
+    for line in taken_now.values():
+        context.ledger.ready(line)
+    return taken_now
+
+
+def mounts(context: StepContext, volume_ids: Collection[str]) -> list[str]:
+    """Where file systems are mounted that do not lie on another volume of the server than these."""
+    found = context.result("preflight")
+    others = [v["serial"] for v in found["server"]["volumes"] if v["id"] not in volume_ids]
+    some = [
+        m["where"]
+        for m in found["guest"]["mounts"]
+        if m["fstype"] in _FREEZABLE and not any(serial in (m.get("by_id") or "") for serial in others)
+    ]
+    # the root last: whoever freezes the others must still be able to run
+    return sorted(some, key=lambda where: (where == "/", where))

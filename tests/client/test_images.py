@@ -1,0 +1,139 @@
+"""The client and the command line of golden images against the API, over HTTP."""
+
+import argparse
+import base64
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import uvicorn
+from keystoneauth1.session import Session
+from keystoneauth1.token_endpoint import Token
+from sqlalchemy import Engine
+
+from liveupdate.api.app import build_app
+from liveupdate.api.auth import authorizer
+from liveupdate.api.services import Services
+from liveupdate.db import jobs
+from liveupdate.db.session import read
+from liveupdate.drivers.metrics import Nothing
+from liveupdate.testing.captures import KERNEL
+from liveupdate.testing.jobs import unreachable
+from tests.api.conftest import SERVER, Cloud, authenticate
+from tests.api.test_images import IMAGE, NETWORK, VOLUME, golden
+
+with warnings.catch_warnings():
+    # openstacksdk and its libraries warn about each other
+    warnings.simplefilter("ignore")
+    from openstack.connection import Connection
+    from osc_lib.exceptions import CommandError
+
+    from liveupdate.client.proxy import Proxy
+    from liveupdate.osc.v1 import arguments, image
+
+pytestmark = pytest.mark.filterwarnings("ignore::Warning")
+
+
+@pytest.fixture
+def service(sqlite: Engine) -> Iterator[Proxy]:
+    services = Services(
+        engine=sqlite,
+        authenticate=authenticate,
+        authorize=authorizer(),
+        cloud=Cloud(golden=[golden()]),
+        methods={},
+        trust_roles=("member",),
+        nudge=lambda: None,
+        infrastructure=unreachable,
+        metrics=Nothing(),
+    )
+    serving = uvicorn.Server(uvicorn.Config(build_app(services), port=0, log_config=None))
+    thread = threading.Thread(target=serving.run)
+    thread.start()
+    while not serving.started:
+        assert thread.is_alive(), "the API did not start"
+        time.sleep(0.01)
+    port = serving.servers[0].sockets[0].getsockname()[1]
+    session = Session(auth=Token(f"http://127.0.0.1:{port}", "member@mine"))
+    proxy = Proxy(session, service_type="live-update", endpoint_override=f"http://127.0.0.1:{port}/v1")
+    # there is no catalog here from which a connection could make it
+    proxy._connection = Connection(session=session)
+    yield proxy
+    session.session.close()
+    serving.should_exit = True
+    thread.join()
+
+
+def cloud() -> Any:
+    """Finds everything under the name that it is asked for; the volume "data" has an id."""
+    found = lambda name, **_: SimpleNamespace(id=VOLUME if name == "data" else name)  # noqa: E731
+    return SimpleNamespace(
+        compute=SimpleNamespace(find_server=found, find_flavor=found),
+        network=SimpleNamespace(find_network=found),
+        block_storage=SimpleNamespace(find_volume=found),
+    )
+
+
+def run(command: Any, service: Proxy, *argv: str) -> Any:
+    """What ``openstack live update image …`` shows: column → value, or the rows of a list."""
+    app = SimpleNamespace(client_manager=SimpleNamespace(live_update=service, sdk_connection=cloud()))
+    made = command(app, None)
+    columns, values = made.take_action(made.get_parser("openstack").parse_args(argv))
+    return values if isinstance(values, list) else dict(zip(columns, values, strict=True))
+
+
+def test_images_are_listed_and_shown_by_name_or_id(service: Proxy) -> None:
+    [row] = run(image.ListImage, service)
+    assert row[:4] == (IMAGE, "golden web", 4, KERNEL)
+    for named in (IMAGE, "golden web"):
+        shown = run(image.ShowImage, service, named)
+        assert (shown["source_server_id"], shown["job_id"]) == (SERVER, "job")
+        assert "snapshot_id='snapshot-0'" in shown["disks"].human_readable()
+
+
+def test_a_server_is_captured_by_one_command_with_the_volumes_named(service: Proxy) -> None:
+    job = run(image.CaptureImage, service, SERVER, "--name", "golden", "--volume", "data")
+    assert (job["method"], job["state"], job["server"]) == ("capture", "queued", "web-1")
+    assert job["parameters"] == {"name": "golden", "volumes": [VOLUME]}
+    with pytest.raises(CommandError, match=r"live-update\.job\.server-busy"):
+        run(image.CaptureImage, service, SERVER, "--name", "golden")
+
+
+def test_servers_are_made_by_one_command_and_their_user_data_comes_from_a_file(
+    service: Proxy, tmp_path: Path, sqlite: Engine
+) -> None:
+    (tmp_path / "data").write_text("#cloud-config\n")
+    argv = ["golden web", "--name", "web", "--count", "2", "--flavor", "small", "--network", NETWORK]
+    job = run(image.DeployImage, service, *argv, "--key-name", "mine", "--user-data", str(tmp_path / "data"))
+    assert (job["method"], job["parameters"]["names"]) == ("deploy", ["web-1", "web-2"])
+    with read(sqlite) as connection:
+        told = jobs.get(connection, job["id"]).parameters
+    assert base64.b64decode(told["user_data"]) == b"#cloud-config\n"
+    assert told["key_name"] == "mine"
+
+
+def test_an_image_is_deleted_by_a_job(service: Proxy) -> None:
+    job = run(image.DeleteImage, service, "golden web")
+    assert (job["method"], job["parameters"]["image_id"]) == ("image_delete", IMAGE)
+
+
+def test_the_checks_of_a_capture_are_a_preview(service: Proxy) -> None:
+    preview = service.preview_capture(server_id=SERVER, name="golden", volumes=[])
+    assert (preview.method, service.get_preview(preview.id).state) == ("capture", "queued")
+
+
+def test_what_is_not_there_is_told(service: Proxy) -> None:
+    with pytest.raises(CommandError, match="nowhere"):
+        run(image.ShowImage, service, "nowhere")
+
+
+def test_an_update_is_asked_for_an_image_by_an_argument() -> None:
+    parser = argparse.ArgumentParser()
+    arguments.add_update(parser)
+    parsed = parser.parse_args(["--server", SERVER, "--capture", "golden", "--capture-volume", "data"])
+    assert arguments.update(cloud(), parsed)["capture"] == {"name": "golden", "volumes": [VOLUME]}
