@@ -7,7 +7,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
 from liveupdate import __version__  # noqa: E402
-from liveupdate.testing import reference  # noqa: E402
+from liveupdate.testing import api_reference, reference  # noqa: E402
 
 project = "liveupdate"
 author = "the liveupdate authors"
@@ -20,5 +20,10 @@ myst_heading_anchors = 3
 
 _GENERATED = HERE / "generated"
 _GENERATED.mkdir(exist_ok=True)
-for _name, _text in (("findings.md", reference.findings_page()), ("errors.md", reference.errors_page())):
-    (_GENERATED / _name).write_text(_text)
+for _name, _page in (
+    ("api.md", api_reference.api_page),
+    ("policy.md", api_reference.policy_page),
+    ("findings.md", reference.findings_page),
+    ("errors.md", reference.errors_page),
+):
+    (_GENERATED / _name).write_text(_page())
