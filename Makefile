@@ -2,12 +2,13 @@
 # make preview   a real cloud on this machine, and the preview of an update on it
 # make test      everything that CI runs                 make test-fast     what needs no lab
 # make test-all  and the scenarios that take CI too long
+# make docs      build/docs/index.html
 # make lab-up / lab-down / lab-status / lab-reset
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo preview test test-all test-fast test-databases test-lab test-lab-all check lab-up lab-down lab-status lab-reset setup
+.PHONY: docs demo preview test test-all test-fast test-databases test-lab test-lab-all check lab-up lab-down lab-status lab-reset setup
 
 setup: .venv/made
 .venv/made: pyproject.toml constraints.txt
@@ -32,6 +33,10 @@ demo: setup lab-up
 preview: setup lab-up
 	OS_CLIENT_CONFIG_FILE=lab/state/clouds.yaml $(BIN)/python -m lab.demo.preview
 
+docs: setup
+	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[docs]'
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
+
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -54,7 +59,7 @@ test-lab-all: setup lab-up
 	$(PYTEST) -v --durations=20 -m lab
 
 # the lab goes down again, however its tests end
-test: check test-fast test-databases
+test: check docs test-fast test-databases
 	$(MAKE) test-lab; code=$$?; $(PYTHON) -m lab down; exit $$code
 
 test-all: check test-fast test-databases

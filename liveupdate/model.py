@@ -217,6 +217,21 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Happening:
+    """An event with the job it happened to; of its step, which code that ran and when it had begun."""
+
+    event: Event
+    job: Job
+    step: str = ""
+    step_began_at: datetime | None = None
+
+    @property
+    def step_seconds(self) -> float | None:
+        """From the step's beginning to the event, waiting included."""
+        return None if self.step_began_at is None else (self.event.at - self.step_began_at).total_seconds()
+
+
+@dataclass(frozen=True)
 class Utilization:
     """Of a host: shares 0 to 1 of its processors and its memory in use, the mean of the last 15 minutes."""
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from oslo_config import cfg
 
+_LOG = cfg.OptGroup("log", "What is written to stderr")
 _API = cfg.OptGroup("api", "The REST API")
 _DATABASE = cfg.OptGroup("database", "The truth: jobs, journal, ledger, events")
 _MESSAGING = cfg.OptGroup("messaging", "The nudge between API and workers; without it workers poll")
@@ -14,8 +16,18 @@ _WORKER = cfg.OptGroup("worker", "The worker processes")
 _GUEST = cfg.OptGroup("guest", "Access to the servers that are updated")
 _SURROGATE = cfg.OptGroup("surrogate", "The method surrogate")
 _METRICS = cfg.OptGroup("metrics", "How busy hosts are: for the placement policies of utilization")
+_NOTIFICATIONS = cfg.OptGroup("notifications", "What happens to jobs, told on the message bus; and the audit")
+_WEBHOOKS = cfg.OptGroup("webhooks", "What happens to jobs, told over HTTP to those without a bus")
 
 _OPTIONS: tuple[tuple[cfg.OptGroup, tuple[cfg.Opt, ...]], ...] = (
+    (
+        _LOG,
+        (
+            cfg.StrOpt(
+                "format", default="text", choices=("text", "json"), help="For people, or one JSON object a line."
+            ),
+        ),
+    ),
     (
         _API,
         (
@@ -75,6 +87,8 @@ _OPTIONS: tuple[tuple[cfg.OptGroup, tuple[cfg.Opt, ...]], ...] = (
                 "lease", default=20.0, min=1.0, help="Seconds until a silent worker's jobs may be taken over."
             ),
             cfg.FloatOpt("poll_interval", default=2.0, min=0.05, help="Seconds between looks into the database."),
+            cfg.HostAddressOpt("metrics_host", default="127.0.0.1", help="Address of the worker's /metrics."),
+            cfg.PortOpt("metrics_port", default=0, help="Port of the worker's /metrics, for Prometheus. 0: none."),
         ),
     ),
     (
@@ -112,6 +126,43 @@ _OPTIONS: tuple[tuple[cfg.OptGroup, tuple[cfg.Opt, ...]], ...] = (
             cfg.FloatOpt("max_age", default=120.0, min=1.0, help="Seconds after which a host's last sample is stale."),
         ),
     ),
+    (
+        _NOTIFICATIONS,
+        (
+            cfg.StrOpt(
+                "transport_url",
+                default="",
+                secret=True,
+                help="oslo.messaging URL of the broker (rabbit://…). Empty: no notifications. Somebody must consume "
+                "the queues, or they grow.",
+            ),
+            cfg.StrOpt("topic", default="notifications", help="The queues are TOPIC.info and TOPIC.error."),
+        ),
+    ),
+    (
+        _WEBHOOKS,
+        (
+            cfg.StrOpt(
+                "key_file",
+                default="",
+                help="File with at least 32 random bytes, of which the key of each project is made, that its webhooks "
+                "are signed with (liveupdate-manage webhook key PROJECT). The same on all API and worker hosts, and "
+                "not readable by others. Empty: no webhooks.",
+            ),
+            cfg.MultiStrOpt(
+                "subscription",
+                default=[],
+                secret=True,
+                help="PROJECT URL: every job of the project is told there, * for all projects. One line for each.",
+            ),
+            cfg.ListOpt(
+                "allowed_networks",
+                default=[],
+                help="Networks (10.1.0.0/16, …) that webhooks may lead to, beside public addresses. Only there is "
+                "plain http allowed.",
+            ),
+        ),
+    ),
 )
 
 
@@ -143,6 +194,8 @@ class Worker:
     threads: int
     lease: float
     poll_interval: float
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0
 
 
 @dataclass(frozen=True)
@@ -171,9 +224,27 @@ class Metrics:
 
 
 @dataclass(frozen=True)
+class Notifications:
+    """``transport_url`` holds a password: never log it."""
+
+    transport_url: str
+    topic: str
+
+
+@dataclass(frozen=True)
+class Webhooks:
+    """``subscriptions``: (project or "*", URL); the URLs may hold secrets: never log them."""
+
+    key_file: str = ""
+    subscriptions: tuple[tuple[str, str], ...] = ()
+    allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+
+@dataclass(frozen=True)
 class Settings:
     """All options, each group a value; ``database`` and ``transport_url`` hold passwords: never log them."""
 
+    log_format: str
     api: Api
     database: str
     transport_url: str
@@ -182,12 +253,14 @@ class Settings:
     guest: Guest
     surrogate: Surrogate
     metrics: Metrics
+    notifications: Notifications
+    webhooks: Webhooks
 
 
 def load(arguments: Sequence[str] = (), config_files: Sequence[Path] | None = None) -> Settings:
     """Read command line and configuration files (default: liveupdate.conf in oslo.config's usual places).
 
-    Raises oslo_config.cfg.Error for an unknown file or a value out of range.
+    Raises oslo_config.cfg.Error for an unknown file or a value out of range, ValueError for one that is malformed.
     """
     conf = cfg.ConfigOpts()
     for group, options in _OPTIONS:
@@ -196,6 +269,7 @@ def load(arguments: Sequence[str] = (), config_files: Sequence[Path] | None = No
     files = None if config_files is None else [str(f) for f in config_files]
     conf(list(arguments), project="liveupdate", default_config_files=files)
     return Settings(
+        log_format=conf.log.format,
         api=Api(
             conf.api.host,
             conf.api.port,
@@ -204,13 +278,32 @@ def load(arguments: Sequence[str] = (), config_files: Sequence[Path] | None = No
         database=conf.database.connection,
         transport_url=conf.messaging.transport_url,
         cloud=Cloud(conf.cloud.name, tuple(conf.cloud.trust_roles)),
-        worker=Worker(conf.worker.threads, conf.worker.lease, conf.worker.poll_interval),
+        worker=Worker(
+            conf.worker.threads,
+            conf.worker.lease,
+            conf.worker.poll_interval,
+            conf.worker.metrics_host,
+            conf.worker.metrics_port,
+        ),
         guest=Guest(conf.guest.user, conf.guest.private_key_file, conf.guest.connect_timeout),
         surrogate=Surrogate(
             conf.surrogate.dead_man, conf.surrogate.open_within, conf.surrogate.budget, conf.surrogate.fallback_days
         ),
         metrics=Metrics(conf.metrics.source, conf.metrics.url, conf.metrics.host_label, conf.metrics.max_age),
+        notifications=Notifications(conf.notifications.transport_url, conf.notifications.topic),
+        webhooks=Webhooks(
+            conf.webhooks.key_file,
+            tuple(_subscription(line) for line in conf.webhooks.subscription),
+            tuple(ip_network(network) for network in conf.webhooks.allowed_networks),
+        ),
     )
+
+
+def _subscription(line: str) -> tuple[str, str]:
+    project, _, url = line.strip().partition(" ")
+    if not url:
+        raise ValueError("[webhooks] subscription: a line must have a project and a URL")
+    return project, url.strip()
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:

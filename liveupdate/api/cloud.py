@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from keystoneauth1.session import Session
 from openstack import exceptions
 from openstack.connection import Connection
 
@@ -11,6 +10,7 @@ from liveupdate.api.services import Caller
 from liveupdate.drivers.cloud import Clouds, trusts
 from liveupdate.drivers.cloud.errors import calling
 from liveupdate.drivers.cloud.golden_images import GoldenImage, GoldenImages
+from liveupdate.drivers.cloud.session import Session
 from liveupdate.errors import NotFound
 
 

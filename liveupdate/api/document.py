@@ -9,8 +9,8 @@ from pydantic import BaseModel, create_model
 
 from liveupdate.api.schemas.answers import Link, Problems
 
-#: Version documents and the health check tell nothing that is not public.
-PUBLIC = frozenset({"/", "/v1", "/v1/", "/healthcheck"})
+#: Version documents, the health check and a process's figures tell nothing that is not public.
+PUBLIC = frozenset({"/", "/v1", "/v1/", "/healthcheck", "/metrics"})
 
 _REFUSED: Mapping[int, str] = {
     400: "The request is malformed, or asks for what there is not",

@@ -1,8 +1,9 @@
 """What the API's handlers work with: made once by the program, replaced one by one in tests."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 from sqlalchemy import Engine
@@ -11,8 +12,9 @@ from liveupdate.context import RequestContext
 from liveupdate.drivers.cloud import Cloud as ServiceCloud
 from liveupdate.drivers.cloud.golden_images import GoldenImage
 from liveupdate.drivers.metrics import Source
+from liveupdate.messaging import webhooks
 from liveupdate.methods import Method
-from liveupdate.settings import Limits
+from liveupdate.settings import Limits, Webhooks
 
 
 @dataclass(frozen=True)
@@ -62,3 +64,9 @@ class Services:
     infrastructure: Callable[[str], ServiceCloud]
     metrics: Source
     limits: Limits = field(default_factory=Limits)
+    #: The URLs that a job's request names → as they go into its parameters (messaging/webhooks.py). Raises Invalid.
+    accept_webhooks: Callable[[Sequence[str]], list[str]] = field(
+        default_factory=lambda: partial(webhooks.accept, config=Webhooks())
+    )
+    #: What the service depends on → looks whether it answers: why not, "" if it does.
+    checks: Mapping[str, Callable[[], str]] = field(default_factory=dict)

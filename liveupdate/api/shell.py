@@ -7,6 +7,7 @@ from anyio import to_thread
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from liveupdate import logs
 from liveupdate.api import microversions
 from liveupdate.api.document import PUBLIC
 from liveupdate.api.limits import RateLimit, whole_body
@@ -37,6 +38,11 @@ class Shell:
         state["request_id"] = new_request_id()
         theirs = headers.get(_REQUEST_ID, "")
         state["global_request_id"] = theirs if valid_request_id(theirs) else ""
+        with logs.about(request_id=state["request_id"], global_request_id=state["global_request_id"]):
+            await self._answer(scope, receive, send, headers)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+        state = scope["state"]
         version, started, ended = microversions.MINIMUM, False, False
 
         async def outward(message: Message) -> None:
@@ -58,7 +64,7 @@ class Shell:
         except LiveUpdateError as error:
             await answer(error, state["request_id"])(scope, receive, outward)
         except Exception:
-            LOG.exception("%s: unforeseen", state["request_id"])
+            LOG.exception("unforeseen")
             if not started:
                 await unforeseen_answer(state["request_id"])(scope, receive, outward)
             elif not ended:

@@ -54,6 +54,8 @@ class Job(resource.Resource):
     not_before = resource.Body("not_before")
     #: Maintenance window, UTC: "sat,sun 22:00-04:00".
     window = resource.Body("window")
+    #: URLs that are told; only when it is created, its parameters have them then.
+    webhooks = resource.Body("webhooks", type=list)
     #: "", needed or given.
     approval = resource.Body("approval")
     approved_by = resource.Body("approved_by")

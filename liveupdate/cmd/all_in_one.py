@@ -4,11 +4,9 @@ import sys
 from collections.abc import Sequence
 from threading import Thread
 
-import uvicorn
-
 from liveupdate.api.app import build_app
-from liveupdate.cmd.api import STOP
-from liveupdate.cmd.assembly import services, worker
+from liveupdate.cmd.api import serve
+from liveupdate.cmd.assembly import auditing, services, serving_figures, teller, worker
 from liveupdate.cmd.program import begin
 from liveupdate.db.schema import upgrade
 from liveupdate.db.session import open_engine
@@ -18,23 +16,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = begin("liveupdate-all", "Serve the REST API and drive the jobs, in one process.", argv)
     engine = open_engine(settings.database)
     upgrade(engine)
-    working = worker(settings, engine)
-    app = build_app(services(settings, engine, working.nudged.set))
+    working, telling = worker(settings, engine), teller(settings, engine)
+    serving = services(settings, engine, working.nudged.set)
     thread = Thread(target=working.run, name="worker")
     thread.start()
+    telling.start()
     try:
         # uvicorn takes the signals; once it has answered its last request, the worker stops too
-        uvicorn.run(
-            app,
-            host=settings.api.host,
-            port=settings.api.port,
-            log_config=None,
-            server_header=False,
-            timeout_graceful_shutdown=STOP,
-        )
+        with serving_figures(settings, engine), auditing(settings) as audit:
+            serve(build_app(serving, audit), settings.api)
     finally:
         working.stop()
         thread.join()
+        telling.stop()
     return 0
 
 

@@ -1,8 +1,9 @@
-"""liveupdate-manage: what an administrator does to the database.
+"""liveupdate-manage: what an administrator does to the database, and with its keys.
 
 liveupdate-manage [--config-file FILE] db upgrade
 liveupdate-manage [--config-file FILE] db check
 liveupdate-manage [--config-file FILE] db purge --older-than DAYS
+liveupdate-manage [--config-file FILE] webhook key PROJECT
 """
 
 import argparse
@@ -17,12 +18,17 @@ from liveupdate.db import schema
 from liveupdate.db.purge import purge
 from liveupdate.db.session import open_engine, read, write
 from liveupdate.errors import LiveUpdateError
+from liveupdate.messaging import webhooks
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
-        engine = open_engine(settings.load(config_files=arguments.config_file or None).database)
+        config = settings.load(config_files=arguments.config_file or None)
+        if arguments.subject == "webhook":
+            print(webhooks.project_key(config.webhooks, arguments.project))
+            return 0
+        engine = open_engine(config.database)
         if arguments.action == "upgrade":
             schema.upgrade(engine)
         with read(engine) as connection:
@@ -43,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="liveupdate-manage", description="Administer the liveupdate database.")
+    parser = argparse.ArgumentParser(prog="liveupdate-manage", description="Administer liveupdate.")
     parser.add_argument("--config-file", type=Path, action="append", help="instead of liveupdate.conf's usual places")
     subjects = parser.add_subparsers(dest="subject", required=True)
     database = subjects.add_parser("db", help="the database").add_subparsers(dest="action", required=True)
@@ -51,6 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     database.add_parser("check", help="exit 0 if the schema is this release's, 1 if not")
     older = database.add_parser("purge", help="forget jobs that ended long ago")
     older.add_argument("--older-than", type=float, required=True, metavar="DAYS")
+    webhook = subjects.add_parser("webhook", help="webhooks").add_subparsers(dest="action", required=True)
+    key = webhook.add_parser("key", help="print the key that a project's webhooks are signed with")
+    key.add_argument("project", metavar="PROJECT", help="the project's id")
     return parser
 
 

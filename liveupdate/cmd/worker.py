@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from liveupdate.cmd.assembly import serving_figures, teller
 from liveupdate.cmd.assembly import worker as assemble
 from liveupdate.cmd.program import begin
 from liveupdate.db.session import open_engine
@@ -12,13 +13,17 @@ from liveupdate.messaging import nudge
 
 def main(argv: Sequence[str] | None = None) -> int:
     settings = begin("liveupdate-worker", "Drive live-update jobs.", argv)
-    worker = assemble(settings, open_engine(settings.database))
+    engine = open_engine(settings.database)
+    worker, telling = assemble(settings, engine), teller(settings, engine)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     listener = nudge.listen(settings.transport_url, worker.owner, worker.nudged.set)
+    telling.start()
     try:
-        worker.run()
+        with serving_figures(settings, engine):
+            worker.run()
     finally:
+        telling.stop()
         if listener is not None:
             listener.stop()
     return 0

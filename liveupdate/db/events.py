@@ -1,6 +1,7 @@
 """What happened to a job, oldest first; written in the same transaction as the state it tells of."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
@@ -10,17 +11,17 @@ from liveupdate.model import Event, Json
 
 
 def add(connection: Connection, job_id: str, type: str, step: str = "", detail: Json | None = None) -> None:
-    connection.execute(
-        insert(events).values(job_id=job_id, type=type, step=step, detail=dict(detail or {}), at=clock.now())
-    )
+    told = {"job_id": job_id, "type": type, "step": step, "detail": dict(detail or {})}
+    connection.execute(insert(events).values(**told, at=clock.now(), untold=1))
 
 
 def of_job(connection: Connection, job_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[Event]:
     """Events with an id above ``after``."""
     query = select(events).where(events.c.job_id == job_id, events.c.id > after).order_by(events.c.id).limit(limit)
-    found = []
-    for row in connection.execute(query).mappings():
-        at = clock.as_datetime(row["at"])
-        assert at is not None  # noqa: S101 - the column is NOT NULL
-        found.append(Event(row["id"], row["job_id"], row["type"], row["step"], row["detail"], at))
-    return found
+    return [value(row) for row in connection.execute(query).mappings()]
+
+
+def value(row: Any) -> Event:
+    at = clock.as_datetime(row["at"])
+    assert at is not None  # noqa: S101 - the column is NOT NULL
+    return Event(row["id"], row["job_id"], row["type"], row["step"], row["detail"], at)

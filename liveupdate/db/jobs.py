@@ -1,6 +1,6 @@
 """Jobs as users see them: accept, look up, list, and what users say. What workers write is in engine/journal.py."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -175,6 +175,12 @@ def get(connection: Connection, job_id: str, project_id: str | None = None) -> J
     if row is None:
         raise NotFound(f"no job {job_id}", code="live-update.job.not-found", remedy="list the jobs of your project")
     return _value(row)
+
+
+def several(connection: Connection, job_ids: Collection[str]) -> Mapping[str, Job]:
+    """By their ids; those that there are."""
+    found = connection.execute(select(jobs).where(jobs.c.id.in_(job_ids))).mappings()
+    return {row["id"]: _value(row) for row in found}
 
 
 def page(

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -142,7 +143,21 @@ events = Table(
     Column("step", String(64), nullable=False),
     Column("detail", JSON, nullable=False),
     Column("at", BigInteger, nullable=False),
+    #: 1 until it is known who is to be told of it (db/deliveries.py), NULL afterwards.
+    Column("untold", SmallInteger),
     Index(None, "job_id", "id"),
+    Index(None, "untold", "id"),
+)
+
+#: Who is still to be told of what: one line per receiver and event, gone once it is told.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("receiver", String(64), primary_key=True),
+    Column("event_id", _Id, ForeignKey("events.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("attempts", Integer, nullable=False),
+    #: Nobody tries before; a worker that tells pushes it ahead of itself, like a lease.
+    Column("due_at", BigInteger, nullable=False),
 )
 
 #: Its rows are what those queue up at who count a project's open jobs.
@@ -157,6 +172,15 @@ reservations = Table(
     Column("refused", JSON, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Index(None, "expires_at"),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("version", String(64), nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
 )
 
 reserved_hosts = Table(

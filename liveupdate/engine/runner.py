@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from threading import Event as Flag
 from typing import NoReturn
 
+from liveupdate import logs
 from liveupdate.engine import course
 from liveupdate.engine.context import Context, Surroundings
 from liveupdate.engine.journal import Claimed, Journal, Turn
+from liveupdate.engine.tracing import traced
 from liveupdate.errors import Cancelled, Failed, LiveUpdateError, Retry
 from liveupdate.model import Job, Resource, StepRow
 from liveupdate.states import JobState, StepState
@@ -61,6 +63,10 @@ class Runner:
     def run(self, journal: Journal, claimed: Claimed) -> None:
         """Raises LeaseLost when another worker took the job over; every other end is in the journal."""
         job, rows = journal.load()
+        with logs.about(job_id=job.id, request_id=job.request_id):
+            self._run(journal, claimed, job, rows)
+
+    def _run(self, journal: Journal, claimed: Claimed, job: Job, rows: Sequence[StepRow]) -> None:
         if missing := sorted({r.spec.step for r in rows} - set(self._steps)):
             LOG.warning("job %s needs steps this worker lacks: %s", job.id, ", ".join(missing))
             journal.park(job, 30, f"waits for a worker that has: {', '.join(missing)}")
@@ -98,7 +104,7 @@ class Runner:
 
     def _apply(self, call: Call, *, resumed: bool) -> None:
         try:
-            if resumed and (seen := call.step.probe(call.context)).done:
+            if resumed and (seen := traced("probe", call.step.probe, call.context)).done:
                 call.journal.step_done(call.row, seen.result)
                 return
             if expired(call.job, call.row, call.step):
@@ -106,7 +112,7 @@ class Runner:
                     f"step {call.row.spec.id} took longer than {call.step.timeout:.0f} s",
                     code="live-update.step.timeout",
                 )
-            result = call.step.apply(call.context)
+            result = traced("apply", call.step.apply, call.context)
         except Cancelled:
             call.journal.turn_back("cancelled", "cancelled on request")
         except Retry as retry:
@@ -163,7 +169,7 @@ class Runner:
     def _probe_or_stop(self, call: Call) -> Probe:
         """Probe after a doubtful call; a probe that cannot tell ends the job's own efforts: never a guess."""
         try:
-            return call.step.probe(call.context)
+            return traced("probe", call.step.probe, call.context)
         except Retry as retry:
             call.park(retry.after, retry)
         except Exception as error:
@@ -179,7 +185,7 @@ class Runner:
 
     def _undo(self, call: Call) -> None:
         try:
-            call.step.undo(call.context)
+            traced("undo", call.step.undo, call.context)
         except Retry as retry:
             if not retry.counts:
                 call.park(retry.after, retry)

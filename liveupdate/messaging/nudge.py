@@ -5,22 +5,11 @@ from collections.abc import Callable
 from threading import Event, Thread
 from typing import Any
 
-from oslo_config import cfg
-from oslo_service import backend
-
-# oslo.messaging takes oslo.service's default back-end, eventlet, unless another was chosen before its import
-backend.init_backend(backend.BackendType.THREADING)
-
-import oslo_messaging  # noqa: E402
+from liveupdate.messaging import transport
 
 LOG = logging.getLogger(__name__)
 
 _TOPIC = "liveupdate-nudges"
-
-
-def _transport(url: str) -> Any:
-    # the global options, unread: oslo.messaging registers its tracing options nowhere else, and asks for them
-    return oslo_messaging.get_rpc_transport(cfg.CONF, url)
 
 
 class Nudger:
@@ -32,8 +21,8 @@ class Nudger:
     def __init__(self, url: str) -> None:
         self._wanted = Event()
         if url:
-            target = oslo_messaging.Target(topic=_TOPIC, fanout=True)
-            self._client = oslo_messaging.get_rpc_client(_transport(url), target, retry=0)
+            target = transport.Target(topic=_TOPIC, fanout=True)
+            self._client = transport.get_rpc_client(transport.rpc(url), target, retry=0)
             Thread(target=self._send, name="nudger", daemon=True).start()
 
     def nudge(self) -> None:
@@ -61,7 +50,7 @@ def listen(url: str, server: str, heard: Callable[[], None]) -> Any | None:
     """Call ``heard`` for each nudge; returns the running server (stop() ends it), or None without a broker."""
     if not url:
         return None
-    target = oslo_messaging.Target(topic=_TOPIC, server=server)
-    listener = oslo_messaging.get_rpc_server(_transport(url), target, [_Endpoint(heard)])
+    target = transport.Target(topic=_TOPIC, server=server)
+    listener = transport.get_rpc_server(transport.rpc(url), target, [_Endpoint(heard)])
     listener.start()
     return listener

@@ -4,9 +4,9 @@ from itertools import chain
 
 from oslo_policy import policy
 
-from liveupdate.policies import fallbacks, host_groups, images, jobs, methods, placements, previews
+from liveupdate.policies import fallbacks, health, host_groups, images, jobs, methods, placements, previews
 
 
 def list_rules() -> list[policy.DocumentedRuleDefault]:
-    every = (fallbacks, host_groups, images, jobs, methods, placements, previews)
+    every = (fallbacks, health, host_groups, images, jobs, methods, placements, previews)
     return list(chain.from_iterable(module.RULES for module in every))

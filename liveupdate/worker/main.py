@@ -11,6 +11,9 @@ from threading import BoundedSemaphore, Event, Thread
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from liveupdate import __version__
+from liveupdate.db import workers
+from liveupdate.db.session import write
 from liveupdate.engine.context import Surroundings
 from liveupdate.engine.journal import Claimed, Journal, claim_next
 from liveupdate.engine.runner import Runner
@@ -48,7 +51,7 @@ class Worker:
         self._look = look
         self._delete_trust = delete_trust
         self._forget = forget
-        self._heartbeat = Heartbeat(settings.lease / 3)
+        self._heartbeat = Heartbeat(settings.lease / 3, self._be_seen)
         self._free = BoundedSemaphore(settings.threads)
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="job")
 
@@ -65,6 +68,7 @@ class Worker:
         self._threads.shutdown()
         watch.join()
         self._heartbeat.stop()
+        self._tend("leave", lambda: write(self._engine, lambda connection: workers.gone(connection, self.owner)))
         LOG.info("worker %s has stopped", self.owner)
 
     def stop(self) -> None:
@@ -110,6 +114,9 @@ class Worker:
             self._tend("begin captures", self._begin_captures)
             self._tend("delete trusts", lambda: delete_trusts(self._engine, self._delete_trust))
             self._tend("end fallbacks", self._end_fallbacks)
+
+    def _be_seen(self) -> None:
+        write(self._engine, lambda connection: workers.seen(connection, self.owner, __version__))
 
     def _wake_changed(self) -> None:
         if wake_changed(self._engine, self._look):

@@ -89,6 +89,7 @@ TABLE = (
     Route("DELETE", "/v1/host-groups/default", "admin", shared=True),
     Route("POST", "/v1/host-groups/default/hosts", "admin", {"host": "host1"}, shared=True),
     Route("DELETE", "/v1/host-groups/default/hosts/host1", "admin", shared=True),
+    Route("GET", "/v1/health", "admin", shared=True),
     Route("POST", "/v1/placements", "manager", {"placement": {"server_id": SERVER}}),
     Route("GET", "/v1/placements/{job}", "manager"),
 )

@@ -54,3 +54,15 @@ def test_a_database_that_does_not_answer_is_told_without_its_password(
     told = capsys.readouterr()
     assert "does not answer" in told.err
     assert "secret" not in told.err + told.out
+
+
+def test_the_key_of_a_projects_webhooks_is_read_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key, file = tmp_path / "key", tmp_path / "liveupdate.conf"
+    key.write_text("k" * 64)
+    key.chmod(0o600)
+    file.write_text(f"[webhooks]\nkey_file = {key}\n")
+    assert main(["--config-file", str(file), "webhook", "key", "project"]) == 0
+    assert capsys.readouterr().out.startswith("whsec_")
+    key.chmod(0o644)
+    assert main(["--config-file", str(file), "webhook", "key", "project"]) == 1
+    assert "is open to everybody" in capsys.readouterr().err

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from liveupdate.testing.samples import log_sample
+
 ETC = Path(__file__).parents[2] / "etc" / "liveupdate"
 
 
@@ -19,3 +21,8 @@ def test_a_sample_is_current(generator: str, sample: str, tmp_path: Path) -> Non
     subprocess.run(argv, check=True, capture_output=True)
     again = f"{generator} --namespace liveupdate --output-file etc/liveupdate/{sample}"
     assert (ETC / sample).read_text() == written.read_text(), f"write it anew: {again}"
+
+
+def test_the_sample_of_the_log_is_current() -> None:
+    written = (ETC / "log.json.sample").read_text()
+    assert written == log_sample(), "write it anew: python -m liveupdate.testing.samples ."

@@ -1,7 +1,8 @@
-"""A worker process whose steps write to files: python -m tests.worker.process DATABASE FOLDER.
+"""A worker process whose steps write to files: python -m tests.worker.process DATABASE FOLDER [RELEASE].
 
 Each step appends its name to FOLDER/log. The step "switch" is in force from then on, but returns only once FOLDER/gate
-is there: so a test can kill, freeze or stop the worker in its middle.
+is there: so a test can kill, freeze or stop the worker in its middle. The release "new" has other code for every step,
+in another order, and one step more.
 """
 
 import logging
@@ -21,7 +22,7 @@ from liveupdate.worker.main import Worker
 LEASE = 2.0
 
 
-def steps(folder: Path) -> dict[str, Step]:
+def steps(folder: Path, release: str) -> dict[str, Step]:
     log, gate = folder / "log", folder / "gate"
 
     def probe(context: StepContext) -> Probe:
@@ -32,21 +33,22 @@ def steps(folder: Path) -> dict[str, Step]:
             file.write(f"{context.spec.id}\n")
         while context.spec.id == "switch" and not gate.exists():
             Event().wait(0.05)
-        return {"pid": os.getpid()}
+        return {"pid": os.getpid(), "release": release}
 
     def undo(context: StepContext) -> None:
         raise AssertionError("nothing is undone in these tests")
 
-    return {name: Step(name, name, probe, apply, undo) for name in STEPS}
+    names = ("verify", *reversed(STEPS)) if release == "new" else STEPS
+    return {name: Step(name, name, probe, apply, undo) for name in names}
 
 
-def main(database: str, folder: Path) -> None:
+def main(database: str, folder: Path, release: str) -> None:
     logging.basicConfig(level=logging.INFO)
     worker = Worker(
         open_engine(database),
         WorkerSettings(threads=2, lease=LEASE, poll_interval=0.1),
         surroundings(),
-        steps(folder),
+        steps(folder, release),
         look=lambda kind: {},
         delete_trust=lambda trust: None,
         forget=lambda job: None,
@@ -56,4 +58,4 @@ def main(database: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:] or ["old"])

@@ -13,10 +13,11 @@ from sqlalchemy import Engine, select
 from liveupdate.db import events
 from liveupdate.db.session import read
 from liveupdate.db.tables import jobs
+from liveupdate.model import Plan, StepSpec
 from liveupdate.states import JobState, StepState
-from liveupdate.testing.jobs import STEPS, accept, look
+from liveupdate.testing.jobs import STEPS, accept, look, make_due
 
-Start = Callable[[], "subprocess.Popen[bytes]"]
+Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
 def until(what: Callable[[], object], patience: float = 60) -> None:
@@ -36,8 +37,8 @@ def folder(tmp_path: Path) -> Path:
 def start(folder: Path, sqlite: Engine) -> Iterator[Start]:
     started: list[subprocess.Popen[bytes]] = []
 
-    def one() -> "subprocess.Popen[bytes]":
-        argv = [sys.executable, "-m", "tests.worker.process", str(sqlite.url), str(folder)]
+    def one(release: str = "old") -> "subprocess.Popen[bytes]":
+        argv = [sys.executable, "-m", "tests.worker.process", str(sqlite.url), str(folder), release]
         with (folder / f"worker-{len(started)}").open("wb") as output:
             started.append(subprocess.Popen(argv, stderr=output))
         return started[-1]
@@ -107,6 +108,40 @@ def test_a_stopped_worker_finishes_its_step_and_gives_the_job_back_at_once(
     until(succeeded(sqlite, job_id))
     with read(sqlite) as connection:
         assert "lease.taken_over" not in [e.type for e in events.of_job(connection, job_id)]
+
+
+def test_workers_are_upgraded_one_by_one_while_jobs_run(sqlite: Engine, folder: Path, start: Start) -> None:
+    """The plan that was frozen with the job counts, whatever order the new release's method has, or steps."""
+    job_id, old = accept(sqlite), start()
+    until(lambda: in_the_middle(folder))
+    new = start("new")
+    old.terminate()
+    (folder / "gate").touch()
+    assert old.wait(60) == 0
+    until(succeeded(sqlite, job_id))
+    assert (folder / "log").read_text().split() == list(STEPS)
+    done_by = [row.result["release"] for row in look(sqlite, job_id)[1].values() if row.spec.id in STEPS]
+    assert done_by[:3] == ["old"] * 3
+    assert done_by[3:] == ["new"] * 3
+    assert new.poll() is None
+
+
+def test_an_old_worker_leaves_a_new_releases_job_to_a_new_one(sqlite: Engine, folder: Path, start: Start) -> None:
+    plan = Plan("test", (StepSpec("prepare", "prepare"), StepSpec("verify", "verify")), "verify")
+    job_id, _ = accept(sqlite, plan=plan), start()
+    until(lambda: "waits for a worker that has: verify" in look(sqlite, job_id)[0].reason)
+    assert (folder / "log").read_text() == ""
+    start("new")
+    make_due(sqlite, job_id)
+
+    def ended() -> bool:
+        # the old one may have been first again
+        if look(sqlite, job_id)[0].state == JobState.WAITING:
+            make_due(sqlite, job_id)
+        return succeeded(sqlite, job_id)()
+
+    until(ended)
+    assert (folder / "log").read_text().split() == ["prepare", "verify"]
 
 
 def test_a_step_may_take_longer_than_the_lease(sqlite: Engine, folder: Path, start: Start) -> None:

@@ -277,6 +277,28 @@ class Placement(BaseModel):
     refused_by_nova: dict[str, str]
 
 
+class Check(BaseModel):
+    """``detail``: what is the matter."""
+
+    name: str
+    status: Literal["ok", "failed"]
+    detail: str
+
+
+class Worker(BaseModel):
+    name: str
+    version: str
+    started_at: datetime
+    seen_at: datetime
+    alive: bool
+
+
+class Health(BaseModel):
+    status: Literal["ok", "degraded"]
+    checks: list[Check]
+    workers: list[Worker]
+
+
 class Version(BaseModel):
     id: str
     status: str

@@ -29,12 +29,14 @@ class NewJob(NewPreview):
     """``window``: a maintenance window, UTC, like 22:00-04:00 or sat,sun 22:00-04:00; see planning/windows.py.
 
     ``preview_id``: the preview that it is started from; its parameters are the job's.
+    ``webhooks``: URLs that are told what happens to it; see messaging/webhooks.py.
     """
 
     not_before: AwareDatetime | None = None
     window: Annotated[str, AfterValidator(_window)] | None = None
     require_approval: bool = False
     preview_id: UUID | None = None
+    webhooks: tuple[str, ...] = ()
 
 
 class CreateJob(Strict):

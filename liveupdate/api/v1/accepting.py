@@ -16,6 +16,7 @@ from liveupdate.api.services import Caller, Services
 from liveupdate.db import jobs, previews
 from liveupdate.db.session import read, write
 from liveupdate.errors import Conflict, Forbidden, Invalid
+from liveupdate.messaging import webhooks
 from liveupdate.methods import Method
 from liveupdate.model import Job, JobKind
 from liveupdate.planning import windows
@@ -33,6 +34,9 @@ def accept(request: Request, asked: Services, by: Caller, body: NewPreview, kind
     begins = None
     if isinstance(body, NewJob):
         begins, new = begin_of(body.not_before, body.window), _scheduled(asked, by, body, new)
+        if body.webhooks:
+            told = {webhooks.PARAMETER: asked.accept_webhooks(body.webhooks)}
+            new = replace(new, parameters={**new.parameters, **told})
     # also where a preview of somebody else has chosen it
     if new.parameters.get("host_group") is not None:
         asked.authorize("job:choose_host_group", by.context, by.context.project_id)

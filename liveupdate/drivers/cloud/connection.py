@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any
 
+from keystoneauth1.exceptions import ClientException
 from keystoneauth1.identity import v3
-from keystoneauth1.session import Session
 from openstack.config import OpenStackConfig
 from openstack.config.cloud_region import CloudRegion
 from openstack.connection import Connection
 
 from liveupdate.drivers.cloud.cloud import Cloud
+from liveupdate.drivers.cloud.session import Session
 from liveupdate.model import Job
 
 #: Chosen, not negotiated: what we send and read is written for exactly these.
@@ -55,6 +56,15 @@ class Clouds:
     def service_connection(self, request_id: str = "") -> Any:
         """The bare openstacksdk connection of the service user, for what no job stands behind."""
         return self._connection(self._auth, request_id)
+
+    def identity_fault(self) -> str:
+        """Why Keystone does not answer, "" if it does. Nothing that is cached counts."""
+        session = self.service_connection().session
+        try:
+            session.get(session.auth.auth_url, authenticated=False, timeout=5, connect_retries=0)
+        except ClientException as error:
+            return type(error).__name__
+        return ""
 
     def forget(self, job_id: str) -> None:
         """Drop what is kept for a job that this worker has given back."""

@@ -110,10 +110,17 @@ def add_times(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--idempotency-key", metavar="<key>", help="The same request with the same key makes one job, however often"
     )
+    parser.add_argument(
+        "--webhook",
+        dest="webhooks",
+        metavar="<url>",
+        action="append",
+        help="URL that is told what happens to the job (repeat for more)",
+    )
 
 
 def times(parsed_args: argparse.Namespace) -> dict[str, Any]:
-    names = ("not_before", "deadline", "window", "require_approval", "idempotency_key")
+    names = ("not_before", "deadline", "window", "require_approval", "idempotency_key", "webhooks")
     return {name: value for name in names if (value := getattr(parsed_args, name))}
 
 

@@ -1,0 +1,51 @@
+"""Every call to another service is counted by service, verb and outcome."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import pytest
+from keystoneauth1 import exceptions, noauth
+
+from liveupdate import figures
+from liveupdate.drivers.cloud.session import Session
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(int(self.path.rpartition("/")[2]))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    made = HTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=made.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{made.server_port}"
+    made.shutdown()
+    made.server_close()
+
+
+def count(service: str, outcome: str) -> float:
+    labels = {"service": service, "verb": "GET", "outcome": outcome}
+    return figures.WORKER.get_sample_value("liveupdate_cloud_call_seconds_count", labels) or 0.0
+
+
+@pytest.mark.parametrize(("status", "raises"), [(200, False), (404, True), (503, True), (409, False)])
+def test_an_answer(server: str, status: int, raises: bool) -> None:
+    before = count("compute", str(status))
+    session = Session(auth=noauth.NoAuth(endpoint=server))
+    options = {"endpoint_filter": {"service_type": "compute"}, "raise_exc": raises}
+    with suppress(exceptions.HttpError):
+        session.get(f"{server}/{status}", **options)
+    assert count("compute", str(status)) - before == 1
+
+
+def test_no_answer() -> None:
+    before = count("identity", "no_answer")
+    with pytest.raises(exceptions.ConnectFailure):
+        Session(auth=noauth.NoAuth()).get("http://127.0.0.1:1/", authenticated=False)
+    assert count("identity", "no_answer") - before == 1
