@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from liveupdate.db import clock
+from liveupdate.db.session import along
 from liveupdate.db.tables import events
 from liveupdate.model import Event, Json
 
@@ -18,6 +19,7 @@ def add(connection: Connection, job_id: str, type: str, step: str = "", detail: 
 def of_job(connection: Connection, job_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[Event]:
     """Events with an id above ``after``."""
     query = select(events).where(events.c.job_id == job_id, events.c.id > after).order_by(events.c.id).limit(limit)
+    query = along(query, events, "ix_events_job_id_id")
     return [value(row) for row in connection.execute(query).mappings()]
 
 

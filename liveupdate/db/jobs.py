@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from liveupdate.db import clock, events, steps
+from liveupdate.db.session import along
 from liveupdate.db.tables import jobs, projects
 from liveupdate.db.tables import steps as steps_table
 from liveupdate.errors import Conflict, Forbidden, Invalid, NotFound
@@ -204,13 +205,28 @@ def page(
     if project_id is not None:
         query = query.where(jobs.c.project_id == project_id)
     for name, value in filters.items():
+        value = value[0] if isinstance(value, tuple) and len(value) == 1 else value
         query = query.where(jobs.c[name].in_(value) if isinstance(value, tuple) else jobs.c[name] == value)
     if changes_since is not None:
         query = query.where(jobs.c.updated_at >= clock.from_datetime(changes_since))
     if marker is not None:
         query = _after(connection, query, key, descending, marker, project_id)
+    if index := _index(project_id, filters, key, also):
+        query = along(query, jobs, index)
     order = [jobs.c[key].desc(), jobs.c.id.desc()] if descending else [jobs.c[key], jobs.c.id]
     return [_value(row) for row in connection.execute(query.order_by(*order).limit(limit)).mappings()]
+
+
+def _index(
+    project_id: str | None, filters: Mapping[str, Any], key: str, also: Sequence[ColumnElement[bool]]
+) -> str | None:
+    """The index that the list is read along; None where so few are asked for that the database finds them itself."""
+    if also or "server_id" in filters:
+        return None
+    one_state = key == "created_at" and len(filters.get("state", ())) == 1
+    return "_".join(
+        ["ix_jobs", *(["project_id"] if project_id else []), "kind", *(["state"] if one_state else []), key, "id"]
+    )
 
 
 def _after(
@@ -223,10 +239,11 @@ def _after(
     if value is None:
         raise Invalid(f"marker {marker} is not a job", code="live-update.request.marker", remedy="start again")
     column, identifier = jobs.c[key], jobs.c.id
-    # written such that every database enters its index at the marker, and walks on from there
+    here, there = tuple_(column, identifier), tuple_(value, marker)
+    # the same twice: PostgreSQL and SQLite enter their index there by the first, MariaDB by the second
     if descending:
-        return query.where(column <= value, or_(column < value, identifier < marker))
-    return query.where(column >= value, or_(column > value, identifier > marker))
+        return query.where(here < there, or_(column < value, and_(column == value, identifier < marker)))
+    return query.where(here > there, or_(column > value, and_(column == value, identifier > marker)))
 
 
 def request_cancel(connection: Connection, job: Job) -> Job:

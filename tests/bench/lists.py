@@ -1,4 +1,4 @@
-"""Whether pages of lists cost the same at any depth: python -m tests.bench.lists [jobs [events]]
+"""Whether pages of lists cost the same at any depth: python -m tests.bench.lists [jobs events [database]]
 
 Through the whole API, on each database, with 100,000 jobs (of ten projects) and 1,000,000 events: the first page beside
 pages at a tenth, a half and nearly the end, interleaved. Prints medians, and the largest ratio to the first.
@@ -104,8 +104,10 @@ def sqlite(folder: Path) -> Iterator[str]:
     yield f"sqlite:///{folder}/liveupdate.sqlite"
 
 
-def main(count: int = 100_000, told: int = 1_000_000) -> None:
+def main(count: int, told: int, only: str) -> None:
     for name, serve in (("sqlite", sqlite), ("mariadb", servers.mariadb), ("postgresql", servers.postgresql)):
+        if only not in ("", name):
+            continue
         with tempfile.TemporaryDirectory(prefix="liveupdate-bench-") as folder, serve(Path(folder)) as url:
             engine = open_engine(url)
             upgrade(engine)
@@ -121,4 +123,5 @@ def main(count: int = 100_000, told: int = 1_000_000) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    given = [*sys.argv[1:], *("100000", "1000000", "")[len(sys.argv) - 1 :]]
+    main(int(given[0]), int(given[1]), given[2])
