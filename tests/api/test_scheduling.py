@@ -1,11 +1,14 @@
 """When a job begins: its times, its window, somebody's approval, and the preview that it is started from."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, update
 
+from liveupdate.api.app import build_app
+from liveupdate.api.services import Services
 from liveupdate.db.session import write
 from liveupdate.db.tables import jobs as jobs_table
 from liveupdate.testing.jobs import make_due, work_once
@@ -93,18 +96,12 @@ def test_a_job_is_approved_by_somebody_else_than_its_requester(api: TestClient, 
     assert shown(api, job)["state"] == "succeeded"
 
 
-def test_a_requester_may_not_approve_even_where_the_policy_would_let_him(api: TestClient, sqlite: Engine) -> None:
-    job = api.post("/v1/jobs", json=new(require_approval=True), headers=as_("manager@mine")).json()["job"]["id"]
-    app = api.app
-    app._app.state.services = lenient(app._app.state.services)  # type: ignore[attr-defined]
-    answer = say(api, job, "approve", "manager@mine")
+def test_a_requester_may_not_approve_even_where_the_policy_would_let_him(services: Services) -> None:
+    with TestClient(build_app(replace(services, authorize=lambda *_: None))) as lenient:
+        body = new(require_approval=True)
+        job = lenient.post("/v1/jobs", json=body, headers=as_("manager@mine")).json()["job"]["id"]
+        answer = say(lenient, job, "approve", "manager@mine")
     assert (answer.status_code, code(answer)) == (403, "live-update.approval.own-request")
-
-
-def lenient(services: object) -> object:
-    from dataclasses import replace
-
-    return replace(services, authorize=lambda *_: None)  # type: ignore[type-var]
 
 
 def test_a_job_starts_from_a_preview_and_has_its_parameters(api: TestClient, sqlite: Engine) -> None:

@@ -24,4 +24,4 @@ def test_an_option_is_a_parameter(given: list[str], asked: dict[str, Any]) -> No
     add_update(parser)
     compute = SimpleNamespace(find_server=lambda name, ignore_missing: SimpleNamespace(id=f"id of {name}"))
     told = update(SimpleNamespace(compute=compute), parser.parse_args(["--server", "web-1", *given]))
-    assert told == {"method": "surrogate", "server_id": "id of web-1", "kernel": "newest", **asked}
+    assert told == {"method": "surrogate", "server_id": "id of web-1", **asked}

@@ -11,15 +11,15 @@ import pytest
 from sqlalchemy import Engine
 
 from liveupdate.testing.fallbacks import updated
-from liveupdate.testing.jobs import work_once
+from liveupdate.testing.jobs import unreachable, work_once
 from liveupdate.testing.steps import World
-from tests.api.conftest import SERVER
-from tests.client.conftest import Proxy
+from tests.api.conftest import SERVER, Cloud, golden, services_of
+from tests.client.conftest import Proxy, Serve
 
 with warnings.catch_warnings():
     # openstacksdk and its libraries warn about each other
     warnings.simplefilter("ignore")
-    from liveupdate.osc.v1 import fallback, job, method, preview
+    from liveupdate.osc.v1 import fallback, image, job, method, preview
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")
 
@@ -29,6 +29,7 @@ LISTS = {
     "job event list": (job.ListEvent, True),
     "preview list": (preview.ListPreview, False),
     "fallback list": (fallback.ListFallback, False),
+    "image list": (image.ListImage, False),
     "method list": (method.ListMethod, False),
 }
 
@@ -43,8 +44,13 @@ def shown(command: Any, service: Proxy, *argv: str) -> str:
 
 
 @pytest.fixture
+def service(sqlite: Engine, serve: Serve) -> Proxy:
+    return serve(services_of(sqlite, Cloud(golden=[golden()]), unreachable), "member@mine")
+
+
+@pytest.fixture
 def filled(service: Proxy, sqlite: Engine) -> str:
-    """The id of a job that has ended; a preview and a fallback are there, too."""
+    """The id of a job that has ended; a preview, a fallback and a golden image are there, too."""
     updated(sqlite, project_id="mine", made=SERVER, server_name="web-1")
     made = service.create_job(method="surrogate", server_id=SERVER)
     service.create_preview(method="surrogate", server_id=SERVER)

@@ -99,7 +99,7 @@ def test_images_are_listed_and_shown_by_name_or_id(service: Proxy) -> None:
 def test_a_server_is_captured_by_one_command_with_the_volumes_named(service: Proxy) -> None:
     job = run(image.CaptureImage, service, SERVER, "--name", "golden", "--volume", "data")
     assert (job["method"], job["state"], job["server"]) == ("capture", "queued", "web-1")
-    assert job["parameters"] == {"name": "golden", "volumes": [VOLUME]}
+    assert job["parameters"].machine_readable() == {"name": "golden", "volumes": [VOLUME]}
     with pytest.raises(CommandError, match=r"live-update\.job\.server-busy"):
         run(image.CaptureImage, service, SERVER, "--name", "golden")
 
@@ -110,7 +110,7 @@ def test_servers_are_made_by_one_command_and_their_user_data_comes_from_a_file(
     (tmp_path / "data").write_text("#cloud-config\n")
     argv = ["golden web", "--name", "web", "--count", "2", "--flavor", "small", "--network", NETWORK]
     job = run(image.DeployImage, service, *argv, "--key-name", "mine", "--user-data", str(tmp_path / "data"))
-    assert (job["method"], job["parameters"]["names"]) == ("deploy", ["web-1", "web-2"])
+    assert (job["method"], job["parameters"].machine_readable()["names"]) == ("deploy", ["web-1", "web-2"])
     with read(sqlite) as connection:
         told = jobs.get(connection, job["id"]).parameters
     assert base64.b64decode(told["user_data"]) == b"#cloud-config\n"
@@ -119,7 +119,7 @@ def test_servers_are_made_by_one_command_and_their_user_data_comes_from_a_file(
 
 def test_an_image_is_deleted_by_a_job(service: Proxy) -> None:
     job = run(image.DeleteImage, service, "golden web")
-    assert (job["method"], job["parameters"]["image_id"]) == ("image_delete", IMAGE)
+    assert (job["method"], job["parameters"].machine_readable()["image_id"]) == ("image_delete", IMAGE)
 
 
 def test_the_checks_of_a_capture_are_a_preview(service: Proxy) -> None:
