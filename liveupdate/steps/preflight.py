@@ -7,8 +7,8 @@ finding of verdict block is a failure; a preview just tells it.
 from typing import Any
 
 from liveupdate.drivers.cloud import host_keys
-from liveupdate.errors import Failed, GuestError
-from liveupdate.model import Finding, JobKind, Json, Verdict
+from liveupdate.errors import GuestError
+from liveupdate.model import Finding, Json, Verdict
 from liveupdate.planning import (
     capture_findings,
     disk_findings,
@@ -19,8 +19,9 @@ from liveupdate.planning import (
     paths,
     units,
 )
-from liveupdate.planning.checks import refusal, worst
+from liveupdate.planning.checks import worst
 from liveupdate.planning.cloud_findings import CloudFacts, judge
+from liveupdate.steps.checking import concluded, own_server
 from liveupdate.steps.making_room import way_to_room
 from liveupdate.steps.place import outlook_of
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
@@ -36,27 +37,13 @@ def probe(context: StepContext) -> Probe:
 
 
 def apply(context: StepContext) -> Json:
-    cloud = context.service_cloud()
-    server = cloud.servers.get(context.job.server_id)
-    # the service user sees every project: another one's server does not exist for this job
-    if server is None or server.project_id != context.job.project_id:
-        raise Failed(
-            f"there is no server {context.job.server_id}",
-            user_fault=True,
-            code="live-update.server.gone",
-            remedy="name a server that exists",
-        )
+    cloud, server = context.service_cloud(), own_server(context)
     host_key = host_keys.pinned(cloud, server)
     result: dict[str, Any] = {"server": describe(cloud, server), "host_key": host_key, "guest": {}, "units": []}
     findings = judge(_facts(context, result))
     if worst(findings) != Verdict.BLOCK:
         findings += _look_into_guest(context, result)
-    verdict = worst(findings)
-    result |= {"verdict": str(verdict), "findings": [f.as_json() for f in findings]}
-    if verdict == Verdict.BLOCK and context.job.kind == JobKind.UPDATE:
-        context.event("preflight.blocked", findings=result["findings"])
-        raise refusal(findings)
-    return result
+    return result | concluded(context, findings)
 
 
 def undo(context: StepContext) -> None:
