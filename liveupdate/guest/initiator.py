@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import socket
 import threading
 import time
 from collections.abc import Iterable
@@ -28,6 +29,8 @@ _RECORDS = ("/etc/iscsi/nodes", "/var/lib/iscsi/nodes")
 #: Said once a path is there already.
 _EXISTS = 15
 _PATIENCE = 30.0
+#: Seconds for a connection: two lost packets.
+_ANSWER = 5.0
 _RECORDING = threading.Lock()
 #: Of our own routes, and of the rules that lead there: those of the guest stay as they are.
 _TABLE = "7023"
@@ -160,8 +163,8 @@ def storage_source(portals: list[str], address: str, routed: bool) -> dict[str, 
     """Have every session with these portals leave by ``address``, one after the other, so that a map always has a path.
 
     ``routed``: the way to the portals says so, also for sessions to come; else what the routes say anyway. A session
-    that is down is left to iscsid, which will find the new way: {"moved": portals, "down": portals}. Raises
-    GuestError(guest.session-stuck) if all are down.
+    that is down is left to iscsid, which will find the new way, and none is cut that could not come back by it:
+    {"moved": portals, "down": portals}. Raises GuestError(guest.session-stuck) if there is no portal but such.
     """
     moved, down = [], []
     for portal in portals:
@@ -176,6 +179,9 @@ def storage_source(portals: list[str], address: str, routed: bool) -> dict[str, 
             run(["ip", "route", "del", host, "table", _TABLE], check=False)
     for portal in portals:
         if _up(portal) and _elsewhere(portal, address):
+            if not _answers(portal, address):
+                down.append(portal)
+                continue
             run(["ss", "-K", "-t", "dst", portal, "and", "not", "src", address], check=False)
             _wait_for_sessions(portal, address)
             moved.append(portal)
@@ -183,7 +189,9 @@ def storage_source(portals: list[str], address: str, routed: bool) -> dict[str, 
             down.append(portal)
     if portals and len(down) == len(portals):
         raise GuestError(
-            "guest.session-stuck", f"no session with {', '.join(portals)[:300]} is up", "see iscsid and the portals"
+            "guest.session-stuck",
+            f"no session with {', '.join(portals)[:300]} goes by {address}",
+            "see iscsid, the portals, and whether they let this address in",
         )
     return {"moved": moved, "down": down}
 
@@ -191,6 +199,16 @@ def storage_source(portals: list[str], address: str, routed: bool) -> dict[str, 
 def _way(host: str) -> list[str]:
     words = run(["ip", "route", "get", host]).text.split()
     return [word for key in ("via", "dev") if key in words for word in (key, words[words.index(key) + 1])]
+
+
+def _answers(portal: str, address: str) -> bool:
+    """Whether the portal takes a connection from this address."""
+    host, _, port = portal.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER, (address, 0)).close()
+    except OSError:
+        return False
+    return True
 
 
 def _elsewhere(portal: str, address: str) -> bool:

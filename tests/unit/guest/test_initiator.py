@@ -1,6 +1,7 @@
 """A copy logs in by a name of its own, and the secret is in one file only."""
 
 import os
+import socket
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,7 @@ class Network:
         self.by = dict.fromkeys((PORTAL, "10.0.9.2:3260"), "10.0.0.10")
         self.source = "10.0.0.10"
         self.down: set[str] = set()
+        self.let_in = {"10.0.0.10", "10.0.0.99"}
         self.killed: list[str] = []
         self.routes: dict[str, list[str]] = {}
         self.rules: Counter[str] = Counter()
@@ -214,11 +216,17 @@ class Network:
         elif "-K" in words:
             self.killed.append(words[4])
             assert not self.down - {"10.0.9.2:3260"}, "another path is up meanwhile"
+            assert words[-1] in self.let_in, "it can come back"
             self.by[words[4]] = words[-1]
         elif words[0] == "ss":
             local = self.by[words[-1]]
             return Output(0, f"0      0      {local}:43210      {words[-1]}\n", 0.0)
         return Output(0, "", 0.0)
+
+    def connect(self, peer: tuple[str, int], timeout: float, source: tuple[str, int]) -> socket.socket:
+        if source[0] not in self.let_in or f"{peer[0]}:{peer[1]}" in self.down:
+            raise TimeoutError
+        return socket.socket()
 
     def sessions(self) -> list[dict[str, str]]:
         return [
@@ -232,6 +240,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Network:
     made = Network()
     monkeypatch.setattr(initiator, "run", made.run)
     monkeypatch.setattr(initiator, "sessions", made.sessions)
+    monkeypatch.setattr(socket, "create_connection", made.connect)
     return made
 
 
@@ -256,3 +265,13 @@ def test_a_path_that_is_down_holds_nobody_up(network: Network) -> None:
     with pytest.raises(GuestError) as caught:
         initiator.storage_source(list(network.by), "10.0.0.99", routed=True)
     assert caught.value.code == "guest.session-stuck"
+
+
+def test_a_session_that_could_not_come_back_by_the_new_address_is_not_cut(network: Network) -> None:
+    network.let_in = {"10.0.0.10"}
+    with pytest.raises(GuestError) as caught:
+        initiator.storage_source(list(network.by), "10.0.0.99", routed=True)
+    assert caught.value.code == "guest.session-stuck"
+    assert network.killed == []
+    initiator.storage_source(list(network.by), "10.0.0.10", routed=False)
+    assert (network.routes, network.killed) == ({}, [])
