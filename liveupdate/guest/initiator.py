@@ -20,7 +20,7 @@ from . import guard, places, units
 from .errors import GuestError
 from .external import run
 from .multipath import multipath_up, wait_for_map
-from .storage import INITIATOR, disks, initiator, sessions
+from .storage import INITIATOR, disks, good, initiator, multipath_maps, sessions
 
 _NAME = re.compile(r"(iqn\.\d{4}-\d\d\.[a-z0-9.-]{1,100}(:[\w.:-]{1,100})?|(eui|naa)\.[0-9A-Fa-f]{16,32})")
 _PORTAL = re.compile(r"(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-fA-F:.]+\]):\d{1,5}")
@@ -218,15 +218,27 @@ def _elsewhere(portal: str, address: str) -> bool:
 
 
 def _wait_for_sessions(portal: str, address: str) -> None:
-    """Until they are up again. Raises GuestError(guest.session-stuck) for one that cannot be made to go by there."""
+    """Until they are up again, and good paths of their maps.
+
+    Raises GuestError(guest.session-stuck) for one that cannot be made to go by there.
+    """
     end = time.monotonic() + _PATIENCE
     # first the kernel sees that the connection is gone, then iscsid makes a new one
-    while (wrong := _elsewhere(portal, address)) or not _up(portal):
+    while (wrong := _elsewhere(portal, address)) or not _up(portal) or not _in_maps(portal):
         if time.monotonic() > end:
             if wrong:
                 raise GuestError("guest.session-stuck", f"the session with {portal} does not go by {address}")
             return
         time.sleep(0.2)
+
+
+def _in_maps(portal: str) -> bool:
+    """Whether the paths through the portal work, as far as they are paths of maps."""
+    through = {disk["device"] for disk in disks() if disk["portal"] == portal}
+    try:
+        return all(good(path) for made in multipath_maps() or () for path in made["paths"] if path["device"] in through)
+    except GuestError:  # multipathd is busy
+        return False
 
 
 def _up(portal: str) -> bool:
