@@ -144,6 +144,9 @@ class _Found(Protocol):
     @property
     def id(self) -> str: ...
 
+    @property
+    def status(self) -> str: ...
+
 
 class _Marked(Protocol):
     """What Cinder or Glance keeps, with the job's id and role in its metadata."""
@@ -161,7 +164,14 @@ def _marked(of: Callable[["Cloud"], _Marked]) -> Kind:
         found = them.get(line.cloud_id) if line.cloud_id else them.find(line.name, line.job_id, line.role)
         return found.id if found else None
 
-    return Kind(find, lambda context, line, found: of(context.user_cloud()).delete(found))
+    def remove(context: StepContext, line: Resource, found: str) -> None:
+        them = of(context.user_cloud())
+        there = them.get(found)
+        # a step that was parked while it went comes back here, and Cinder refuses to delete what is being deleted
+        if there is not None and there.status != "deleting":
+            them.delete(found)
+
+    return Kind(find, remove)
 
 
 def _server(context: StepContext, line: Resource) -> str | None:
