@@ -38,6 +38,8 @@ class Process:
     ready: Callable[[], bool] | None = None
     #: Where it listens, for people to see.
     port: int | None = None
+    #: Of the scheduler: what is to leave the processors to others has more.
+    niceness: int = 0
 
 
 def start(process: Process) -> bool:
@@ -60,6 +62,7 @@ def start(process: Process) -> bool:
             )
         except OSError as error:
             raise Failed(f"{process.name} cannot be started: {error}") from error
+    os.setpriority(os.PRIO_PROCESS, child.pid, process.niceness)
     _children.append(child)
     _pid_file(process.name).write_text(f"{child.pid} {_start_time(child.pid)}")
     return True

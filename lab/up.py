@@ -1,10 +1,12 @@
 """Brings the lab up: one list of phases, each of which finds what is there already and does the rest."""
 
 import hashlib
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,12 +40,17 @@ from lab.processes import Failed, Process
 Result = TypeVar("Result")
 CONFIGURED = (keystone, glance, placement, nova, nfs, cinder, neutron, fake_hosts, real_hosts, metrics, clouds)
 
+_BEHIND_GUESTS = 10
+#: Bytes of disk that a lab needs that is made from nothing, and one that only goes on.
+_FRESH, _GROWTH = 12 << 30, 4 << 30
+
 
 def up() -> None:
     """Everything running and ready. Raises processes.Failed naming what is not."""
     began = time.monotonic()
     # also what others run here and died, as the demo's service: it is theirs to start again, and no failure of ours
     processes.stop(processes.dead(), grace=0)
+    require_disk(shutil.disk_usage(settings.CHECKOUT).free, fresh=not _done("hosts").exists())
     _phase("packages", packages.install)
     _phase("guest images", _images)
     _phase("bridges", bridges.up)
@@ -58,6 +65,15 @@ def up() -> None:
     _phase("resources", lambda: _once(_resources(), lambda: _in_environment("lab.resources")))
     print(f"{'the lab is up':32} {time.monotonic() - began:6.1f} s", flush=True)
     print(f"export OS_CLIENT_CONFIG_FILE={settings.CLOUDS} OS_CLOUD=demo")
+
+
+def require_disk(free: int, *, fresh: bool) -> None:
+    """``free`` in bytes. Raises Failed where it is too little: a storage daemon without disk stalls every guest."""
+    needed = _FRESH if fresh else _GROWTH
+    if free < needed:
+        raise Failed(
+            f"{free >> 30} GiB of disk are free, the lab needs {needed >> 30}: free some, or move the checkout"
+        )
 
 
 def ports() -> dict[str, int]:
@@ -109,7 +125,8 @@ def _services() -> bool:
         *(*glance.processes(), *placement.processes(), *neutron.processes(), *nova.processes(), *cinder.processes()),
         *(*fake_hosts.processes(), *real_hosts.processes(), *apt_source.processes(), *metrics.processes()),
     ]
-    return _start(services)
+    # the guests first: a hundred threads that wake at once must not stand before an emulated processor
+    return _start([replace(service, niceness=_BEHIND_GUESTS) for service in services])
 
 
 def _start(wanted: list[Process]) -> bool:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from .errors import GuestError
 
 LIMIT = 64 * 1024
+#: Seconds.
+_GRACE = 2
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/root"}
 
 
@@ -32,7 +36,8 @@ def run(
 ) -> Output:
     """Run a tool and return its output; raises GuestError(code) when ``check`` and it fails, or when it takes too long.
 
-    A tool that is too slow gets SIGTERM and two seconds before it is killed.
+    A tool that is too slow gets SIGTERM and two seconds before it is killed, with all that it has started. What not
+    even that ends, since it waits for a disk, is not waited for: it will run no more.
     """
     began = time.monotonic()
     try:
@@ -42,6 +47,7 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=ENVIRONMENT,
+            start_new_session=True,
         )
     except OSError as error:
         if check:
@@ -50,17 +56,26 @@ def run(
     try:
         raw, _ = process.communicate(stdin or None, timeout)
     except subprocess.TimeoutExpired:
-        process.terminate()
-        try:
-            raw, _ = process.communicate(timeout=2)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raw, _ = process.communicate()
+        raw = _end(process)
         raise GuestError(code, f"{' '.join(argv)[:200]}: no end after {timeout:.0f} s: {text(raw)}") from None
     output = Output(process.returncode, text(raw), time.monotonic() - began)
     if check and not output.ok:
         raise GuestError(code, f"{' '.join(argv)[:200]}: exit {output.code}: {output.text[-1000:]}")
     return output
+
+
+def _end(process: subprocess.Popen[bytes]) -> bytes:
+    """What it has said until its end."""
+    process.terminate()
+    try:
+        return process.communicate(timeout=_GRACE)[0]
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    try:
+        return process.communicate(timeout=_GRACE)[0]
+    except subprocess.TimeoutExpired:
+        return b"not even killed it ends"
 
 
 def text(raw: bytes) -> str:

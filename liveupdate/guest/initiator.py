@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import socket
 import threading
 import time
 from collections.abc import Iterable
@@ -19,7 +20,7 @@ from . import guard, places, units
 from .errors import GuestError
 from .external import run
 from .multipath import multipath_up, wait_for_map
-from .storage import INITIATOR, disks, initiator, sessions
+from .storage import INITIATOR, disks, good, initiator, multipath_maps, sessions
 
 _NAME = re.compile(r"(iqn\.\d{4}-\d\d\.[a-z0-9.-]{1,100}(:[\w.:-]{1,100})?|(eui|naa)\.[0-9A-Fa-f]{16,32})")
 _PORTAL = re.compile(r"(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-fA-F:.]+\]):\d{1,5}")
@@ -28,6 +29,8 @@ _RECORDS = ("/etc/iscsi/nodes", "/var/lib/iscsi/nodes")
 #: Said once a path is there already.
 _EXISTS = 15
 _PATIENCE = 30.0
+#: Seconds for a connection: two lost packets.
+_ANSWER = 5.0
 _RECORDING = threading.Lock()
 #: Of our own routes, and of the rules that lead there: those of the guest stay as they are.
 _TABLE = "7023"
@@ -160,8 +163,8 @@ def storage_source(portals: list[str], address: str, routed: bool) -> dict[str, 
     """Have every session with these portals leave by ``address``, one after the other, so that a map always has a path.
 
     ``routed``: the way to the portals says so, also for sessions to come; else what the routes say anyway. A session
-    that is down is left to iscsid, which will find the new way: {"moved": portals, "down": portals}. Raises
-    GuestError(guest.session-stuck) if all are down.
+    that is down is left to iscsid, which will find the new way, and none is cut that could not come back by it:
+    {"moved": portals, "down": portals}. Raises GuestError(guest.session-stuck) if there is no portal but such.
     """
     moved, down = [], []
     for portal in portals:
@@ -176,6 +179,9 @@ def storage_source(portals: list[str], address: str, routed: bool) -> dict[str, 
             run(["ip", "route", "del", host, "table", _TABLE], check=False)
     for portal in portals:
         if _up(portal) and _elsewhere(portal, address):
+            if not _answers(portal, address):
+                down.append(portal)
+                continue
             run(["ss", "-K", "-t", "dst", portal, "and", "not", "src", address], check=False)
             _wait_for_sessions(portal, address)
             moved.append(portal)
@@ -183,7 +189,9 @@ def storage_source(portals: list[str], address: str, routed: bool) -> dict[str, 
             down.append(portal)
     if portals and len(down) == len(portals):
         raise GuestError(
-            "guest.session-stuck", f"no session with {', '.join(portals)[:300]} is up", "see iscsid and the portals"
+            "guest.session-stuck",
+            f"no session with {', '.join(portals)[:300]} goes by {address}",
+            "see iscsid, the portals, and whether they let this address in",
         )
     return {"moved": moved, "down": down}
 
@@ -193,6 +201,16 @@ def _way(host: str) -> list[str]:
     return [word for key in ("via", "dev") if key in words for word in (key, words[words.index(key) + 1])]
 
 
+def _answers(portal: str, address: str) -> bool:
+    """Whether the portal takes a connection from this address."""
+    host, _, port = portal.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER, (address, 0)).close()
+    except OSError:
+        return False
+    return True
+
+
 def _elsewhere(portal: str, address: str) -> bool:
     """Whether a connection with the portal leaves by another address."""
     told = run(["ss", "-Htn", "state", "established", "dst", portal]).text
@@ -200,15 +218,27 @@ def _elsewhere(portal: str, address: str) -> bool:
 
 
 def _wait_for_sessions(portal: str, address: str) -> None:
-    """Until they are up again. Raises GuestError(guest.session-stuck) for one that cannot be made to go by there."""
+    """Until they are up again, and good paths of their maps.
+
+    Raises GuestError(guest.session-stuck) for one that cannot be made to go by there.
+    """
     end = time.monotonic() + _PATIENCE
     # first the kernel sees that the connection is gone, then iscsid makes a new one
-    while (wrong := _elsewhere(portal, address)) or not _up(portal):
+    while (wrong := _elsewhere(portal, address)) or not _up(portal) or not _in_maps(portal):
         if time.monotonic() > end:
             if wrong:
                 raise GuestError("guest.session-stuck", f"the session with {portal} does not go by {address}")
             return
         time.sleep(0.2)
+
+
+def _in_maps(portal: str) -> bool:
+    """Whether the paths through the portal work, as far as they are paths of maps."""
+    through = {disk["device"] for disk in disks() if disk["portal"] == portal}
+    try:
+        return all(good(path) for made in multipath_maps() or () for path in made["paths"] if path["device"] in through)
+    except GuestError:  # multipathd is busy
+        return False
 
 
 def _up(portal: str) -> bool:

@@ -1,4 +1,4 @@
-"""Turns a copy of a server's disk into an image: what is one machine's own goes, and the machine powers itself off.
+"""Turns a copy of a server's disk into an image: what is one machine's own goes, and the machine halts.
 
 It runs on the copy only: the guard says of whom this is a copy, the SMBIOS UUID which server it is. ``seal_prepare``
 checks that and leaves an order in memory; ``seal`` carries it out, as a unit of its own, since it ends every way in.
@@ -72,7 +72,7 @@ def seal_prepare(original_uuid: str, instance_uuid: str, word: str) -> dict[str,
 
 
 def seal() -> None:
-    """Carry out the order, and power off. Raises GuestError where there is none, or it is for another machine."""
+    """Carry out the order, and halt. Raises GuestError where there is none, or it is for another machine."""
     order = _order()
     if order is None:
         raise _not_the_copy("nobody has ordered it")
@@ -85,8 +85,8 @@ def seal() -> None:
     # the kernel may speak in between
     for _ in range(2):
         os.write(console, told)
-    # not by way of the units: they would write logs and seeds anew
-    run(["systemctl", "--force", "poweroff"])
+    # not by way of the units: they would write logs and seeds anew; and not off, for the console to be read still
+    run(["systemctl", "--force", "halt"])
 
 
 def clean(broom: Broom) -> None:

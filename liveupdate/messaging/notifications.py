@@ -31,6 +31,7 @@ EVENT_TYPES: Final[Mapping[str, str]] = {
     "blackout.started": "live_update.blackout.start",
     "blackout.ended": "live_update.blackout.end",
     "job.approval_requested": "live_update.approval.requested",
+    "owner.notify": "live_update.owner.notify",
 }
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from liveupdate.model import Finding, Json
-from liveupdate.planning.checks import check
+from liveupdate.planning.checks import check, quota
+from liveupdate.planning.server_findings import active, free, host_key
 
 
 @dataclass(frozen=True)
@@ -62,18 +63,8 @@ def wished(parameters: Json, server: Json, seen: Json) -> list[Finding]:
 
 def _server(facts: CaptureFacts) -> Iterator[Finding]:
     server = facts.server
-    yield check("server.active", server["status"] == "ACTIVE", f"the server is {server['status']}", "start it first")
-    yield check(
-        "server.idle", not server["task_state"], f"Nova is at work on it: {server['task_state']}", "wait until it ends"
-    )
-    locked = f"the server is locked: {server['locked_reason'] or 'no reason given'}"
-    yield check("server.unlocked", not server["locked"], locked, "unlock it, or wait for the job that locked it")
-    yield check(
-        "server.flavor",
-        bool(server["flavor_id"]),
-        f"flavor {server['flavor_name']} no longer exists, and the copy has to boot once",
-        "resize the server to a flavor that exists",
-    )
+    yield active(server)
+    yield from free(server)
     yield check(
         "server.local-disk",
         not server["local_disk"],
@@ -81,12 +72,7 @@ def _server(facts: CaptureFacts) -> Iterator[Finding]:
         "none is needed where nothing on them is missed",
         warn=True,
     )
-    yield check(
-        "guest.host-key-unknown",
-        bool(facts.host_key),
-        "neither the server's metadata nor its console tells its ssh host key",
-        "put it into the server's metadata: liveupdate:host_key = ssh-ed25519 AAAA…",
-    )
+    yield host_key(facts.host_key)
 
 
 def _volumes(facts: CaptureFacts) -> Iterator[Finding]:
@@ -137,9 +123,4 @@ def _quota(facts: CaptureFacts) -> Finding:
         for suffix in ("", f"_{volume['type']}"):
             counted = {f"volumes{suffix}": 1, f"snapshots{suffix}": 2, f"gigabytes{suffix}": 3 * volume["size"]}
             needed.update(counted)
-    short = [
-        f"{name}: {needed[name]} needed, {left} left"
-        for name, left in sorted(facts.quota_left.items())
-        if name in needed and left < needed[name]
-    ]
-    return check("project.quota", not short, "; ".join(short), "raise the project's quota, or free some")
+    return quota(needed, facts.quota_left, "raise the project's quota, or free some")

@@ -1,6 +1,6 @@
 """How a check becomes a finding."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from liveupdate.errors import Failed
 from liveupdate.model import Finding, Verdict
@@ -11,6 +11,16 @@ def check(code: str, fine: bool, detail: str, remedy: str, *, subject: str = "",
     if fine:
         return Finding(code, Verdict.OK, "", "", subject)
     return Finding(code, Verdict.WARN if warn else Verdict.BLOCK, detail, remedy, subject)
+
+
+def quota(needed: Mapping[str, int], left: Mapping[str, int], remedy: str) -> Finding:
+    """``left``: name → how many more, unlimited ones missing; what is not ``needed`` does not matter."""
+    short = [
+        f"{name}: {needed[name]} needed, {more} left"
+        for name, more in sorted(left.items())
+        if name in needed and more < needed[name]
+    ]
+    return check("project.quota", not short, "; ".join(short), remedy)
 
 
 def worst(findings: Sequence[Finding]) -> Verdict:

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from liveupdate.model import Finding, Json, Verdict
 from liveupdate.planning import handover, paths
-from liveupdate.planning.checks import check
+from liveupdate.planning.checks import check, quota
+from liveupdate.planning.server_findings import active, free, host_key
 
 _DEVICES = ("pci_passthrough:", "resources:VGPU", "resources:PGPU", "accel:")
 
@@ -69,26 +70,13 @@ def judge(facts: CloudFacts) -> list[Finding]:
         *_ports(facts.server["ports"]),
         _quota(facts),
         _room(facts),
-        _host_key(facts),
+        host_key(facts.host_key),
     ]
 
 
 def _server(server: Json) -> Iterator[Finding]:
-    yield check("server.active", server["status"] == "ACTIVE", f"the server is {server['status']}", "start it first")
-    yield check(
-        "server.idle",
-        not server["task_state"],
-        f"Nova is at work on it: {server['task_state']}",
-        "wait until that has ended",
-    )
-    locked = f"the server is locked: {server['locked_reason'] or 'no reason given'}"
-    yield check("server.unlocked", not server["locked"], locked, "unlock it, or wait for the job that locked it")
-    yield check(
-        "server.flavor",
-        bool(server["flavor_id"]),
-        f"flavor {server['flavor_name']} no longer exists as it was when the server was made",
-        "resize the server to a flavor that exists",
-    )
+    yield active(server)
+    yield from free(server)
     yield check(
         "server.local-disk",
         not server["local_disk"],
@@ -250,12 +238,7 @@ def _ports(ports: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
 def _quota(facts: CloudFacts) -> Finding:
     needed = {"instances": 1, "cores": facts.server["vcpus"], "ram": facts.server["memory"], "port": 2}
     needed |= _storage(facts)
-    short = [
-        f"{name}: {needed[name]} needed, {left} left"
-        for name, left in sorted(facts.quota_left.items())
-        if name in needed and left < needed[name]
-    ]
-    return check("project.quota", not short, "; ".join(short), "raise the project's quota, or free some")
+    return quota(needed, facts.quota_left, "raise the project's quota, or free some")
 
 
 def _storage(facts: CloudFacts) -> Counter[str]:
@@ -290,13 +273,4 @@ def _room(facts: CloudFacts) -> Finding:
         bool(facts.hosts),
         f"no host can take the surrogate: {facts.why_not}",
         "free or add a host of the flavor's kind",
-    )
-
-
-def _host_key(facts: CloudFacts) -> Finding:
-    return check(
-        "guest.host-key-unknown",
-        bool(facts.host_key),
-        "neither the server's metadata nor its console tells its ssh host key",
-        "put it into the server's metadata: liveupdate:host_key = ssh-ed25519 AAAA…",
     )

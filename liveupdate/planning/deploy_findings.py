@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from liveupdate.model import Finding
-from liveupdate.planning.checks import check
+from liveupdate.planning.checks import check, quota
 
 
 class Flavor(Protocol):
@@ -70,9 +70,5 @@ def _quota(facts: DeployFacts) -> Finding:
     each = {"instances": 1, "port": 1, "volumes": len(facts.disks), "gigabytes": sum(facts.disks)}
     if facts.flavor is not None:
         each |= {"cores": facts.flavor.vcpus, "ram": facts.flavor.memory}
-    short = [
-        f"{name}: {each[name] * facts.servers} needed, {left} left"
-        for name, left in sorted(facts.quota_left.items())
-        if name in each and left < each[name] * facts.servers
-    ]
-    return check("project.quota", not short, "; ".join(short), "ask for fewer servers, or raise the project's quota")
+    needed = {name: number * facts.servers for name, number in each.items()}
+    return quota(needed, facts.quota_left, "ask for fewer servers, or raise the project's quota")

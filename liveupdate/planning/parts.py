@@ -11,9 +11,8 @@ class Part:
     """One kept line of the ledger of the job ``job_id``: a snapshot, a backup, an image of the server's own disk, or
     the old volume itself.
 
-    ``size`` in GiB; ``volume_id`` is the volume it is a copy of, "" for an old volume
-    and for an image. ``dies``: that an old volume
-    was to be deleted together with its server.
+    ``size`` in GiB; ``volume_id`` is the volume it is a copy of, "" for an old volume and for an image. ``dies``: that
+    an old volume was to be deleted together with its server.
     """
 
     line: int

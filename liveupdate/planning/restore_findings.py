@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from liveupdate.model import Finding, Json
-from liveupdate.planning.checks import check
+from liveupdate.planning.checks import check, quota
 from liveupdate.planning.parts import Part
+from liveupdate.planning.server_findings import free
 
 _STATES = ("ACTIVE", "SHUTOFF")
 
@@ -52,20 +53,7 @@ def _server(server: Json) -> Iterator[Finding]:
         f"the server is {server['status']}",
         f"bring it into one of: {', '.join(_STATES)}",
     )
-    yield check(
-        "server.idle",
-        not server["task_state"],
-        f"Nova is at work on it: {server['task_state']}",
-        "wait until that has ended",
-    )
-    locked = f"the server is locked: {server['locked_reason'] or 'no reason given'}"
-    yield check("server.unlocked", not server["locked"], locked, "unlock it, or wait for the job that locked it")
-    yield check(
-        "server.flavor",
-        bool(server["flavor_id"]),
-        f"flavor {server['flavor_name']} no longer exists as it was when the server was made",
-        "resize the server to a flavor that exists",
-    )
+    yield from free(server)
     boot = [v for v in server["volumes"] if v["boot"]]
     yield check(
         "volume.boot",
@@ -158,12 +146,7 @@ def _quota(facts: RestoreFacts) -> Finding:
         # a snapshot of each volume that is replaced, besides the volumes
         "gigabytes": sum(p.size for p in volumes) + replaced,
     }
-    short = [
-        f"{name}: {needed[name]} needed, {left} left"
-        for name, left in sorted(facts.quota_left.items())
-        if name in needed and left < needed[name]
-    ]
-    return check("project.quota", not short, "; ".join(short), "raise the project's quota, or free some")
+    return quota(needed, facts.quota_left, "raise the project's quota, or free some")
 
 
 def _room(facts: RestoreFacts) -> Finding:

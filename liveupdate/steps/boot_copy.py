@@ -10,6 +10,7 @@ from liveupdate.model import Json, Resource
 from liveupdate.planning import golden
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import make, mark, there, unmake, watch_server
+from liveupdate.steps.server_facts import SERIAL
 
 if TYPE_CHECKING:
     from liveupdate.drivers.cloud.servers import Server
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 ROLE = "copy"
 #: The side that its guest answers on: see worker/guests.py.
 SIDE = "surrogate"
-#: Nova hands at most this many characters of a volume's id to the guest.
-SERIAL = 20
 _INTERVAL = 3.0
 
 

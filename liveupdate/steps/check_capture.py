@@ -6,10 +6,11 @@ Plays the preflight's part: its result has the same "server" and "guest". Change
 from typing import Any
 
 from liveupdate.drivers.cloud import host_keys
-from liveupdate.errors import Failed, GuestError
-from liveupdate.model import Finding, JobKind, Json, Verdict
+from liveupdate.errors import GuestError
+from liveupdate.model import Finding, Json, Verdict
 from liveupdate.planning.capture_findings import CaptureFacts, chosen, judge, judge_guest
-from liveupdate.planning.checks import refusal, worst
+from liveupdate.planning.checks import worst
+from liveupdate.steps.checking import concluded, own_server
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.server_facts import describe
 
@@ -22,27 +23,14 @@ def probe(context: StepContext) -> Probe:
 
 
 def apply(context: StepContext) -> Json:
-    cloud, wanted = context.service_cloud(), context.job.parameters["volumes"]
-    server = cloud.servers.get(context.job.server_id)
-    # the service user sees every project: another one's server does not exist for this job
-    if server is None or server.project_id != context.job.project_id:
-        raise Failed(
-            f"there is no server {context.job.server_id}",
-            user_fault=True,
-            code="live-update.server.gone",
-            remedy="name a server that exists",
-        )
+    cloud, server, wanted = context.service_cloud(), own_server(context), context.job.parameters["volumes"]
     described, host_key = describe(cloud, server), host_keys.pinned(cloud, server)
     result: dict[str, Any] = {"server": described, "host_key": host_key, "guest": {}, "units": []}
     result["captured"] = [{key: v[key] for key in _TOLD} for v in chosen(described, wanted)]
     findings = judge(CaptureFacts(described, wanted, cloud.quotas.left(context.job.project_id), host_key))
     if worst(findings) != Verdict.BLOCK:
         findings += _look_into_guest(context, result)
-    result |= {"verdict": str(worst(findings)), "findings": [f.as_json() for f in findings]}
-    if worst(findings) == Verdict.BLOCK and context.job.kind == JobKind.UPDATE:
-        context.event("preflight.blocked", findings=result["findings"])
-        raise refusal(findings)
-    return result
+    return result | concluded(context, findings)
 
 
 def undo(context: StepContext) -> None:

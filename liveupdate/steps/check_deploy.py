@@ -1,11 +1,9 @@
 """Look whether servers can be made from the image, and gather what the later steps need. Changes nothing."""
 
-from typing import Any
-
 from liveupdate.errors import Failed
-from liveupdate.model import Json, Verdict
-from liveupdate.planning.checks import refusal, worst
+from liveupdate.model import Json
 from liveupdate.planning.deploy_findings import DeployFacts, judge
+from liveupdate.steps.checking import concluded
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 
 
@@ -37,15 +35,10 @@ def apply(context: StepContext) -> Json:
             quota_left=context.service_cloud().quotas.left(context.job.project_id),
         )
     )
-    told: dict[str, Any] = {
+    return {
         "image": {"id": image.id, "name": image.name, "properties": dict(image.properties)},
         "disks": [disk.mapping(n) | {"uuid": disk.snapshot_id} for n, disk in enumerate(image.disks)],
-        "findings": [f.as_json() for f in findings],
-    }
-    if worst(findings) == Verdict.BLOCK:
-        context.event("preflight.blocked", findings=told["findings"])
-        raise refusal(findings)
-    return told
+    } | concluded(context, findings)
 
 
 def undo(context: StepContext) -> None:

@@ -5,11 +5,10 @@ Plays the preflight's part: its result has the same "server". Changes nothing; a
 
 from typing import TYPE_CHECKING, Any
 
-from liveupdate.errors import Failed
-from liveupdate.model import JobKind, Json, Verdict
-from liveupdate.planning.checks import refusal, worst
+from liveupdate.model import Json
 from liveupdate.planning.parts import Part
 from liveupdate.planning.restore_findings import RestoreFacts, judge
+from liveupdate.steps.checking import concluded, own_server
 from liveupdate.steps.inspect_fallback import look, parts
 from liveupdate.steps.making_room import way_to_room
 from liveupdate.steps.place import outlook_of
@@ -27,16 +26,7 @@ def probe(context: StepContext) -> Probe:
 
 
 def apply(context: StepContext) -> Json:
-    cloud, parameters = context.service_cloud(), context.job.parameters
-    server = cloud.servers.get(context.job.server_id)
-    # the service user sees every project: another one's server does not exist for this job
-    if server is None or server.project_id != context.job.project_id:
-        raise Failed(
-            f"there is no server {context.job.server_id}",
-            user_fault=True,
-            code="live-update.server.gone",
-            remedy="boot a server from a volume of the fallback's snapshot by hand",
-        )
+    cloud, server, parameters = context.service_cloud(), own_server(context), context.job.parameters
     found = {part.cloud_id: look(cloud, part) for part in parts(context)}
     described, outlook = describe(cloud, server), outlook_of(context, {})
     way = way_to_room(cloud, outlook)
@@ -52,14 +42,8 @@ def apply(context: StepContext) -> Json:
         port_id=parameters["port_id"],
         data_volumes=parameters["data_volumes"],
     )
-    findings = judge(facts)
-    result: dict[str, Any] = {"server": described, "stands_for": dict(facts.stands_for)}
-    result["verdict"] = str(worst(findings))
-    result["findings"] = [f.as_json() for f in findings]
-    if worst(findings) == Verdict.BLOCK and context.job.kind == JobKind.UPDATE:
-        context.event("preflight.blocked", findings=result["findings"])
-        raise refusal(findings)
-    return result
+    result = {"server": described, "stands_for": dict(facts.stands_for)}
+    return result | concluded(context, judge(facts))
 
 
 def undo(context: StepContext) -> None:

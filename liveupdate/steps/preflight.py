@@ -7,7 +7,7 @@ finding of verdict block is a failure; a preview just tells it.
 from typing import Any
 
 from liveupdate.drivers.cloud import host_keys
-from liveupdate.errors import Failed, GuestError
+from liveupdate.errors import GuestError
 from liveupdate.model import Finding, JobKind, Json, Verdict
 from liveupdate.planning import (
     capture_findings,
@@ -20,8 +20,9 @@ from liveupdate.planning import (
     paths,
     units,
 )
-from liveupdate.planning.checks import refusal, worst
+from liveupdate.planning.checks import worst
 from liveupdate.planning.cloud_findings import CloudFacts, judge
+from liveupdate.steps.checking import concluded, own_server
 from liveupdate.steps.making_room import way_to_room
 from liveupdate.steps.place import outlook_of
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
@@ -37,29 +38,16 @@ def probe(context: StepContext) -> Probe:
 
 
 def apply(context: StepContext) -> Json:
-    cloud = context.service_cloud()
-    server = cloud.servers.get(context.job.server_id)
-    # the service user sees every project: another one's server does not exist for this job
-    if server is None or server.project_id != context.job.project_id:
-        raise Failed(
-            f"there is no server {context.job.server_id}",
-            user_fault=True,
-            code="live-update.server.gone",
-            remedy="name a server that exists",
-        )
+    cloud, server = context.service_cloud(), own_server(context)
     host_key = host_keys.pinned(cloud, server)
     result: dict[str, Any] = {"server": describe(cloud, server), "host_key": host_key, "guest": {}, "units": []}
     findings = judge(_facts(context, result)) + intent.judge(result["server"]["metadata"])
     if worst(findings) != Verdict.BLOCK:
         findings += _look_into_guest(context, result)
-    verdict = worst(findings)
-    result |= {"verdict": str(verdict), "findings": [f.as_json() for f in findings]}
+    told = concluded(context, findings)
     if context.job.kind == JobKind.UPDATE and intent.action(result["server"]["metadata"]) == intent.Action.NOTIFY:
-        context.event("owner.notify", server_id=server.id, verdict=str(verdict))
-    if verdict == Verdict.BLOCK and context.job.kind == JobKind.UPDATE:
-        context.event("preflight.blocked", findings=result["findings"])
-        raise refusal(findings)
-    return result
+        context.event("owner.notify", server_id=server.id, verdict=told["verdict"])
+    return result | told
 
 
 def undo(context: StepContext) -> None:

@@ -10,8 +10,8 @@ from liveupdate.errors import Failed, Retry
 from liveupdate.model import Json
 from liveupdate.planning.witness import Witness, flaws, heard, twins
 from liveupdate.steps import deploy
-from liveupdate.steps.boot_copy import SERIAL
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
+from liveupdate.steps.server_facts import SERIAL
 
 _INTERVAL = 5.0
 

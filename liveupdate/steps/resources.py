@@ -6,7 +6,7 @@ Each kind of ledger line has one way to be found and one to be taken away; make,
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from liveupdate.errors import Failed, LiveUpdateError, Retry, Watch
 from liveupdate.model import Json, Resource
@@ -160,34 +160,44 @@ def mark(line: Resource) -> str:
     return f"liveupdate:{line.job_id}:{line.role}"
 
 
+class _Found(Protocol):
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def status(self) -> str: ...
+
+
+class _Marked(Protocol):
+    """What Cinder or Glance keeps, with the job's id and role in its metadata."""
+
+    def get(self, identifier: str, /) -> _Found | None: ...
+
+    def find(self, name: str, job_id: str, role: str) -> _Found | None: ...
+
+    def delete(self, identifier: str, /) -> None: ...
+
+
+def _marked(of: Callable[["Cloud"], _Marked]) -> Kind:
+    def find(context: StepContext, line: Resource) -> str | None:
+        them = of(context.user_cloud())
+        found = them.get(line.cloud_id) if line.cloud_id else them.find(line.name, line.job_id, line.role)
+        return found.id if found else None
+
+    def remove(context: StepContext, line: Resource, found: str) -> None:
+        them = of(context.user_cloud())
+        there = them.get(found)
+        # a step that was parked while it went comes back here, and Cinder refuses to delete what is being deleted
+        if there is not None and there.status != "deleting":
+            them.delete(found)
+
+    return Kind(find, remove)
+
+
 def _server(context: StepContext, line: Resource) -> str | None:
     servers = context.user_cloud().servers
     found = servers.get(line.cloud_id) if line.cloud_id else servers.by_tag(mark(line))
     return found.id if found and found.status != "DELETED" else None
-
-
-def _volume(context: StepContext, line: Resource) -> str | None:
-    volumes = context.user_cloud().volumes
-    found = volumes.get(line.cloud_id) if line.cloud_id else volumes.find(line.name, line.job_id, line.role)
-    return found.id if found else None
-
-
-def _snapshot(context: StepContext, line: Resource) -> str | None:
-    snapshots = context.user_cloud().snapshots
-    found = snapshots.get(line.cloud_id) if line.cloud_id else snapshots.find(line.name, line.job_id, line.role)
-    return found.id if found else None
-
-
-def _backup(context: StepContext, line: Resource) -> str | None:
-    backups = context.user_cloud().backups
-    found = backups.get(line.cloud_id) if line.cloud_id else backups.find(line.name, line.job_id, line.role)
-    return found.id if found else None
-
-
-def _image(context: StepContext, line: Resource) -> str | None:
-    images = context.user_cloud().images
-    found = images.get(line.cloud_id) if line.cloud_id else images.find(line.name, line.job_id, line.role)
-    return found.id if found else None
 
 
 def _port(context: StepContext, line: Resource) -> str | None:
@@ -239,10 +249,10 @@ def _migration(context: StepContext, line: Resource) -> str | None:
 
 KINDS: Mapping[str, Kind] = {
     "server": Kind(_server, lambda c, line, found: c.user_cloud().servers.delete(found)),
-    "volume": Kind(_volume, lambda c, line, found: c.user_cloud().volumes.delete(found)),
-    "snapshot": Kind(_snapshot, lambda c, line, found: c.user_cloud().snapshots.delete(found)),
-    "backup": Kind(_backup, lambda c, line, found: c.user_cloud().backups.delete(found)),
-    "image": Kind(_image, lambda c, line, found: c.user_cloud().images.delete(found)),
+    "volume": _marked(lambda cloud: cloud.volumes),
+    "snapshot": _marked(lambda cloud: cloud.snapshots),
+    "backup": _marked(lambda cloud: cloud.backups),
+    "image": _marked(lambda cloud: cloud.images),
     "port": Kind(_port, lambda c, line, found: c.user_cloud().ports.delete(found)),
     # the service user locks, so that an owner cannot unlock in mid-flight
     "lock": Kind(_lock, lambda c, line, found: c.service_cloud().servers.unlock(found)),

@@ -1,24 +1,27 @@
-"""Seal the copy: all that is one machine's own goes, and it powers itself off (liveupdate/guest/seal.py).
+"""Seal the copy: all that is one machine's own goes, and it halts (liveupdate/guest/seal.py); then Nova stops it.
 
-It is a task in the guest, whose end closes every way in; what tells that it is whole is its last word on the console.
-Undo: nothing; the copy goes as a whole with the steps that made it.
+It is a task in the guest, whose end closes every way in; what tells that it is whole is its last word on the console,
+which the ledger keeps: Nova shows no console of a server that is off. Undo: nothing; the copy goes as a whole with the
+steps that made it.
 """
 
 from liveupdate.drivers.guest.tasks import Task, TaskState
 from liveupdate.errors import Failed, GuestError, Retry
 from liveupdate.guest import places
 from liveupdate.model import Json
-from liveupdate.steps.boot_copy import SIDE
+from liveupdate.steps.boot_copy import ROLE, SIDE
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import watch_server
 
 _INTERVAL = 2.0
+#: The kernel's last word: nothing writes to a disk any more.
+_HALTED = "reboot: System halted"
 _RESULT = {"sealed": True}
 
 
 def probe(context: StepContext) -> Probe:
     server = context.user_cloud().servers.get(_server_id(context))
-    return Probe(True, _RESULT) if server and server.status == "SHUTOFF" and _sealed(context) else NOT_DONE
+    return Probe(True, _RESULT) if server and server.status == "SHUTOFF" and _known(context) else NOT_DONE
 
 
 def apply(context: StepContext) -> Json:
@@ -27,15 +30,14 @@ def apply(context: StepContext) -> Json:
     if server is None or server.status == "ERROR":
         raise Failed("the copy is gone, or in error", code="live-update.capture.copy-failed", remedy="see Nova's log")
     if server.status == "SHUTOFF":
-        if not _sealed(context):
+        if not _known(context):
             raise Failed(
                 "the copy stopped before it was sealed",
                 code="live-update.capture.not-sealed",
                 remedy="capture the server anew; see the copy's host if this happens again",
             )
         return _RESULT
-    if _sealed(context):
-        # Nova needs a while to see by itself that a guest is off
+    if _known(context) or _heard(context):
         if not server.task_state:
             servers.stop(server_id)
         watch = watch_server(context.user_cloud(), server_id)
@@ -74,8 +76,20 @@ def _go_on(context: StepContext) -> None:
         task.start(["python3", places.AGENT, "seal"])
 
 
-def _sealed(context: StepContext) -> bool:
-    return f"liveupdate: sealed {context.job.id}" in context.service_cloud().consoles.output(_server_id(context))
+def _heard(context: StepContext) -> bool:
+    """Whether the copy has said that it is sealed, and has halted; the ledger knows it then."""
+    server_id, word = _server_id(context), f"liveupdate: sealed {context.job.id}"
+    _, said, after = context.service_cloud().consoles.output(server_id).rpartition(word)
+    line = context.ledger.find("server", ROLE)
+    if line is None or not said or _HALTED not in after:
+        return False
+    context.ledger.created(line, server_id, {"sealed": True})
+    return True
+
+
+def _known(context: StepContext) -> bool:
+    line = context.ledger.find("server", ROLE)
+    return line is not None and "sealed" in line.details
 
 
 def _server_id(context: StepContext) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from liveupdate.drivers.cloud.servers import Server
 
 #: Nova hands at most this many characters of a volume's id to the guest as its disk's serial number.
-_SERIAL = 20
+SERIAL = 20
 
 #: Metadata of an earlier update's release: it speaks of that update, not of the next.
 _OF_LAST_UPDATE = frozenset({host_keys.METADATA, "liveupdate:replaces"})
@@ -128,7 +128,7 @@ def _volumes(cloud: "Cloud", server: "Server", attachments: "Iterable[Attachment
                 "type": volume.type,
                 "encrypted": volume.encrypted,
                 "size": volume.size,
-                "serial": volume.id[:_SERIAL],
+                "serial": volume.id[:SERIAL],
                 "servers": sorted(volume.servers),
                 "protocol": protocol,
                 "paths": paths,

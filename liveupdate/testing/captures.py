@@ -65,7 +65,7 @@ class CopyGuest(GuestDouble):
             off = replace(self.world.servers[self._server()], status="SHUTOFF")
             self.world.servers[self._server()] = off
         elif not self.trouble:
-            self.world.consoles[self._server()] = f"booting\nliveupdate: sealed {word}\n"
+            self.world.consoles[self._server()] = f"booting\nliveupdate: sealed {word}\nreboot: System halted\n"
 
 
 def witness(server_id: str, volumes: Sequence[str], **changes: str) -> str:

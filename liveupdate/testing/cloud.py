@@ -435,6 +435,9 @@ class NetworkAgents(Verbs):
 
 class Consoles(Verbs):
     def output(self, server_id: str) -> str:
+        """As Nova: not of a server that is off."""
+        server = self.world.servers.get(server_id)
+        self._refuse(server is None or server.status == "SHUTOFF", f"no console of {server_id}")
         return self.world.consoles.get(server_id, "")
 
 

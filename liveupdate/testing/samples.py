@@ -47,6 +47,7 @@ _HAPPENED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "blackout.started": ("cut_over", {}),
     "blackout.ended": ("open", {"on": "surrogate", "blackout_ms": 6220}),
     "job.approval_requested": ("", {}),
+    "owner.notify": ("preflight", {}),
 }
 
 

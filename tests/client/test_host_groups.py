@@ -1,69 +1,33 @@
 """The client and the command line of host groups and placements against the API, over HTTP."""
 
-import threading
-import time
 import warnings
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import uvicorn
-from keystoneauth1.session import Session
-from keystoneauth1.token_endpoint import Token
 from sqlalchemy import Engine
 
-from liveupdate.api.app import build_app
-from liveupdate.api.auth import authorizer
-from liveupdate.api.services import Services
 from liveupdate.drivers.cloud.hosts import Host
-from liveupdate.drivers.metrics import Nothing
 from liveupdate.testing.cloud import CloudDouble, server, with_server
-from tests.api.conftest import SERVER, Cloud, authenticate
+from tests.api.conftest import SERVER, Cloud, services_of
+from tests.client.conftest import Proxy, Serve
 
 with warnings.catch_warnings():
     # openstacksdk and its libraries warn about each other
     warnings.simplefilter("ignore")
-    from openstack.connection import Connection
     from osc_lib.exceptions import CommandError
 
-    from liveupdate.client.proxy import Proxy
     from liveupdate.osc.v1 import host_group, placement
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")
 
 
 @pytest.fixture
-def service(sqlite: Engine) -> Iterator[Proxy]:
+def service(sqlite: Engine, serve: Serve) -> Proxy:
     world = with_server()
     world.hosts = [Host(f"host{n}", provider_id=f"host{n}") for n in range(1, 4)]
     world.servers = {SERVER: server(SERVER, project_id="ops")}
-    services = Services(
-        engine=sqlite,
-        authenticate=authenticate,
-        authorize=authorizer(),
-        cloud=Cloud(),
-        methods={},
-        trust_roles=("member",),
-        nudge=lambda: None,
-        infrastructure=lambda request_id: CloudDouble(world, admin=True),  # type: ignore[arg-type,return-value]
-        metrics=Nothing(),
-    )
-    serving = uvicorn.Server(uvicorn.Config(build_app(services), port=0, log_config=None))
-    thread = threading.Thread(target=serving.run)
-    thread.start()
-    while not serving.started:
-        assert thread.is_alive(), "the API did not start"
-        time.sleep(0.01)
-    port = serving.servers[0].sockets[0].getsockname()[1]
-    session = Session(auth=Token(f"http://127.0.0.1:{port}", "admin@ops"))
-    proxy = Proxy(session, service_type="live-update", endpoint_override=f"http://127.0.0.1:{port}/v1")
-    # there is no catalog here from which a connection could make it
-    proxy._connection = Connection(session=session)
-    yield proxy
-    session.session.close()
-    serving.should_exit = True
-    thread.join()
+    return serve(services_of(sqlite, Cloud(), lambda request_id: CloudDouble(world, admin=True)), "admin@ops")
 
 
 def run(command: Any, service: Proxy, *argv: str) -> Any:

@@ -2,71 +2,35 @@
 
 import argparse
 import base64
-import threading
-import time
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import uvicorn
-from keystoneauth1.session import Session
-from keystoneauth1.token_endpoint import Token
 from sqlalchemy import Engine
 
-from liveupdate.api.app import build_app
-from liveupdate.api.auth import authorizer
-from liveupdate.api.services import Services
 from liveupdate.db import jobs
 from liveupdate.db.session import read
-from liveupdate.drivers.metrics import Nothing
 from liveupdate.testing.captures import KERNEL
 from liveupdate.testing.jobs import unreachable
-from tests.api.conftest import IMAGE, SERVER, Cloud, authenticate, golden
+from tests.api.conftest import IMAGE, SERVER, Cloud, golden, services_of
 from tests.api.test_images import NETWORK, VOLUME
+from tests.client.conftest import Proxy, Serve
 
 with warnings.catch_warnings():
     # openstacksdk and its libraries warn about each other
     warnings.simplefilter("ignore")
-    from openstack.connection import Connection
     from osc_lib.exceptions import CommandError
 
-    from liveupdate.client.proxy import Proxy
     from liveupdate.osc.v1 import arguments, image
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")
 
 
 @pytest.fixture
-def service(sqlite: Engine) -> Iterator[Proxy]:
-    services = Services(
-        engine=sqlite,
-        authenticate=authenticate,
-        authorize=authorizer(),
-        cloud=Cloud(golden=[golden()]),
-        methods={},
-        trust_roles=("member",),
-        nudge=lambda: None,
-        infrastructure=unreachable,
-        metrics=Nothing(),
-    )
-    serving = uvicorn.Server(uvicorn.Config(build_app(services), port=0, log_config=None))
-    thread = threading.Thread(target=serving.run)
-    thread.start()
-    while not serving.started:
-        assert thread.is_alive(), "the API did not start"
-        time.sleep(0.01)
-    port = serving.servers[0].sockets[0].getsockname()[1]
-    session = Session(auth=Token(f"http://127.0.0.1:{port}", "member@mine"))
-    proxy = Proxy(session, service_type="live-update", endpoint_override=f"http://127.0.0.1:{port}/v1")
-    # there is no catalog here from which a connection could make it
-    proxy._connection = Connection(session=session)
-    yield proxy
-    session.session.close()
-    serving.should_exit = True
-    thread.join()
+def service(sqlite: Engine, serve: Serve) -> Proxy:
+    return serve(services_of(sqlite, Cloud(golden=[golden()]), unreachable), "member@mine")
 
 
 def cloud() -> Any:

@@ -1,48 +1,35 @@
 """A restore in the real engine, on a cloud in memory: killed anywhere it is done; cancelled anywhere, as before."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
-from liveupdate import methods
-from liveupdate.db import fallbacks, jobs, resources
-from liveupdate.db.session import open_engine, read, write
+from liveupdate.db import fallbacks, jobs
+from liveupdate.db.session import write
 from liveupdate.drivers.metrics import Nothing
 from liveupdate.engine.context import Surroundings
-from liveupdate.engine.journal import Journal, claim_next
-from liveupdate.engine.runner import Runner
 from liveupdate.errors import Conflict
 from liveupdate.methods import restore
-from liveupdate.model import Job
 from liveupdate.settings import load
-from liveupdate.states import FINAL, JobState, ResourceState
+from liveupdate.states import JobState
 from liveupdate.testing.cloud import CloudDouble
 from liveupdate.testing.fallbacks import get, updated, with_fallback
-from liveupdate.testing.jobs import expire_lease, look, make_due, new_job, unreachable
+from liveupdate.testing.jobs import new_job, unreachable
+from tests.engine.killable import Killed, Workers
 
 #: Every how many-th of the moments at which a worker can die is tried.
 STRIDE = 3
 
 
-class Killed(BaseException):
-    """kill -9."""
-
-
 @dataclass
-class Site:
-    engine: Engine
-    moments: int = 0
-    fatal: int = -1
-
+class Site(Workers):
     def __post_init__(self) -> None:
         self.fallback_id = updated(self.engine, data=True)
         self.world = with_fallback(self.fallback_id)
         self.before = self.world.seen()
-        self.world.strike = self._strike
+        self.world.strike = self.strike
         self.surroundings = Surroundings(
             load(config_files=[]),
             lambda job: CloudDouble(self.world, admin=False),  # type: ignore[arg-type,return-value]
@@ -50,11 +37,6 @@ class Site:
             unreachable,
             Nothing(),
         )
-
-    def _strike(self, _: str) -> None:
-        self.moments += 1
-        if self.moments == self.fatal:
-            raise Killed
 
     def accept(self) -> str:
         source = get(self.engine, self.fallback_id)
@@ -68,25 +50,6 @@ class Site:
         )
         return write(self.engine, lambda connection: fallbacks.begin(connection, source, new))[0].id
 
-    def work(self, job_id: str, until: Callable[[Job], bool]) -> Job:
-        """Workers come as long as they are needed; the one that is killed loses its lease."""
-        for _ in range(100):
-            job, _ = look(self.engine, job_id)
-            if until(job):
-                return job
-            assert job.state not in (JobState.NEEDS_ATTENTION, JobState.UNDO_FAILED), (job.step, job.reason)
-            make_due(self.engine, job_id)
-            claimed = claim_next(self.engine, "worker", 60)
-            assert claimed is not None
-            try:
-                Runner(self.surroundings, methods.steps()).run(Journal(self.engine, claimed.claim, 60), claimed)
-            except Killed:
-                expire_lease(self.engine, job_id)
-        raise AssertionError(f"never ends: {job.state} at {job.step}: {job.reason}")
-
-    def finish(self, job_id: str) -> Job:
-        return self.work(job_id, lambda job: job.state in FINAL)
-
     def assert_restored(self, job_id: str) -> None:
         [server] = self.world.servers.values()
         assert (server.name, server.status, server.locked, server.tags) == ("server", "ACTIVE", False, ("mine",))
@@ -94,33 +57,17 @@ class Site:
         assert {"snapshot", "data-snapshot"} < set(self.world.snapshots)
         # from here on both fallbacks are for the server that came back
         assert {get(self.engine, i).server_id for i in (self.fallback_id, job_id)} == {server.id}
-        self._assert_nothing_open(job_id)
+        self.assert_nothing_open(job_id)
 
     def assert_as_before(self, job_id: str) -> None:
         assert self.world.seen() == self.before
-        self._assert_nothing_open(job_id)
-
-    def _assert_nothing_open(self, job_id: str) -> None:
-        with read(self.engine) as connection:
-            lines = resources.of_job(connection, job_id)
-        assert not [r for r in lines if r.state not in (ResourceState.DELETED, ResourceState.KEPT)]
+        self.assert_nothing_open(job_id)
 
 
 @pytest.fixture
-def site(tmp_path: Path, sqlite: Engine) -> Iterator[Callable[..., Site]]:
-    """Makes sites, each with a copy of the empty database."""
-    sqlite.dispose()
-    opened: list[Engine] = []
-
-    def make(fatal: int = -1) -> Site:
-        path = tmp_path / f"{len(opened)}.sqlite"
-        shutil.copy(tmp_path / "liveupdate.sqlite", path)
-        opened.append(open_engine(f"sqlite:///{path}"))
-        return Site(opened[-1], fatal=fatal)
-
-    yield make
-    for engine in opened:
-        engine.dispose()
+def site(database: Callable[[], Engine]) -> Callable[..., Site]:
+    """Makes sites, each with a database of its own."""
+    return lambda **options: Site(database(), **options)
 
 
 def deaths(make: Callable[..., Site]) -> Iterator[Site]:

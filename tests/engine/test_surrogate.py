@@ -4,56 +4,46 @@ Only the preflight (its findings are given) and the update (its packages are) ar
 twice, and to resume without knowing that the other is down.
 """
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from liveupdate import methods
-from liveupdate.db import jobs, resources
-from liveupdate.db.session import open_engine, read, write
+from liveupdate.db import jobs
+from liveupdate.db.session import write
 from liveupdate.drivers.metrics import Nothing
 from liveupdate.engine.context import Surroundings
-from liveupdate.engine.journal import Journal, claim_next
-from liveupdate.engine.runner import Runner
 from liveupdate.errors import Conflict
 from liveupdate.model import Job, Json
 from liveupdate.settings import load
-from liveupdate.states import FINAL, JobState, ResourceState
+from liveupdate.states import JobState
 from liveupdate.steps.protocol import NOT_DONE, Step, StepContext
 from liveupdate.steps.server_facts import describe
 from liveupdate.testing.cloud import CloudDouble, with_server
-from liveupdate.testing.jobs import accept, expire_lease, look, make_due
+from liveupdate.testing.jobs import accept
 from liveupdate.testing.pair import Pair, PairedGuest
+from tests.engine.killable import Workers
 
 #: Every how many-th of the moments at which a worker can die is tried; with 1, all of them: five minutes.
 STRIDE = 13
 METHOD = methods.find("surrogate")
 
 
-class Killed(BaseException):
-    """kill -9."""
-
-
 @dataclass
-class Site:
-    """A cloud with one server, and the workers' database. ``moments``: calls into cloud and guests so far."""
+class Site(Workers):
+    """A cloud with one server, and its workers. What strikes: calls into cloud and guests."""
 
-    engine: Engine
     multiattach: bool = True
-    moments: int = 0
-    fatal: int = -1
 
     def __post_init__(self) -> None:
         world = with_server()
         world.volumes["data-volume"] = replace(world.volumes["data-volume"], multiattach=self.multiattach)
         self.pair = Pair(world, {"original": "original"})
         self.world = world
-        world.strike = self.pair.before = self._strike
+        world.strike = self.pair.before = self.strike
         self.before = world.seen()
         serials = tuple(v[:20] for v in world.volumes)
         self.guests = {side: PairedGuest(self.pair, side, serials=serials) for side in ("original", "surrogate")}
@@ -69,11 +59,6 @@ class Site:
             self._guest,  # type: ignore[arg-type]
             Nothing(),
         )
-
-    def _strike(self, _: str) -> None:
-        self.moments += 1
-        if self.moments == self.fatal:
-            raise Killed
 
     def _guest(self, context: StepContext, side: str) -> PairedGuest:
         if made := context.result("provision"):
@@ -96,25 +81,6 @@ class Site:
     def accept(self, **parameters: Any) -> str:
         return accept(self.engine, server_id="original", plan=METHOD.plan(), parameters=parameters)
 
-    def work(self, job_id: str, until: Callable[[Job], bool]) -> Job:
-        """Workers come as long as they are needed; the one that is killed loses its lease."""
-        for _ in range(100):
-            job, _ = look(self.engine, job_id)
-            if until(job):
-                return job
-            assert job.state not in (JobState.NEEDS_ATTENTION, JobState.UNDO_FAILED), (job.step, job.reason)
-            make_due(self.engine, job_id)
-            claimed = claim_next(self.engine, "worker", 60)
-            assert claimed is not None
-            try:
-                Runner(self.surroundings, self.steps).run(Journal(self.engine, claimed.claim, 60), claimed)
-            except Killed:
-                expire_lease(self.engine, job_id)
-        raise AssertionError(f"never ends: {job.state} at {job.step}: {job.reason}")
-
-    def finish(self, job_id: str) -> Job:
-        return self.work(job_id, lambda job: job.state in FINAL)
-
     def hold(self, job_id: str) -> Job:
         return self.work(job_id, lambda job: job.state == JobState.WAITING and job.step == "hold")
 
@@ -124,17 +90,15 @@ class Site:
         assert (server.id, server.name, server.locked) == (self.pair.servers["surrogate"], "server", False)
         assert [(p.id, p.device_id) for p in self.world.ports.values()] == [("own-port", server.id)]
         assert self.world.volumes["data-volume"].servers == {server.id}
-        self._assert_nothing_open(job_id)
+        self._assert_nothing_left(job_id)
 
     def assert_as_before(self, job_id: str) -> None:
         assert self.pair.serving == {"original"}
         assert self.world.seen() == self.before
-        self._assert_nothing_open(job_id)
+        self._assert_nothing_left(job_id)
 
-    def _assert_nothing_open(self, job_id: str) -> None:
-        with read(self.engine) as connection:
-            lines = resources.of_job(connection, job_id)
-        assert not [r for r in lines if r.state not in (ResourceState.DELETED, ResourceState.KEPT)]
+    def _assert_nothing_left(self, job_id: str) -> None:
+        self.assert_nothing_open(job_id)
         assert not self.pair.linked
 
 
@@ -143,20 +107,9 @@ def stand_in(name: str, apply: Callable[[StepContext], Json]) -> Step:
 
 
 @pytest.fixture
-def site(tmp_path: Path, sqlite: Engine) -> Iterator[Callable[..., Site]]:
-    """Makes sites, each with a copy of the empty database."""
-    sqlite.dispose()
-    opened: list[Engine] = []
-
-    def make(**options: Any) -> Site:
-        path = tmp_path / f"{len(opened)}.sqlite"
-        shutil.copy(tmp_path / "liveupdate.sqlite", path)
-        opened.append(open_engine(f"sqlite:///{path}"))
-        return Site(opened[-1], **options)
-
-    yield make
-    for engine in opened:
-        engine.dispose()
+def site(database: Callable[[], Engine]) -> Callable[..., Site]:
+    """Makes sites, each with a database of its own."""
+    return lambda **options: Site(database(), **options)
 
 
 def deaths(make: Callable[..., Site], run: Callable[[Site], object], **options: Any) -> Iterator[Site]:

@@ -57,7 +57,7 @@ class SealedGuest(GuestDouble):
     def run(self, argv: Any, **_: Any) -> SimpleNamespace:
         if argv[0] == "systemd-run":
             [order] = [told for command, told in self.calls if command == "seal_prepare"]
-            self.consoles.said[order["instance_uuid"]] = f"liveupdate: sealed {order['word']}"
+            self.consoles.said[order["instance_uuid"]] = f"liveupdate: sealed {order['word']}\nreboot: System halted"
         return SimpleNamespace(code=0, stdout="ActiveState=inactive\n", stderr="")
 
 

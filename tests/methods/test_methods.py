@@ -12,6 +12,7 @@ from liveupdate.methods import capture, deploy, fallback_expire, image_delete, r
 #: Modules of liveupdate.steps that are no steps.
 _OTHERS = {
     "__init__",
+    "checking",
     "fleet_facts",
     "frozen",
     "making_room",

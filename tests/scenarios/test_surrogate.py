@@ -146,6 +146,7 @@ def test_a_surrogate_that_freezes_in_the_cut_over_and_wakes_later_never_serves(
         assert_undone(api, job, guest)
 
 
+@pytest.mark.long
 def test_a_worker_killed_in_the_cut_over_loses_nothing_and_a_moved_workload_moves_back(
     api: Any, user: Any, admin: Any, guest: servers.Guest
 ) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
+from liveupdate.errors import Retry
 from liveupdate.steps import attach, fallback, lock, mirror, place, provision, reserve_port
 from liveupdate.steps.protocol import Step
 from liveupdate.steps.server_facts import describe
@@ -47,6 +48,21 @@ def world() -> World:
 @pytest.fixture
 def context(world: World) -> MemoryContext:
     return context_of(world)
+
+
+def drive(context: MemoryContext, *steps: Step) -> None:
+    """Apply as the engine does: plain waiting is waited for."""
+    for step in steps:
+        for _ in range(20):
+            try:
+                context.run(step)
+            except Retry as retry:
+                if retry.counts:
+                    raise
+                continue
+            break
+        else:
+            raise AssertionError(f"{step.name} never ends")
 
 
 def all_but(steps: Iterable[Step], *left_out: str) -> list[Step]:

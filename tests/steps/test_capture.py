@@ -31,8 +31,8 @@ from liveupdate.testing.captures import FILESYSTEM, HOST_KEY, KERNEL, CopyGuest,
 from liveupdate.testing.cloud import CloudDouble, World, with_server
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.guest import GuestDouble
-from tests.steps.crashes import Crash, alive, crash_at
-from tests.steps.test_restore import drive
+from tests.steps.conftest import drive
+from tests.steps.crashes import Crash, alive, crash_at, crashes
 
 SERVER = "11111111-1111-4111-8111-111111111111"
 SEEN = {
@@ -214,18 +214,8 @@ def test_a_server_from_an_image_that_names_volumes_boots_from_a_volume_as_any_ot
     assert (described["image_id"], [v["id"] for v in described["volumes"] if v["boot"]]) == ("", ["root-volume"])
 
 
-def crashes(step: Step) -> Iterator[tuple[World, MemoryContext]]:
-    """The world after each crash there can be while ``step`` is applied."""
-    for number in range(200):
-        world, context = prepared(step, "data-volume")
-        crash_at(world, context, number)
-        try:
-            drive(context, step)
-        except Crash:
-            alive(world, context)
-            yield world, context
-        else:
-            return
+def interrupted(step: Step) -> Iterator[tuple[World, MemoryContext]]:
+    return crashes(lambda: prepared(step, "data-volume"), lambda context: drive(context, step), least=0)
 
 
 def resume(context: MemoryContext, *steps: Step) -> None:
@@ -250,7 +240,7 @@ def shape(world: World) -> dict[str, Any]:
 @pytest.mark.parametrize("step", METHOD.steps, ids=lambda s: s.name)
 def test_captured_all_the_same_after_any_crash(step: Step) -> None:
     smooth, _ = captured("data-volume")
-    for world, context in crashes(step):
+    for world, context in interrupted(step):
         resume(context, *METHOD.steps[METHOD.steps.index(step) :])
         assert shape(world) == shape(smooth)
         assert context.ledger.open() == []
@@ -259,7 +249,7 @@ def test_captured_all_the_same_after_any_crash(step: Step) -> None:
 @pytest.mark.parametrize("step", BEFORE_PIVOT, ids=lambda s: s.name)
 def test_undone_after_any_crash_nothing_is_left(step: Step) -> None:
     untouched, _ = asked()
-    for world, context in crashes(step):
+    for world, context in interrupted(step):
         for done in reversed(METHOD.steps[: METHOD.steps.index(step) + 1]):
             done.undo(context)
             done.undo(context)

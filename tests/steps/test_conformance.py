@@ -1,6 +1,6 @@
 """What every cloud-side step keeps: probe tells the truth, apply adopts, undo leaves nothing, wherever it crashed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from liveupdate.steps.protocol import Step
 from liveupdate.testing.cloud import World, with_local_root, with_server
 from liveupdate.testing.context import MemoryContext
 from tests.steps.conftest import ORDER, all_but, context_of, run_before
-from tests.steps.crashes import Crash, alive, crash_at
+from tests.steps.crashes import crashes
 
 #: Steps that change something.
 CHANGING = all_but(ORDER, "place")
@@ -32,21 +32,6 @@ def _prepared(make: Callable[[], World], step: Step) -> tuple[World, MemoryConte
     context = context_of(world)
     run_before(context, step)
     return world, context
-
-
-def crashes(run: Prepare, step: Step) -> Iterator[tuple[World, MemoryContext]]:
-    """The world after each crash there can be while ``step`` is applied."""
-    for number in range(200):
-        world, context = run(step)
-        crash_at(world, context, number)
-        try:
-            step.apply(context)
-        except Crash:
-            alive(world, context)
-            yield world, context
-        else:
-            assert number > 2, "the step calls nothing that could crash"
-            return
 
 
 def shape(world: World) -> dict[str, Any]:
@@ -104,7 +89,7 @@ class TestEveryStep:
     def test_applied_again_after_any_crash_ends_as_without_one(self, prepared: Prepare, step: Step) -> None:
         smooth, context = prepared(step)
         step.apply(context)
-        for world, crashed in crashes(prepared, step):
+        for world, crashed in crashes(lambda: prepared(step), step.apply, least=3):
             step.apply(crashed)
             assert shape(world) == shape(smooth)
             assert step.probe(crashed).done
@@ -112,7 +97,7 @@ class TestEveryStep:
     def test_undone_after_any_crash_leaves_nothing(self, prepared: Prepare, step: Step) -> None:
         before, context = prepared(step)
         lines = [replace(line) for line in context.ledger.open()]
-        for world, crashed in crashes(prepared, step):
+        for world, crashed in crashes(lambda: prepared(step), step.apply, least=3):
             step.undo(crashed)
             assert shape(world) == shape(before)
             assert [(r.kind, r.role) for r in crashed.ledger.open()] == [(r.kind, r.role) for r in lines]

@@ -1,6 +1,5 @@
 """Volumes that the guest attaches itself: an attachment more for the surrogate, one less once the original is gone."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from liveupdate.testing.guest import GuestDouble
 from liveupdate.testing.storage import volume
 from tests.planning.inside_volume import MOUNT, PORTALS, STORAGE, TARGET
 from tests.steps.conftest import context_of, run_before
-from tests.steps.crashes import Crash, alive, crash_at
+from tests.steps.crashes import crashes
 
 DEVICE = "/dev/disk/by-id/dm-uuid-mpath-36001"
 CONNECTED = {
@@ -56,20 +55,6 @@ def attached(world: World) -> dict[str, str]:
 
 def asked(guest: Any, command: str) -> list[dict[str, Any]]:
     return [arguments for name, arguments in guest.calls if name == command]
-
-
-def crashes() -> Iterator[tuple[World, MemoryContext]]:
-    for number in range(100):
-        world, context = made()
-        crash_at(world, context, number)
-        try:
-            connect.STEP.apply(context)
-        except Crash:
-            alive(world, context)
-            yield world, context
-        else:
-            assert number > 4
-            return
 
 
 def test_the_server_is_known_to_have_it_and_nova_to_know_nothing_of_it() -> None:
@@ -114,14 +99,14 @@ def test_applied_twice_is_applied_once() -> None:
 
 
 def test_applied_again_after_any_crash_ends_as_without_one() -> None:
-    for world, context in crashes():
+    for world, context in crashes(made, connect.STEP.apply, least=5):
         context.run(connect.STEP)
         assert len(world.inside) == 2
         assert [line.kind for line in context.ledger.open()].count(connect.KIND) == 1
 
 
 def test_undone_after_any_crash_only_the_originals_attachment_is_left() -> None:
-    for world, context in crashes():
+    for world, context in crashes(made, connect.STEP.apply, least=5):
         for _ in range(2):
             connect.STEP.undo(context)
         assert attached(world) == {"original": "inside-volume"}

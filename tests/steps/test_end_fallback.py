@@ -1,6 +1,5 @@
 """A fallback ends: what is ours goes, what is in use or not ours stays, and the ledger says what became of it."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,7 @@ from liveupdate.steps import end_fallback, inspect_fallback
 from liveupdate.testing.cloud import CloudDouble, World
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.fallbacks import put, with_fallback
-from tests.steps.crashes import Crash, alive, crash_at
+from tests.steps.crashes import crashes
 
 KEEPER = "7a1b0c9d-0000-4000-8000-000000000001"
 NOTHING = {"size": 3, "type": "ceph", "boot": True, "volume_id": "", "dies": True}
@@ -140,24 +139,10 @@ def test_a_snapshot_that_volumes_depend_on_is_named_and_tried_again_a_few_times(
     assert context.ledger.ended == {}
 
 
-def crashes() -> Iterator[tuple[World, MemoryContext]]:
-    for number in range(100):
-        world, context = over()
-        crash_at(world, context, number)
-        try:
-            end(context)
-        except Crash:
-            alive(world, context)
-            yield world, context
-        else:
-            assert number > 10
-            return
-
-
 def test_any_crash_on_the_way_ends_in_the_same() -> None:
     smooth, straight = over()
     end(straight)
-    for world, context in crashes():
+    for world, context in crashes(over, end, least=11):
         end(context)
         assert world.seen() == smooth.seen()
         assert context.ledger.open() == []

@@ -1,6 +1,5 @@
 """A server whose root disk lies on its host: copied as an image while it runs, and brought back from one."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -22,11 +21,10 @@ from liveupdate.steps import (
     pre_copy,
     release_original,
 )
-from liveupdate.steps.protocol import Step
 from liveupdate.testing.cloud import CloudDouble, World, with_local_root
 from liveupdate.testing.context import MemoryContext, job
-from tests.steps.conftest import context_of, run_before
-from tests.steps.crashes import Crash, alive, crash_at
+from tests.steps.conftest import context_of, drive, run_before
+from tests.steps.crashes import crashes
 
 FINISH = (release_original.STEP, clean_up.STEP)
 
@@ -41,26 +39,17 @@ def context(world: World) -> MemoryContext:
     return context_of(world)
 
 
-def drive(context: MemoryContext, *steps: Step) -> None:
-    """Apply as the engine does, parking included."""
-    for step in steps:
-        for _ in range(20):
-            try:
-                context.run(step)
-            except Retry as retry:
-                if retry.counts:
-                    raise
-                continue
-            break
-        else:
-            raise AssertionError(f"{step.name} never ends")
-
-
-def updated(**parameters: Any) -> tuple[World, MemoryContext]:
+def opened(**parameters: Any) -> tuple[World, MemoryContext]:
+    """The workload runs on the surrogate; the original idles."""
     world = with_local_root()
     context = context_of(world)
     context.job = job(parameters=parameters)
     run_before(context, None)
+    return world, context
+
+
+def updated(**parameters: Any) -> tuple[World, MemoryContext]:
+    world, context = opened(**parameters)
     drive(context, *FINISH)
     return world, context
 
@@ -159,25 +148,9 @@ def test_the_report_tells_size_place_and_time_of_the_disk() -> None:
     ]
 
 
-def crashes() -> Iterator[tuple[World, MemoryContext]]:
-    for number in range(400):
-        world = with_local_root()
-        context = context_of(world)
-        run_before(context, None)
-        crash_at(world, context, number)
-        try:
-            drive(context, *FINISH)
-        except Crash:
-            alive(world, context)
-            yield world, context
-        else:
-            assert number > 15
-            return
-
-
 def test_any_crash_after_the_opening_ends_in_the_same() -> None:
     smooth, _ = updated()
-    for world, context in crashes():
+    for world, context in crashes(opened, lambda context: drive(context, *FINISH), least=16):
         drive(context, *FINISH)
         assert world.seen() == smooth.seen()
         assert context.ledger.open() == []

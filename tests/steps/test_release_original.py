@@ -1,6 +1,5 @@
 """The surrogate takes the original's place: whole, after any interruption, with nothing left but the fallback."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -11,13 +10,12 @@ from liveupdate.errors import Failed, Retry
 from liveupdate.planning import report
 from liveupdate.states import ResourceState
 from liveupdate.steps import clean_up, release_original
-from liveupdate.steps.protocol import Step
 from liveupdate.testing.cloud import World, with_server
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.guest import GuestDouble
 from liveupdate.testing.storage import volume
-from tests.steps.conftest import context_of, run_before
-from tests.steps.crashes import Crash, alive, crash_at
+from tests.steps.conftest import context_of, drive, run_before
+from tests.steps.crashes import Crash, alive, crash_at, crashes
 
 
 def opened(**parameters: object) -> tuple[World, MemoryContext]:
@@ -27,21 +25,6 @@ def opened(**parameters: object) -> tuple[World, MemoryContext]:
     context.job = job(parameters=parameters)
     run_before(context, None)
     return world, context
-
-
-def drive(context: MemoryContext, *steps: Step) -> None:
-    """Apply as the engine does, parking included."""
-    for step in steps:
-        for _ in range(20):
-            try:
-                context.run(step)
-            except Retry as retry:
-                if retry.counts:
-                    raise
-                continue
-            break
-        else:
-            raise AssertionError(f"{step.name} never ends")
 
 
 def surrogate(context: MemoryContext) -> str:
@@ -203,24 +186,10 @@ def test_the_guests_nic_is_adopted_before_the_first_port_goes() -> None:
     assert [c for c, _ in guest.calls if c != "probe"] == ["adopt_nic", "guard_remove"]
 
 
-def crashes() -> Iterator[tuple[World, MemoryContext]]:
-    for number in range(300):
-        world, context = opened()
-        crash_at(world, context, number)
-        try:
-            drive(context, *FINISH)
-        except Crash:
-            alive(world, context)
-            yield world, context
-        else:
-            assert number > 20
-            return
-
-
 def test_any_crash_on_the_way_ends_in_the_same() -> None:
     smooth, straight = opened()
     drive(straight, *FINISH)
-    for world, context in crashes():
+    for world, context in crashes(opened, lambda context: drive(context, *FINISH), least=21):
         if "release_original" not in context.results:
             assert not release_original.STEP.probe(context).done or context.ledger.find("server", "surrogate") is None
         drive(context, *FINISH)

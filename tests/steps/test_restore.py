@@ -17,7 +17,8 @@ from liveupdate.testing.cloud import CloudDouble, World
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.fallbacks import put, with_fallback
 from liveupdate.testing.storage import volume
-from tests.steps.crashes import Crash, alive, crash_at
+from tests.steps.conftest import drive
+from tests.steps.crashes import crashes
 from tests.steps.test_conformance import shape
 from tests.steps.test_end_fallback import KEEPER, SNAPSHOT, VOLUME, part
 
@@ -33,21 +34,6 @@ def asked(data: bool = False, parts: Any = (SNAPSHOT, DATA, VOLUME), **changes: 
     parameters = {"fallback_id": KEEPER, "parts": list(parts), **told, **changes}
     made = job(server_id="updated", parameters=parameters)
     return world, MemoryContext(made, CloudDouble(world, admin=False), CloudDouble(world, admin=True))
-
-
-def drive(context: MemoryContext, *steps: Step) -> None:
-    """Apply as the engine does: plain waiting is waited for."""
-    for step in steps:
-        for _ in range(20):
-            try:
-                context.run(step)
-            except Retry as retry:
-                if retry.counts:
-                    raise
-                continue
-            break
-        else:
-            raise AssertionError(f"{step.name} never ends")
 
 
 def prepared(step: Step, **options: Any) -> tuple[World, MemoryContext]:
@@ -247,18 +233,8 @@ def test_another_projects_server_does_not_exist() -> None:
 # -- every step, crashed at every call ---------------------------------------------------------------------------------
 
 
-def crashes(step: Step, **options: Any) -> Iterator[tuple[World, MemoryContext]]:
-    for number in range(200):
-        world, context = prepared(step, **options)
-        crash_at(world, context, number)
-        try:
-            drive(context, step)
-        except Crash:
-            alive(world, context)
-            yield world, context
-        else:
-            assert number > 1, "the step calls nothing that could crash"
-            return
+def interrupted(step: Step, **options: Any) -> Iterator[tuple[World, MemoryContext]]:
+    return crashes(lambda: prepared(step, **options), lambda context: drive(context, step), least=2)
 
 
 @pytest.mark.parametrize("data", [False, True], ids=["boot", "boot and data"])
@@ -291,7 +267,7 @@ class TestEveryStep:
     def test_applied_again_after_any_crash_ends_as_without_one(self, step: Step, data: bool) -> None:
         smooth, context = prepared(step, data=data)
         drive(context, step)
-        for world, crashed in crashes(step, data=data):
+        for world, crashed in interrupted(step, data=data):
             drive(crashed, step)
             assert shape(world) == shape(smooth)
             assert step.probe(crashed).done
@@ -299,7 +275,7 @@ class TestEveryStep:
     def test_undone_after_any_crash_leaves_nothing(self, step: Step, data: bool) -> None:
         before, context = prepared(step, data=data)
         lines = [(r.kind, r.role) for r in context.ledger.open()]
-        for world, crashed in crashes(step, data=data):
+        for world, crashed in interrupted(step, data=data):
             step.undo(crashed)
             assert shape(world) == shape(before)
             assert [(r.kind, r.role) for r in crashed.ledger.open()] == lines
@@ -320,7 +296,7 @@ def test_undone_in_reverse_all_is_as_it_was(data: bool) -> None:
 def test_after_the_pivot_any_crash_ends_in_the_same(data: bool) -> None:
     smooth, straight = restored(data=data)
     for step in (retire.STEP, settle.STEP):
-        for world, crashed in crashes(step, data=data):
+        for world, crashed in interrupted(step, data=data):
             drive(crashed, *METHOD.steps[METHOD.steps.index(step) :])
             assert world.seen() == smooth.seen()
             assert crashed.ledger.open() == []

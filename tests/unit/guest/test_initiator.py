@@ -1,6 +1,7 @@
 """A copy logs in by a name of its own, and the secret is in one file only."""
 
 import os
+import socket
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -196,7 +197,10 @@ class Network:
         self.by = dict.fromkeys((PORTAL, "10.0.9.2:3260"), "10.0.0.10")
         self.source = "10.0.0.10"
         self.down: set[str] = set()
+        self.let_in = {"10.0.0.10", "10.0.0.99"}
         self.killed: list[str] = []
+        #: How many more looks it takes until the map has the path back.
+        self.reinstated = 0
         self.routes: dict[str, list[str]] = {}
         self.rules: Counter[str] = Counter()
 
@@ -214,11 +218,28 @@ class Network:
         elif "-K" in words:
             self.killed.append(words[4])
             assert not self.down - {"10.0.9.2:3260"}, "another path is up meanwhile"
+            assert words[-1] in self.let_in, "it can come back"
+            assert not self.reinstated, "the map has taken the path before back"
             self.by[words[4]] = words[-1]
+            self.reinstated = 2
         elif words[0] == "ss":
             local = self.by[words[-1]]
             return Output(0, f"0      0      {local}:43210      {words[-1]}\n", 0.0)
         return Output(0, "", 0.0)
+
+    def connect(self, peer: tuple[str, int], timeout: float, source: tuple[str, int]) -> socket.socket:
+        if source[0] not in self.let_in or f"{peer[0]}:{peer[1]}" in self.down:
+            raise TimeoutError
+        return socket.socket()
+
+    def disks(self) -> list[dict[str, Any]]:
+        return [{"device": f"sd{n}", "portal": portal} for n, portal in enumerate(self.by)]
+
+    def maps(self) -> list[dict[str, Any]]:
+        last = self.killed[-1] if self.reinstated else ""
+        self.reinstated = max(0, self.reinstated - 1)
+        states = {disk["device"]: "faulty" if disk["portal"] == last else "ready" for disk in self.disks()}
+        return [{"paths": [{"device": device, "dm_st": "active", "chk_st": chk} for device, chk in states.items()]}]
 
     def sessions(self) -> list[dict[str, str]]:
         return [
@@ -232,6 +253,9 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Network:
     made = Network()
     monkeypatch.setattr(initiator, "run", made.run)
     monkeypatch.setattr(initiator, "sessions", made.sessions)
+    monkeypatch.setattr(initiator, "disks", made.disks)
+    monkeypatch.setattr(initiator, "multipath_maps", made.maps)
+    monkeypatch.setattr(socket, "create_connection", made.connect)
     return made
 
 
@@ -256,3 +280,13 @@ def test_a_path_that_is_down_holds_nobody_up(network: Network) -> None:
     with pytest.raises(GuestError) as caught:
         initiator.storage_source(list(network.by), "10.0.0.99", routed=True)
     assert caught.value.code == "guest.session-stuck"
+
+
+def test_a_session_that_could_not_come_back_by_the_new_address_is_not_cut(network: Network) -> None:
+    network.let_in = {"10.0.0.10"}
+    with pytest.raises(GuestError) as caught:
+        initiator.storage_source(list(network.by), "10.0.0.99", routed=True)
+    assert caught.value.code == "guest.session-stuck"
+    assert network.killed == []
+    initiator.storage_source(list(network.by), "10.0.0.10", routed=False)
+    assert (network.routes, network.killed) == ({}, [])

@@ -239,7 +239,7 @@ def test_the_last_word_is_a_uuid(machine: Path, word: str) -> None:
     assert told.value.code == "guest.bad-order"
 
 
-def test_the_last_word_comes_when_all_is_done_and_then_the_power_goes(
+def test_the_last_word_comes_when_all_is_done_and_then_it_halts(
     machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     seal.seal_prepare(ORIGINAL, COPY, WORD)
@@ -254,7 +254,7 @@ def test_the_last_word_comes_when_all_is_done_and_then_the_power_goes(
     # cut short at the very end, in the same boot
     (machine / "original").unlink()
     seal.seal()
-    assert done == ["quiet", "clean ", "systemctl --force poweroff"]
+    assert done == ["quiet", "clean ", "systemctl --force halt"]
     assert f"\nliveupdate: sealed {WORD}\n" in console.read_text()
 
 
