@@ -107,7 +107,7 @@ def clean(broom: Broom) -> None:
     broom.remove(*(f"{home}/{name}" for home in homes for name in _OF_USERS))
     witness.install(broom)
     broom.remove(*(f"{home}/.ssh" for home in homes), "etc/ssh/ssh_host_*")
-    broom.remove(guard.GENERATOR.lstrip("/"))
+    broom.remove(guard.GENERATOR.lstrip("/"), guard.RULE.lstrip("/"))
     broom.remove(places.GUARD.lstrip("/"))
 
 

@@ -51,6 +51,7 @@ GONE = (
     "var/lib/liveupdate/update.json",
     "etc/liveupdate-guard/original",
     "etc/systemd/system-generators/liveupdate-guard",
+    "etc/udev/rules.d/liveupdate-guard.rules",
 )
 KEPT = (
     "etc/ssh/sshd_config",
