@@ -1,0 +1,80 @@
+"""What the docs show of ``openstack live update …``: every command is there, is typed, and says what the docs say."""
+
+import re
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.docs.blocks import PAGES, Block, blocks, prose
+from tests.docs.site import Site
+from tests.docs.terminal import COMMANDS, Terminal, Unknown, parser, split
+
+pytestmark = pytest.mark.filterwarnings("ignore::Warning")
+
+#: Page and section → what is special about the site; the others are a server that nothing is wrong with.
+SITES = {
+    ("docs/user.md", "Golden images"): {"works": False},
+    ("docs/failures.md", "My job is in needs_attention"): {"stuck": "user_space"},
+    ("docs/failures.md", "It does not come to an end"): {"stuck": "user_space"},
+}
+SECTIONS = {key: list(found) for key, found in groupby(blocks("client"), key=lambda block: (block.page, block.section))}
+#: What is different each time.
+_VARYING = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27,}|req-\S+|\d{4}-\d\d-\d\dT[0-9:.+]+|\b\d+(?:\.\d+)?\b|[0-9a-f]{8}\b")
+_INLINE = re.compile(r"`(openstack (?:--os-cloud \S+ )?live update [^`]*)`")
+
+
+def shape(text: str) -> str:
+    """A line without what is different each time, and without a table's widths."""
+    return re.sub(r"-{2,}", "--", re.sub(r"\s+", " ", _VARYING.sub("#", text))).strip()
+
+
+def same(shown: tuple[str, ...], said: list[str]) -> bool:
+    """Whether the output has the shape that the docs show, a line … standing for any number of lines."""
+    if not shown:
+        return not said
+    if shown[0].strip() == "…":
+        return any(same(shown[1:], said[n:]) for n in range(len(said) + 1))
+    return bool(said) and shape(shown[0]) == shape(said[0]) and same(shown[1:], said[1:])
+
+
+def play(terminal: Terminal, block: Block) -> None:
+    for command in block.commands():
+        fine, said = terminal.type(command.text)
+        assert fine or command.told, f"{block.where}: {command.text}\n{said}"
+        shown = tuple(line for line in command.told if line.strip())
+        lines = [line for line in said.splitlines() if line.strip()]
+        # an example need not show what is said; one that does shows all of it
+        assert not shown or same(shown, lines), f"{block.where}: {command.text} says today:\n{said}"
+
+
+@pytest.mark.parametrize("key", SECTIONS, ids=lambda key: f"{Path(key[0]).stem}: {key[1]}")
+def test_the_commands_of_a_section_say_what_is_shown(key: tuple[str, str], sqlite: Engine) -> None:
+    with Site(sqlite, **SITES.get(key, {})).running() as site:
+        terminal = Terminal(site)
+        for block in SECTIONS[key]:
+            play(terminal, block)
+
+
+def test_every_command_is_shown_in_an_example_that_is_executed() -> None:
+    shown = {split(command.text)[1] for block in blocks("client") for command in block.commands()}
+    assert shown == set(COMMANDS)
+
+
+def test_what_is_special_about_a_site_is_of_a_section_that_there_is() -> None:
+    assert set(SITES) <= set(SECTIONS)
+
+
+def test_a_command_that_is_named_in_passing_is_one_that_there_is() -> None:
+    """And its arguments, where it is given any, are understood."""
+    for page in PAGES:
+        for text in _INLINE.findall(prose(page)):
+            try:
+                _, name, arguments = split(text)
+            except Unknown:
+                family = " ".join(re.findall(r"[a-z]+", text.partition("openstack ")[2].partition("<")[0]))
+                assert any(name.startswith(family) for name in COMMANDS), f"{page}: {text}"
+                continue
+            if arguments and "--help" not in arguments:
+                parser(name)[1].parse_args(arguments)
