@@ -1,4 +1,4 @@
-"""A service with one server, "web-1", for the examples: API and engine are the real ones, cloud and guests are in memory.
+"""A service with one server, "web-1", for the examples: API and engine are real, cloud and guests are in memory.
 
 Only the update of the packages is a stand-in. Time does not pass for steps that wait for the cloud or a guest.
 """
@@ -37,9 +37,9 @@ from tests.steps.test_preflight import INSPECT, KEY, TRIAL
 NAME = "web-1"
 #: As in clouds.yaml → the token of the same role.
 TOKENS = {cloud: f"{role}@project" for cloud, role in (("", "member"), ("manager", "manager"), ("admin", "admin"))}
-_GUEST = {**INSPECT, "smbios_uuid": SERVER, "kernel": OLD, "hostname": NAME}
-_GUEST["mounts"] = [{"where": "/", "fstype": "ext4", "options": "rw", "by_id": ""}, *INSPECT["mounts"]]  # type: ignore[misc]
-_GUEST["mounts"][1] |= {"fstype": "ext4", "options": "rw"}
+_ROOT = {"where": "/", "fstype": "ext4", "options": "rw", "by_id": ""}
+_DATA = {**_ROOT, "where": "/data", "by_id": "/dev/disk/by-id/virtio-data-volume"}
+_GUEST = {**INSPECT, "smbios_uuid": SERVER, "kernel": OLD, "hostname": NAME, "mounts": [_ROOT, _DATA]}
 
 
 @dataclass

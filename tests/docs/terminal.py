@@ -1,4 +1,4 @@
-"""A terminal in which ``openstack live update …`` is typed: in this process, by its entry points as the stock client."""
+"""A terminal in which ``openstack live update …`` is typed: in this process, found by its entry points."""
 
 import argparse
 import io

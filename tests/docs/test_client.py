@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.docs.blocks import PAGES, Block, blocks, prose
+from tests.docs.shape import same
 from tests.docs.site import Site
 from tests.docs.terminal import COMMANDS, Terminal, Unknown, parser, split
 
@@ -20,33 +21,14 @@ SITES = {
     ("docs/failures.md", "It does not come to an end"): {"stuck": "user_space"},
 }
 SECTIONS = {key: list(found) for key, found in groupby(blocks("client"), key=lambda block: (block.page, block.section))}
-#: What is different each time.
-_VARYING = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27,}|req-\S+|\d{4}-\d\d-\d\dT[0-9:.+]+|\b\d+(?:\.\d+)?\b|[0-9a-f]{8}\b")
 _INLINE = re.compile(r"`(openstack (?:--os-cloud \S+ )?live update [^`]*)`")
-
-
-def shape(text: str) -> str:
-    """A line without what is different each time, and without a table's widths."""
-    return re.sub(r"-{2,}", "--", re.sub(r"\s+", " ", _VARYING.sub("#", text))).strip()
-
-
-def same(shown: tuple[str, ...], said: list[str]) -> bool:
-    """Whether the output has the shape that the docs show, a line … standing for any number of lines."""
-    if not shown:
-        return not said
-    if shown[0].strip() == "…":
-        return any(same(shown[1:], said[n:]) for n in range(len(said) + 1))
-    return bool(said) and shape(shown[0]) == shape(said[0]) and same(shown[1:], said[1:])
 
 
 def play(terminal: Terminal, block: Block) -> None:
     for command in block.commands():
         fine, said = terminal.type(command.text)
         assert fine or command.told, f"{block.where}: {command.text}\n{said}"
-        shown = tuple(line for line in command.told if line.strip())
-        lines = [line for line in said.splitlines() if line.strip()]
-        # an example need not show what is said; one that does shows all of it
-        assert not shown or same(shown, lines), f"{block.where}: {command.text} says today:\n{said}"
+        assert same(command.told, said), f"{block.where}: {command.text} says today:\n{said}"
 
 
 @pytest.mark.parametrize("key", SECTIONS, ids=lambda key: f"{Path(key[0]).stem}: {key[1]}")
