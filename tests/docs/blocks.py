@@ -84,7 +84,8 @@ def prose(page: Path) -> str:
 
 
 def _of(page: Path) -> Iterator[Block]:
-    section, opened, lines, info = "", 0, [], ""
+    section, opened, info = "", 0, ""
+    lines: list[str] = []
     for number, line in enumerate((ROOT / page).read_text().splitlines(), 1):
         if fence := _FENCE.match(line):
             if not opened:

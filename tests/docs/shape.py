@@ -1,4 +1,4 @@
-"""Whether an output is what the docs show: ids, times and numbers differ; … stands for anything, alone for any lines."""
+"""Whether an output is what the docs show: ids, times and numbers differ; … stands for anything, alone for lines."""
 
 import re
 from collections.abc import Sequence

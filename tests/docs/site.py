@@ -47,7 +47,7 @@ class Guest(PairedGuest):
     """It can be looked into, too."""
 
     def oneshot(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        looked = {"inspect": _GUEST, "trial": TRIAL}
+        looked: dict[str, dict[str, Any]] = {"inspect": _GUEST, "trial": TRIAL}
         return looked[command] if command in looked else super().oneshot(command, arguments)
 
     def run(self, argv: Any, **more: Any) -> SimpleNamespace:

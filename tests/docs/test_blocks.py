@@ -1,7 +1,7 @@
 """Every example of the docs is of a class that some test executes, or is named here with the reason why none can."""
 
 import re
-import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -48,10 +48,12 @@ def test_what_is_done_by_hand_is_little_and_known() -> None:
     assert sum(len(block.commands()) for block in blocks("by-hand")) <= 30
 
 
-def test_a_shell_understands_what_is_done_by_hand() -> None:
-    for block in blocks("by-hand"):
-        for command in block.commands():
-            assert shlex.split(command.text, comments=True), block.where
+@pytest.mark.parametrize("kind", CLASSES)
+def test_a_shell_understands_every_command(kind: str) -> None:
+    for block in blocks(kind):
+        script = "\n".join(command.text for command in block.commands())
+        read = subprocess.run(["bash", "-n", "-c", script], capture_output=True, text=True)
+        assert read.returncode == 0, f"{block.where}: {read.stderr}"
 
 
 def test_our_configuration_has_options_that_there_are() -> None:

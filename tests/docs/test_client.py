@@ -1,8 +1,10 @@
 """What the docs show of ``openstack live update …``: every command is there, is typed, and says what the docs say."""
 
 import re
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -15,7 +17,7 @@ from tests.docs.terminal import COMMANDS, Terminal, Unknown, parser, split
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")
 
 #: Page and section → what is special about the site; the others are a server that nothing is wrong with.
-SITES = {
+SITES: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("docs/user.md", "Golden images"): {"works": False},
     ("docs/failures.md", "My job is in needs_attention"): {"stuck": "user_space"},
     ("docs/failures.md", "It does not come to an end"): {"stuck": "user_space"},
