@@ -1,6 +1,7 @@
 """Reference pages read out of the code: what a preview may find, and every error with its remedy. For docs/conf.py."""
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ import liveupdate
 
 _PACKAGE = Path(liveupdate.__file__).parent
 _OURS = "live-update."
+_GUEST = re.compile(r"guest\.[a-z-]+")
+_GUEST_LITERAL = re.compile(rf'"({_GUEST.pattern})"')
 #: Function that makes a finding → which of its arguments are the code, what it says, and the remedy.
 _FINDERS = {"check": (0, 2, 3), "_found": (0, 3, 4), "Finding": (0, 2, 3)}
 
@@ -60,7 +63,22 @@ def errors() -> list[Entry]:
             told = [text for argument in call.args[:2] if (text := _text(argument, words)) != "…"]
             remedy = _text(named["remedy"], words) if "remedy" in named else ""
             found.setdefault(code, Entry(code, told[0] if told else "", remedy))
+    found |= {entry.code: entry for entry in _guest_errors()}
     return [found[code] for code in sorted(found)]
+
+
+def _guest_errors() -> Iterator[Entry]:
+    """Those of the in-guest program, which jobs tell as they are. Where a tool fails, its own words are the text."""
+    raised: dict[str, Entry] = {}
+    passed = set()
+    for path in sorted((_PACKAGE / "guest").glob("*.py")):
+        for call, words in _calls(path):
+            texts = [_text(argument, words) for argument in call.args]
+            if getattr(call.func, "id", "") == "GuestError" and _GUEST.fullmatch(texts[0]):
+                raised.setdefault(texts[0], Entry(*(*texts, "")[:3]))
+        passed |= set(_GUEST_LITERAL.findall(path.read_text()))
+    yield from raised.values()
+    yield from (Entry(code, "…", "") for code in passed - set(raised))
 
 
 def findings_page() -> str:
@@ -83,7 +101,8 @@ _ERRORS = """# Errors
 
 Every answer that is an error, and every job that stopped, names a code that does not change, and what to do about it.
 Where a text is filled in with what was the matter, it says … here. What may pass by itself is tried again before a
-job stops at it; where no remedy is told, the text says all that is known.
+job stops at it; where no remedy is told, the text says all that is known. `guest.…` is said by the program that works inside the
+servers during an update, often in the words of a tool there.
 """
 
 

@@ -49,6 +49,7 @@ def nothing_left(demo: Any) -> Iterator[None]:
     servers.clean(demo, NAME)
     yield
     servers.clean(demo, NAME)
+    servers.clean_fallbacks(demo)
 
 
 def typed(page: Sequence[Block]) -> None:

@@ -38,6 +38,8 @@ def test_a_code_that_several_checks_have_says_what_each_of_them_says() -> None:
 def test_errors_have_their_code_words_and_remedy() -> None:
     told = {entry.code: entry for entry in reference.errors()}
     assert all(entry.detail for entry in told.values())
+    assert told["guest.undecided"].remedy
+    assert "guest.dump-failed" in told
     assert told["live-update.fallback.busy"] == reference.Entry(
         "live-update.fallback.busy", "job … (…) is at work on this fallback", "wait for that job to end"
     )
