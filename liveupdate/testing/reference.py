@@ -95,14 +95,14 @@ _FINDINGS = """# What a preview may find
 
 Every check has a code that does not change. `block`: the update is not begun; `warn`: it may be. Where a text is
 filled in with what was found, it says … here. A server that cannot be looked into is a finding, too: its code is the
-[error's](errors.md), `live-update.guest.…`.
+[error's](errors.md).
 """
 _ERRORS = """# Errors
 
 Every answer that is an error, and every job that stopped, names a code that does not change, and what to do about it.
 Where a text is filled in with what was the matter, it says … here. What may pass by itself is tried again before a
-job stops at it; where no remedy is told, the text says all that is known. `guest.…` is said by the program that works inside the
-servers during an update, often in the words of a tool there.
+job stops at it; where no remedy is told, the text says all that is known. `guest.…` is said by the program that works
+inside the servers during an update, often in the words of a tool there.
 """
 
 
