@@ -11,6 +11,7 @@ from openstack.config.cloud_region import CloudRegion
 from openstack.connection import Connection
 
 from liveupdate.drivers.cloud.cloud import Cloud
+from liveupdate.drivers.cloud.errors import calling
 from liveupdate.drivers.cloud.session import Session
 from liveupdate.model import Job
 
@@ -41,7 +42,7 @@ class Clouds:
         return self._cloud(job, "service", lambda: self._auth)
 
     def user(self, job: Job) -> Cloud:
-        """The cloud in the requester's name, through the job's trust. A trust that is gone fails the first call."""
+        """The cloud in the requester's name, through the job's trust. Raises Failed if that is gone."""
         who = {key: value for key, value in self._region.config["auth"].items() if key in _WHO}
         return self._cloud(job, "user", lambda: v3.Password(trust_id=job.trust_id, **who))
 
@@ -75,7 +76,9 @@ class Clouds:
         with self._lock:
             made = self._made.setdefault(job.id, {})
             if identity not in made:
-                made[identity] = Cloud(self._connection(auth(), job.request_id), self._service_token)
+                # the services are looked up in the catalog at once: a trust that is gone is told here
+                with calling(f"sign in as the {identity}"):
+                    made[identity] = Cloud(self._connection(auth(), job.request_id), self._service_token)
             return made[identity]
 
     def _service_token(self) -> str:

@@ -32,7 +32,7 @@ def create(
             raise Forbidden(
                 "this token may not let the service work in your name",
                 code="live-update.trust.refused",
-                remedy="use a token of your own, or an application credential that is not restricted",
+                remedy="use a token that you got with a password: Keystone lets few others make trusts",
             ) from error
     return str(answer.json()["trust"]["id"])
 
