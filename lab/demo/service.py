@@ -1,4 +1,7 @@
-"""Our own service on the lab's cloud: API and worker in one process, its database in the lab's state."""
+"""Our own service on the lab's cloud: API and worker in one process, its database in the lab's state.
+
+``python -m lab.demo.service`` starts it; it goes with the lab.
+"""
 
 import sys
 from pathlib import Path
@@ -49,3 +52,7 @@ def _answers() -> bool:
         return bool(requests.get(f"{URL}/healthcheck", timeout=2).ok)
     except requests.ConnectionError:
         return False
+
+
+if __name__ == "__main__":
+    start()

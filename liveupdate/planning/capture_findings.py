@@ -123,4 +123,4 @@ def _quota(facts: CaptureFacts) -> Finding:
         for suffix in ("", f"_{volume['type']}"):
             counted = {f"volumes{suffix}": 1, f"snapshots{suffix}": 2, f"gigabytes{suffix}": 3 * volume["size"]}
             needed.update(counted)
-    return quota(needed, facts.quota_left, "raise the project's quota, or free some")
+    return quota(needed, facts.quota_left)

@@ -13,7 +13,9 @@ def check(code: str, fine: bool, detail: str, remedy: str, *, subject: str = "",
     return Finding(code, Verdict.WARN if warn else Verdict.BLOCK, detail, remedy, subject)
 
 
-def quota(needed: Mapping[str, int], left: Mapping[str, int], remedy: str) -> Finding:
+def quota(
+    needed: Mapping[str, int], left: Mapping[str, int], remedy: str = "raise the project's quota, or free some"
+) -> Finding:
     """``left``: name → how many more, unlimited ones missing; what is not ``needed`` does not matter."""
     short = [
         f"{name}: {needed[name]} needed, {more} left"

@@ -238,7 +238,7 @@ def _ports(ports: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
 def _quota(facts: CloudFacts) -> Finding:
     needed = {"instances": 1, "cores": facts.server["vcpus"], "ram": facts.server["memory"], "port": 2}
     needed |= _storage(facts)
-    return quota(needed, facts.quota_left, "raise the project's quota, or free some")
+    return quota(needed, facts.quota_left)
 
 
 def _storage(facts: CloudFacts) -> Counter[str]:

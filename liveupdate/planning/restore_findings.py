@@ -146,7 +146,7 @@ def _quota(facts: RestoreFacts) -> Finding:
         # a snapshot of each volume that is replaced, besides the volumes
         "gigabytes": sum(p.size for p in volumes) + replaced,
     }
-    return quota(needed, facts.quota_left, "raise the project's quota, or free some")
+    return quota(needed, facts.quota_left)
 
 
 def _room(facts: RestoreFacts) -> Finding:

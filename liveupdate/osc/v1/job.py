@@ -51,7 +51,8 @@ def job_row(job: Any) -> Shown:
 def job_shown(job: Any) -> Shown:
     """Raises CommandError for a job that has ended otherwise than it should."""
     if job.state in ("undone", "cancelled", "undo_failed", "needs_attention"):
-        raise CommandError(f"job {job.id} is {job.state}: {job.reason} ({job.code})\nRemedy: {job.remedy}")
+        code, remedy = f" ({job.code})" if job.code else "", f"\nRemedy: {job.remedy}" if job.remedy else ""
+        raise CommandError(f"job {job.id} is {job.state}: {job.reason}{code}{remedy}")
     return job_row(job)
 
 

@@ -67,7 +67,7 @@ def _show(look: Look, changed: Event, interval: float) -> Any:
 
 
 def _holds(job: Any) -> bool:
-    return bool(job.state == "waiting" and job.step == "hold")
+    return bool(job.state == "waiting" and job.step == "hold" and not job.decision)
 
 
 def _line(job: Any, steps: dict[str, Any]) -> str:
