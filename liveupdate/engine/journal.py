@@ -11,12 +11,14 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, select, update
 
+from liveupdate import lease as leases
 from liveupdate.db import clock, events, jobs, resources, steps
 from liveupdate.db.session import read, write
 from liveupdate.db.tables import jobs as jobs_table
 from liveupdate.db.tables import steps as steps_table
 from liveupdate.engine import course
 from liveupdate.errors import LeaseLost, LiveUpdateError, Watch
+from liveupdate.lease import Lease
 from liveupdate.model import Job, Json, Resource, StepRow
 from liveupdate.states import CLAIMABLE, JobState, ResourceState, StepState, advance
 
@@ -30,6 +32,8 @@ class Claim:
     job_id: str
     owner: str
     fence: int
+    #: How long it surely lasts, by this worker's own clock: each write prolongs it.
+    lease: Lease = field(compare=False, repr=False)
     #: Set once the lease is known to be lost: whoever works on the job stops at its next checkpoint.
     lost: Flag = field(default_factory=Flag, compare=False, repr=False)
 
@@ -46,6 +50,7 @@ def claim_next(engine: Engine, owner: str, lease: float) -> Claimed | None:
     """Claim the job that waits longest among those whose time has come, or None. ``lease`` in seconds."""
 
     def work(connection: Connection) -> Claimed | None:
+        asked = leases.now()
         for row in connection.execute(due).mappings():
             taken_over = bool(row["lease_owner"])
             won = connection.execute(
@@ -62,7 +67,8 @@ def claim_next(engine: Engine, owner: str, lease: float) -> Claimed | None:
             if won.rowcount == 1:
                 if taken_over:
                     events.add(connection, row["id"], "lease.taken_over", detail={"from": row["lease_owner"]})
-                return Claimed(Claim(row["id"], owner, row["fence"] + 1), row["deaths"] + taken_over, taken_over)
+                claim = Claim(row["id"], owner, row["fence"] + 1, Lease(row["id"], asked + lease))
+                return Claimed(claim, row["deaths"] + taken_over, taken_over)
         return None
 
     conditions = (
@@ -271,6 +277,8 @@ class Journal:
     # -- how it is written -----------------------------------------------------------------------------------------
 
     def _write(self, work: Callable[[Connection], T]) -> T:
+        asked = leases.now()
+
         def fenced(connection: Connection) -> T:
             held = connection.execute(
                 update(jobs_table)
@@ -287,7 +295,9 @@ class Journal:
                 raise LeaseLost(self.claim.job_id)
             return work(connection)
 
-        return write(self._engine, fenced)
+        done = write(self._engine, fenced)
+        self.claim.lease.until = max(self.claim.lease.until, asked + self._lease)
+        return done
 
     def _update(self, connection: Connection, **values: Any) -> None:
         where = jobs_table.c.id == self.claim.job_id

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from threading import Event as Flag
 from typing import NoReturn
 
-from liveupdate import logs
+from liveupdate import lease, logs
+from liveupdate.db.session import AWAY
 from liveupdate.engine import course
 from liveupdate.engine.context import Context, Surroundings
 from liveupdate.engine.journal import Claimed, Journal, Turn
@@ -61,9 +62,10 @@ class Runner:
         self._stopping = stopping or Flag()
 
     def run(self, journal: Journal, claimed: Claimed) -> None:
-        """Raises LeaseLost when another worker took the job over; every other end is in the journal."""
+        """Raises LeaseLost when another worker took the job over, what db.session.AWAY names when the database does not
+        answer; every other end is in the journal."""
         job, rows = journal.load()
-        with logs.about(job_id=job.id, request_id=job.request_id):
+        with logs.about(job_id=job.id, request_id=job.request_id), lease.held(claimed.claim.lease):
             self._run(journal, claimed, job, rows)
 
     def _run(self, journal: Journal, claimed: Claimed, job: Job, rows: Sequence[StepRow]) -> None:
@@ -111,6 +113,7 @@ class Runner:
                 raise Failed(
                     f"step {call.row.spec.id} took longer than {call.step.timeout:.0f} s",
                     code="live-update.step.timeout",
+                    remedy="see its events for what it waited for; then retry the job",
                 )
             result = traced("apply", call.step.apply, call.context)
         except Cancelled:
@@ -119,6 +122,9 @@ class Runner:
             self._retry(call, retry)
         except Failed as failed:
             self._failed(call, failed)
+        except AWAY:
+            # that is no word about the step: whoever claims the job next probes it
+            raise
         except Exception as error:
             self._unforeseen(call, error)
         else:
@@ -172,6 +178,8 @@ class Runner:
             return traced("probe", call.step.probe, call.context)
         except Retry as retry:
             call.park(retry.after, retry)
+        except AWAY:
+            raise
         except Exception as error:
             told = as_told(error)
             doubt = LiveUpdateError(
@@ -190,6 +198,8 @@ class Runner:
             if not retry.counts:
                 call.park(retry.after, retry)
             self._undo_again(call, retry, retry.after)
+        except AWAY:
+            raise
         except Exception as error:
             told = as_told(error)
             LOG.warning("job %s undo of %s: %s", call.job.id, call.row.spec.id, told.detail, exc_info=True)
@@ -203,6 +213,8 @@ class Runner:
             take_all_away(call.context)
         except Retry as retry:
             call.park(retry.after, retry)
+        except AWAY:
+            raise
         except Exception as error:
             LOG.warning("job %s: what is left cannot be taken away", call.job.id, exc_info=True)
             call.stop(JobState.UNDO_FAILED, as_told(error))
