@@ -58,12 +58,6 @@ def get(connection: Connection, job_id: str, position: int) -> StepRow:
     return _value(connection.execute(query).mappings().one())
 
 
-def states(connection: Connection, job_id: str) -> Sequence[StepState]:
-    """Only the states, in the order of the plan."""
-    found = connection.scalars(select(steps.c.state).where(steps.c.job_id == job_id).order_by(steps.c.position))
-    return [StepState(state) for state in found]
-
-
 def _value(row: Any) -> StepRow:
     started, finished = row["started_at"], row["finished_at"]
     return StepRow(

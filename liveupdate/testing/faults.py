@@ -216,6 +216,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault("commit lost", _at("journal", "after"), _lasts(_at("journal", "after"), database_gone, 1), unfelt=True),
         Fault("5xx", _at("cloud", "before"), _refused(503)),
         Fault("5xx a while", _at("cloud", "before"), _lasts(_at("cloud", "before"), lambda p: refuse(p, 500, "no"), 4)),
+        Fault("5xx for ever", _at("cloud", "before"), _lasts(_at("cloud", "before"), lambda p: refuse(p, 500, "no"))),
         Fault("409", _at("cloud", "before"), _refused(409)),
         Fault("429", _at("cloud", "before"), _refused(429)),
         Fault("answer lost", _at("cloud", "after"), _no_answer),

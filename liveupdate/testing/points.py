@@ -129,10 +129,10 @@ class _Journal:
 
         return call if callable(found) else found
 
-    def next(self) -> Any:
+    def next(self, settled: Any = None) -> Any:
         """From here on it is the next step's turn."""
         with self.points.around("journal", "", "next"):
-            turn = self.inner.next()
+            turn = self.inner.next(settled)
             if isinstance(turn.action, course.Apply | course.Undo):
                 self.points.step = turn.action.row.spec.id
                 self.points.way = "apply" if isinstance(turn.action, course.Apply) else "undo"
