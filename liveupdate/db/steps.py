@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from liveupdate.db import clock
 from liveupdate.db.tables import jobs, steps
@@ -13,6 +13,8 @@ from liveupdate.states import JobState, StepState
 
 #: Jobs that tell how long a step takes.
 _LATEST = 5
+#: Built once: a worker reads it for each step.
+_OF_JOB = select(steps).where(steps.c.job_id == bindparam("of_job")).order_by(steps.c.position)
 
 
 def add(connection: Connection, job_id: str, specs: Iterable[StepSpec]) -> None:
@@ -38,7 +40,7 @@ def add(connection: Connection, job_id: str, specs: Iterable[StepSpec]) -> None:
 
 
 def of_job(connection: Connection, job_id: str) -> Sequence[StepRow]:
-    found = connection.execute(select(steps).where(steps.c.job_id == job_id).order_by(steps.c.position))
+    found = connection.execute(_OF_JOB, {"of_job": job_id})
     return [_value(row) for row in found.mappings()]
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from threading import Event as Flag
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import BigInteger, Connection, Engine, bindparam, select, update
 
 from liveupdate import lease as leases
 from liveupdate.db import clock, events, jobs, resources, steps
@@ -305,16 +305,8 @@ class Journal:
         asked = leases.now()
 
         def fenced(connection: Connection) -> T:
-            held = connection.execute(
-                update(jobs_table)
-                .where(
-                    jobs_table.c.id == self.claim.job_id,
-                    jobs_table.c.lease_owner == self.claim.owner,
-                    jobs_table.c.fence == self.claim.fence,
-                    jobs_table.c.lease_until > clock.now(),
-                )
-                .values(lease_until=clock.now() + clock.microseconds(self._lease))
-            )
+            mine = {"of_job": self.claim.job_id, "by": self.claim.owner, "at_fence": self.claim.fence}
+            held = connection.execute(_HOLD, {**mine, "so_long": clock.microseconds(self._lease)})
             if held.rowcount != 1:
                 self.claim.lost.set()
                 raise LeaseLost(self.claim.job_id)
@@ -374,8 +366,8 @@ class Journal:
     ) -> None:
         if state != row.state:
             advance(row.state, state)
-        here = (steps_table.c.job_id == row.job_id, steps_table.c.position == row.position)
-        connection.execute(update(steps_table).where(*here).values(state=state, **values))
+        here = {"of_job": row.job_id, "at": row.position}
+        connection.execute(_PUT.values(state=state, **values), here)
         events.add(connection, row.job_id, event, row.spec.id, detail)
 
     def _skip_way_back(self, connection: Connection, job: Job) -> None:
@@ -388,6 +380,18 @@ class Journal:
         connection.execute(update(steps_table).where(*here).values(state=StepState.SKIPPED))
 
 
+#: What every write begins with. Built once, like what follows.
+_HOLD = (
+    update(jobs_table)
+    .where(
+        jobs_table.c.id == bindparam("of_job"),
+        jobs_table.c.lease_owner == bindparam("by"),
+        jobs_table.c.fence == bindparam("at_fence"),
+        jobs_table.c.lease_until > clock.now(),
+    )
+    .values(lease_until=clock.now() + bindparam("so_long", type_=BigInteger))
+)
+_PUT = update(steps_table).where(steps_table.c.job_id == bindparam("of_job"), steps_table.c.position == bindparam("at"))
 #: Until somebody speaks; looked at again every so often.
 _LONG = timedelta(days=1)
 _NO_LEASE: dict[str, Any] = {"lease_owner": "", "lease_until": 0}

@@ -1,5 +1,7 @@
 """TaskFlow, its persistence in the database: a linear flow, the serial engine."""
 
+import uuid
+from contextlib import closing
 from typing import Any
 
 from taskflow import engines, task
@@ -19,7 +21,7 @@ def _backend(url: str) -> Any:
 
 
 def prepare(url: str, jobs: int) -> None:
-    with _backend(url).get_connection() as connection:
+    with closing(_backend(url).get_connection()) as connection:
         connection.upgrade()
 
 
@@ -32,9 +34,9 @@ class Worker:
             flow = linear_flow.Flow("bench")
             flow.add(*(_Nothing(f"step-{number:02}") for number in range(STEPS)))
             book = models.LogBook("bench")
-            detail = models.FlowDetail("bench", uuid=models.uuidutils.generate_uuid())
+            detail = models.FlowDetail("bench", uuid=str(uuid.uuid4()))
             book.add(detail)
-            with self._backend.get_connection() as connection:
+            with closing(self._backend.get_connection()) as connection:
                 connection.save_logbook(book)
             engines.load(flow, flow_detail=detail, book=book, backend=self._backend, engine="serial").run()
         return jobs
