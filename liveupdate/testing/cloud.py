@@ -243,7 +243,11 @@ class Servers(Verbs):
 
     def _usable(self, body: Mapping[str, Any]) -> None:
         """Nova looks at all of it before it makes anything."""
-        there = {"image": self.world.images, "snapshot": self.world.snapshots, "volume": self.world.volumes}
+        there: dict[str, Mapping[str, object]] = {
+            "image": self.world.images,
+            "snapshot": self.world.snapshots,
+            "volume": self.world.volumes,
+        }
         for disk in body["block_device_mapping_v2"]:
             kind = disk["source_type"]
             self._refuse(disk["uuid"] not in there[kind], f"no {kind} {disk['uuid']}")

@@ -1,8 +1,10 @@
 """One job of the method surrogate with one fault at one point of it, and what is true afterwards."""
 
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from traceback import extract_tb
+from typing import Any
 
 from sqlalchemy import Engine, delete, update
 from sqlalchemy.exc import OperationalError
@@ -54,7 +56,7 @@ class Stage(Site):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.lasting = _nothing
+        self.lasting: Callable[[Point], None] = _nothing
         self.conditions = ExitStack()
         self.points = Points(self.reach)
         inner = self.surroundings
@@ -152,7 +154,9 @@ class Stage(Site):
             # it was frozen, and has changed nothing since
             assert self.left[0] == look(self.engine, self.job_id), "a worker that was outlived wrote to the journal"
         except OperationalError:
-            expire_lease(self.engine, self.job_id)
+            # as the worker does, once the database answers it
+            with suppress(LeaseLost):
+                journal.release()
 
     def _ask_back(self, job: Job) -> None:
         if job.decision != "rollback":
@@ -209,7 +213,7 @@ def marked(site: Site, job_id: str) -> list[tuple[str, str, str]]:
         if t[: len(begin)] == begin
     ]
     found += [("port", p.description.removeprefix(begin), p.id) for p in world.ports.values() if begin in p.description]
-    stored = {
+    stored: dict[str, Mapping[str, Any]] = {
         "volume": world.volumes,
         "snapshot": world.snapshots,
         "image": world.images,

@@ -8,7 +8,6 @@ not of the database. Needs the extra "bench".
 import importlib
 import os
 import resource
-import sys
 import tempfile
 import time
 from multiprocessing import get_context
@@ -72,4 +71,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
