@@ -23,7 +23,7 @@ ENGINES = ("bare", "ours", "dbos", "taskflow")
 PROCESSES = (1, 4, 8)
 ROUNDS = 3
 #: Jobs of one process in one round.
-_JOBS = {"bare": 20, "ours": 20, "dbos": 20, "taskflow": 3}
+_JOBS = {"bare": 10, "ours": 10, "dbos": 10, "taskflow": 2}
 _SPAWN = get_context("spawn")
 
 
