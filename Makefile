@@ -2,13 +2,20 @@
 # make preview   a real cloud on this machine, and the preview of an update on it
 # make test      everything that CI runs                 make test-fast     what needs no lab
 # make test-all  and the scenarios that take CI too long
+# make test-faults  every fault at every point of every step of an update, on three databases (a quarter of an hour)
+# make bench-engine  durable steps per second, beside other engines
 # make docs      build/docs/index.html
 # make lab-up / lab-down / lab-status / lab-reset
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: docs demo preview test test-all test-fast test-databases test-lab test-lab-all check lab-up lab-down lab-status lab-reset setup
+.PHONY: bench-engine docs demo preview test test-all test-fast test-databases test-faults test-lab test-lab-all check lab-up lab-down lab-status lab-reset setup
+
+bench-engine: setup
+	$(PYTHON) -m lab.packages postgresql
+	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e ".[bench]"
+	$(BIN)/python -m tests.bench.engine
 
 setup: .venv/made
 .venv/made: pyproject.toml constraints.txt
@@ -49,6 +56,11 @@ test-fast: setup
 test-databases: setup
 	$(PYTHON) -m lab.packages mariadb-server postgresql
 	$(PYTEST) -q -m databases
+
+# FAULTS_SEED=N repeats what chance has chosen in another run
+test-faults: setup
+	$(PYTHON) -m lab.packages mariadb-server postgresql
+	$(BIN)/python -m tests.faults $(FAULTS_SEED)
 
 test-lab: setup lab-up
 	$(PYTHON) -m lab.packages postgresql

@@ -1,5 +1,7 @@
 """Fixtures that several directories of tests share."""
 
+import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +10,15 @@ from sqlalchemy import Engine
 
 from liveupdate.db.schema import upgrade
 from liveupdate.db.session import open_engine
+
+
+def pytest_configure() -> None:
+    """All processes of a run try the same faults: those that are started from here inherit the seed."""
+    os.environ.setdefault("LIVEUPDATE_FAULTS_SEED", str(random.SystemRandom().randrange(1 << 32)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(f"faults: LIVEUPDATE_FAULTS_SEED={os.environ['LIVEUPDATE_FAULTS_SEED']}")
 
 
 @pytest.fixture

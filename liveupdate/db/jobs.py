@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, insert, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from liveupdate.db import clock, events, steps
@@ -167,12 +167,14 @@ def _server_is_taken(connection: Connection, new: NewJob) -> Conflict:
     )
 
 
+#: Built once: a worker reads it for each step.
+_ONE = select(jobs).where(jobs.c.id == bindparam("job_id"))
+
+
 def get(connection: Connection, job_id: str, project_id: str | None = None) -> Job:
     """The job; with ``project_id`` only if it is that project's. Raises NotFound."""
-    query = select(jobs).where(jobs.c.id == job_id)
-    if project_id is not None:
-        query = query.where(jobs.c.project_id == project_id)
-    row = connection.execute(query).mappings().first()
+    query = _ONE if project_id is None else _ONE.where(jobs.c.project_id == project_id)
+    row = connection.execute(query, {"job_id": job_id}).mappings().first()
     if row is None:
         raise NotFound(f"no job {job_id}", code="live-update.job.not-found", remedy="list the jobs of your project")
     return _value(row)

@@ -8,11 +8,14 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, Table, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
 
 from liveupdate.errors import StoreError
 
 T = TypeVar("T")
+
+#: The database does not answer, or has hung up: whether a transaction was committed nobody knows.
+AWAY = (OperationalError, InterfaceError, TimeoutError)
 
 #: Tries of one transaction that loses against others.
 _TRIES = 8

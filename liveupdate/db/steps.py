@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from liveupdate.db import clock
 from liveupdate.db.tables import jobs, steps
@@ -13,6 +13,8 @@ from liveupdate.states import JobState, StepState
 
 #: Jobs that tell how long a step takes.
 _LATEST = 5
+#: Built once: a worker reads it for each step.
+_OF_JOB = select(steps).where(steps.c.job_id == bindparam("of_job")).order_by(steps.c.position)
 
 
 def add(connection: Connection, job_id: str, specs: Iterable[StepSpec]) -> None:
@@ -38,7 +40,7 @@ def add(connection: Connection, job_id: str, specs: Iterable[StepSpec]) -> None:
 
 
 def of_job(connection: Connection, job_id: str) -> Sequence[StepRow]:
-    found = connection.execute(select(steps).where(steps.c.job_id == job_id).order_by(steps.c.position))
+    found = connection.execute(_OF_JOB, {"of_job": job_id})
     return [_value(row) for row in found.mappings()]
 
 
@@ -56,12 +58,6 @@ def typical(connection: Connection, method: str) -> dict[str, float]:
 def get(connection: Connection, job_id: str, position: int) -> StepRow:
     query = select(steps).where(steps.c.job_id == job_id, steps.c.position == position)
     return _value(connection.execute(query).mappings().one())
-
-
-def states(connection: Connection, job_id: str) -> Sequence[StepState]:
-    """Only the states, in the order of the plan."""
-    found = connection.scalars(select(steps.c.state).where(steps.c.job_id == job_id).order_by(steps.c.position))
-    return [StepState(state) for state in found]
 
 
 def _value(row: Any) -> StepRow:

@@ -4,19 +4,21 @@ A write that finds the fence moved on, or the lease over by the database's clock
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Event as Flag
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import BigInteger, Connection, Engine, bindparam, select, update
 
+from liveupdate import lease as leases
 from liveupdate.db import clock, events, jobs, resources, steps
 from liveupdate.db.session import read, write
 from liveupdate.db.tables import jobs as jobs_table
 from liveupdate.db.tables import steps as steps_table
 from liveupdate.engine import course
 from liveupdate.errors import LeaseLost, LiveUpdateError, Watch
+from liveupdate.lease import Lease
 from liveupdate.model import Job, Json, Resource, StepRow
 from liveupdate.states import CLAIMABLE, JobState, ResourceState, StepState, advance
 
@@ -30,6 +32,8 @@ class Claim:
     job_id: str
     owner: str
     fence: int
+    #: How long it surely lasts, by this worker's own clock: each write prolongs it.
+    lease: Lease = field(compare=False, repr=False)
     #: Set once the lease is known to be lost: whoever works on the job stops at its next checkpoint.
     lost: Flag = field(default_factory=Flag, compare=False, repr=False)
 
@@ -46,6 +50,7 @@ def claim_next(engine: Engine, owner: str, lease: float) -> Claimed | None:
     """Claim the job that waits longest among those whose time has come, or None. ``lease`` in seconds."""
 
     def work(connection: Connection) -> Claimed | None:
+        asked = leases.now()
         for row in connection.execute(due).mappings():
             taken_over = bool(row["lease_owner"])
             won = connection.execute(
@@ -62,7 +67,8 @@ def claim_next(engine: Engine, owner: str, lease: float) -> Claimed | None:
             if won.rowcount == 1:
                 if taken_over:
                     events.add(connection, row["id"], "lease.taken_over", detail={"from": row["lease_owner"]})
-                return Claimed(Claim(row["id"], owner, row["fence"] + 1), row["deaths"] + taken_over, taken_over)
+                claim = Claim(row["id"], owner, row["fence"] + 1, Lease(row["id"], asked + lease))
+                return Claimed(claim, row["deaths"] + taken_over, taken_over)
         return None
 
     conditions = (
@@ -85,6 +91,15 @@ class Turn:
     job: Job
     rows: Sequence[StepRow]
     action: course.Action
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A step that has been applied, with its ``result``, or has been undone: ``state`` says which."""
+
+    row: StepRow
+    state: StepState
+    result: Json = field(default_factory=dict)
 
 
 class Journal:
@@ -125,40 +140,55 @@ class Journal:
 
         self._write(work)
 
-    def next(self) -> Turn:
-        """Decide what comes next and record it, in one transaction: no word of a user falls in between."""
+    def next(self, settled: Settled | None = None) -> Turn:
+        """Record what is settled, decide what comes next and record that, in one transaction: no word of a user falls
+        in between, and one commit makes both durable.
+        """
 
         def work(connection: Connection) -> Turn:
+            if settled:
+                self._settle(connection, settled)
             job, rows = jobs.get(connection, self.claim.job_id), steps.of_job(connection, self.claim.job_id)
+            now = clock.read(connection)
+            told = _progress(settled, rows) if settled else {}
+            job = replace(job, **{key: told[key] for key in ("step", "progress") if key in told})
             leftovers = job.state == JobState.UNDOING and resources.any_open(connection, job.id)
-            action = course.next_action(job, rows, clock.read(connection), leftovers=leftovers)
+            action = course.next_action(job, rows, now, leftovers=leftovers)
             match action:
                 case course.Apply(row) if row.state == StepState.PENDING:
-                    self._begun(connection, job)
+                    told |= {"step": row.spec.id, "reason": "", **self._begun(connection, job)}
                     # the intent, recorded before the step does anything
                     self._put(connection, row, StepState.APPLYING, "step.started", {"started_at": clock.now()})
+                    rows = _with(rows, replace(row, state=StepState.APPLYING, started_at=now))
                 case course.Undo(row) if row.state != StepState.UNDOING:
+                    told |= {"step": row.spec.id}
                     self._put(connection, row, StepState.UNDOING, "step.undo_started", {"attempts": 0})
-                case course.TurnBack(outcome, reason, error):
-                    self._turn_back(connection, job, outcome, reason, error)
-                case course.Wait(until, reason):
-                    self._rest(connection, job, until, reason)
-                case course.MoveBack():
-                    steps.add(connection, job.id, job.plan.back)
-                    events.add(connection, job.id, "job.moving_back")
-                case course.HoldAgain():
-                    self._skip_way_back(connection, job)
-                    held = next((r.spec.id for r in rows if r.state == StepState.APPLYING), job.step)
-                    # why the way back failed is told by its steps; the job goes on
-                    told = dict.fromkeys(("outcome", "decision", "reason", "code", "remedy"), "")
-                    self._job(connection, job, JobState.RUNNING, step=held, **told)
-                case course.End(state):
-                    self._end(connection, job, rows, state)
-            if isinstance(action, course.Apply | course.Undo):
-                rows = [steps.get(connection, job.id, r.position) if r is action.row else r for r in rows]
+                    rows = _with(rows, replace(row, state=StepState.UNDOING, attempts=0))
+            if told:
+                self._update(connection, **told)
+            self._follow(connection, job, rows, action)
             return Turn(job, rows, action)
 
         return self._write(work)
+
+    def _follow(self, connection: Connection, job: Job, rows: Sequence[StepRow], action: course.Action) -> None:
+        """What else than a step comes next."""
+        match action:
+            case course.TurnBack(outcome, reason, error):
+                self._turn_back(connection, job, outcome, reason, error)
+            case course.Wait(until, reason):
+                self._rest(connection, job, until, reason)
+            case course.MoveBack():
+                steps.add(connection, job.id, job.plan.back)
+                events.add(connection, job.id, "job.moving_back")
+            case course.HoldAgain():
+                self._skip_way_back(connection, job)
+                held = next((r.spec.id for r in rows if r.state == StepState.APPLYING), job.step)
+                # why the way back failed is told by its steps; the job goes on
+                told = dict.fromkeys(("outcome", "decision", "reason", "code", "remedy"), "")
+                self._job(connection, job, JobState.RUNNING, step=held, **told)
+            case course.End(state):
+                self._end(connection, job, rows, state)
 
     def park(self, seen: Job, after: float, reason: str, watch: Watch | None = None) -> None:
         """Give the job back until ``after`` seconds are over, or what it watches changes, or somebody wakes it.
@@ -176,9 +206,17 @@ class Journal:
 
         self._write(work)
 
-    def release(self) -> None:
-        """Give the job back as it is, for another worker to go on with at once."""
-        self._write(lambda connection: self._update(connection, **_NO_LEASE))
+    def release(self, settled: Settled | None = None) -> None:
+        """Give the job back as it is, with what is settled, for another worker to go on with at once."""
+
+        def work(connection: Connection) -> None:
+            told: dict[str, Any] = {}
+            if settled:
+                self._settle(connection, settled)
+                told = _progress(settled, steps.of_job(connection, self.claim.job_id))
+            self._update(connection, **told, **_NO_LEASE)
+
+        self._write(work)
 
     def turn_back(self, outcome: str, reason: str, error: LiveUpdateError | None = None) -> None:
         self._write(
@@ -198,11 +236,11 @@ class Journal:
 
         self._write(work)
 
-    def _begun(self, connection: Connection, job: Job) -> None:
-        started = {"started_at": clock.now()} if job.started_at is None else {}
-        if started:
-            events.add(connection, job.id, "job.started")
-        self._update(connection, reason="", **started)
+    def _begun(self, connection: Connection, job: Job) -> dict[str, Any]:
+        if job.started_at is not None:
+            return {}
+        events.add(connection, job.id, "job.started")
+        return {"started_at": clock.now()}
 
     def _rest(self, connection: Connection, job: Job, until: datetime | None, reason: str) -> None:
         wake_at = until or clock.read(connection) + _LONG
@@ -221,10 +259,6 @@ class Journal:
 
     # -- its steps -------------------------------------------------------------------------------------------------
 
-    def step_done(self, row: StepRow, result: Json) -> None:
-        values = {"result": dict(result), "error": {}, "finished_at": clock.now()}
-        self._step(row, StepState.DONE, "step.done", values, made_progress=True)
-
     def step_tried(self, row: StepRow, error: LiveUpdateError) -> None:
         """A call of apply or undo failed and will be repeated."""
         self._step(row, row.state, "step.retry", {"attempts": row.attempts + 1, "error": _told(error)}, _told(error))
@@ -232,9 +266,6 @@ class Journal:
     def step_failed(self, row: StepRow, error: LiveUpdateError) -> None:
         """apply has failed for good; the state stays APPLYING, for undo to take back what was half done."""
         self._step(row, row.state, "step.failed", {"error": _told(error), "attempts": 0}, _told(error))
-
-    def step_undone(self, row: StepRow) -> None:
-        self._step(row, StepState.UNDONE, "step.undone", {"finished_at": clock.now()}, made_progress=True)
 
     def step_undo_failed(self, row: StepRow, error: LiveUpdateError) -> None:
         self._step(row, StepState.UNDO_FAILED, "step.undo_failed", {"error": _told(error)}, _told(error))
@@ -271,23 +302,19 @@ class Journal:
     # -- how it is written -----------------------------------------------------------------------------------------
 
     def _write(self, work: Callable[[Connection], T]) -> T:
+        asked = leases.now()
+
         def fenced(connection: Connection) -> T:
-            held = connection.execute(
-                update(jobs_table)
-                .where(
-                    jobs_table.c.id == self.claim.job_id,
-                    jobs_table.c.lease_owner == self.claim.owner,
-                    jobs_table.c.fence == self.claim.fence,
-                    jobs_table.c.lease_until > clock.now(),
-                )
-                .values(lease_until=clock.now() + clock.microseconds(self._lease))
-            )
+            mine = {"of_job": self.claim.job_id, "by": self.claim.owner, "at_fence": self.claim.fence}
+            held = connection.execute(_HOLD, {**mine, "so_long": clock.microseconds(self._lease)})
             if held.rowcount != 1:
                 self.claim.lost.set()
                 raise LeaseLost(self.claim.job_id)
             return work(connection)
 
-        return write(self._engine, fenced)
+        done = write(self._engine, fenced)
+        self.claim.lease.until = max(self.claim.lease.until, asked + self._lease)
+        return done
 
     def _update(self, connection: Connection, **values: Any) -> None:
         where = jobs_table.c.id == self.claim.job_id
@@ -315,19 +342,18 @@ class Journal:
         self._job(connection, job, state, **ended, **told, **_NO_WATCH, **_NO_LEASE)
         events.add(connection, job.id, f"job.{state}", detail={"reason": told.get("reason", job.reason)})
 
-    def _step(
-        self,
-        row: StepRow,
-        state: StepState,
-        event: str,
-        values: Json,
-        detail: Json | None = None,
-        *,
-        made_progress: bool = False,
-    ) -> None:
-        self._write(
-            lambda connection: self._put(connection, row, state, event, values, detail, made_progress=made_progress)
-        )
+    def _settle(self, connection: Connection, settled: Settled) -> None:
+        values: dict[str, Any] = {"finished_at": clock.now()}
+        if settled.state == StepState.DONE:
+            values |= {"result": dict(settled.result), "error": {}}
+        self._put(connection, settled.row, settled.state, f"step.{settled.state}", values)
+
+    def _step(self, row: StepRow, state: StepState, event: str, values: Json, detail: Json | None = None) -> None:
+        def work(connection: Connection) -> None:
+            self._put(connection, row, state, event, values, detail)
+            self._update(connection, step=row.spec.id)
+
+        self._write(work)
 
     def _put(
         self,
@@ -337,15 +363,11 @@ class Journal:
         event: str,
         values: Json,
         detail: Json | None = None,
-        *,
-        made_progress: bool = False,
     ) -> None:
         if state != row.state:
             advance(row.state, state)
-        here = (steps_table.c.job_id == row.job_id, steps_table.c.position == row.position)
-        connection.execute(update(steps_table).where(*here).values(state=state, **values))
-        done = {"progress": course.progress(steps.states(connection, row.job_id)), "deaths": 0} if made_progress else {}
-        self._update(connection, step=row.spec.id, **done)
+        here = {"of_job": row.job_id, "at": row.position}
+        connection.execute(_PUT.values(state=state, **values), here)
         events.add(connection, row.job_id, event, row.spec.id, detail)
 
     def _skip_way_back(self, connection: Connection, job: Job) -> None:
@@ -358,10 +380,31 @@ class Journal:
         connection.execute(update(steps_table).where(*here).values(state=StepState.SKIPPED))
 
 
+#: What every write begins with. Built once, like what follows.
+_HOLD = (
+    update(jobs_table)
+    .where(
+        jobs_table.c.id == bindparam("of_job"),
+        jobs_table.c.lease_owner == bindparam("by"),
+        jobs_table.c.fence == bindparam("at_fence"),
+        jobs_table.c.lease_until > clock.now(),
+    )
+    .values(lease_until=clock.now() + bindparam("so_long", type_=BigInteger))
+)
+_PUT = update(steps_table).where(steps_table.c.job_id == bindparam("of_job"), steps_table.c.position == bindparam("at"))
 #: Until somebody speaks; looked at again every so often.
 _LONG = timedelta(days=1)
 _NO_LEASE: dict[str, Any] = {"lease_owner": "", "lease_until": 0}
 _NO_WATCH: dict[str, Any] = {"watch_kind": "", "watch_id": "", "watch_seen": ""}
+
+
+def _progress(settled: Settled, rows: Sequence[StepRow]) -> dict[str, Any]:
+    """What a job has of a step that is settled; ``rows`` as they are since."""
+    return {"step": settled.row.spec.id, "progress": course.progress([r.state for r in rows]), "deaths": 0}
+
+
+def _with(rows: Sequence[StepRow], changed: StepRow) -> Sequence[StepRow]:
+    return [changed if row.position == changed.position else row for row in rows]
 
 
 def _told(error: LiveUpdateError) -> dict[str, str]:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from threading import Event as Flag
 from typing import NoReturn
 
-from liveupdate import logs
+from liveupdate import lease, logs
+from liveupdate.db.session import AWAY
 from liveupdate.engine import course
 from liveupdate.engine.context import Context, Surroundings
-from liveupdate.engine.journal import Claimed, Journal, Turn
+from liveupdate.engine.journal import Claimed, Journal, Settled, Turn
 from liveupdate.engine.tracing import traced
 from liveupdate.errors import Cancelled, Failed, LiveUpdateError, Retry
-from liveupdate.model import Job, Resource, StepRow
+from liveupdate.model import Job, Json, Resource, StepRow
 from liveupdate.states import JobState, StepState
 from liveupdate.steps.protocol import Probe, Step
 from liveupdate.steps.resources import take_all_away
@@ -26,6 +27,9 @@ MAX_DEATHS = 3
 UNDO_ATTEMPTS = 5
 #: Seconds until a call that failed unforeseen is repeated, doubled each time.
 _BACKOFF = 2.0
+
+
+_SEE = "see to what keeps it from being done; then retry the job, or create it again"
 
 
 class Parked(Exception):
@@ -61,9 +65,10 @@ class Runner:
         self._stopping = stopping or Flag()
 
     def run(self, journal: Journal, claimed: Claimed) -> None:
-        """Raises LeaseLost when another worker took the job over; every other end is in the journal."""
+        """Raises LeaseLost when another worker took the job over, what db.session.AWAY names when the database does not
+        answer; every other end is in the journal."""
         job, rows = journal.load()
-        with logs.about(job_id=job.id, request_id=job.request_id):
+        with logs.about(job_id=job.id, request_id=job.request_id), lease.held(claimed.claim.lease):
             self._run(journal, claimed, job, rows)
 
     def _run(self, journal: Journal, claimed: Claimed, job: Job, rows: Sequence[StepRow]) -> None:
@@ -76,24 +81,24 @@ class Runner:
             journal.stop(JobState.NEEDS_ATTENTION, _deadly(job, claimed.deaths))
             return
         with suppress(Parked):
-            while self._next(journal):
+            turn = journal.next()
+            while not isinstance(turn.action, course.End | course.Wait):
+                settled = self._take(journal, turn)
                 if self._stopping.is_set():
-                    journal.release()
+                    journal.release(settled)
                     return
+                turn = journal.next(settled)
 
-    def _next(self, journal: Journal) -> bool:
-        """Take one turn; False once the job has ended, or rests."""
-        turn = journal.next()
+    def _take(self, journal: Journal, turn: Turn) -> Settled | None:
+        """What is settled by it, for the journal to record together with what comes next."""
         match turn.action:
             case course.Apply(row):
-                self._apply(self._call(journal, turn, row), resumed=row.state == StepState.APPLYING)
+                return self._apply(self._call(journal, turn, row), resumed=row.state == StepState.APPLYING)
             case course.Undo(row):
-                self._undo(self._call(journal, turn, row))
+                return self._undo(self._call(journal, turn, row))
             case course.Sweep():
                 self._sweep(journal, turn)
-            case course.End() | course.Wait():
-                return False
-        return True
+        return None
 
     def _call(self, journal: Journal, turn: Turn, row: StepRow) -> Call:
         now = next(r for r in turn.rows if r.position == row.position)
@@ -102,50 +107,53 @@ class Runner:
 
     # -- forward ---------------------------------------------------------------------------------------------------
 
-    def _apply(self, call: Call, *, resumed: bool) -> None:
+    def _apply(self, call: Call, *, resumed: bool) -> Settled | None:
         try:
             if resumed and (seen := traced("probe", call.step.probe, call.context)).done:
-                call.journal.step_done(call.row, seen.result)
-                return
+                return _done(call, seen.result)
             if expired(call.job, call.row, call.step):
                 raise Failed(
                     f"step {call.row.spec.id} took longer than {call.step.timeout:.0f} s",
                     code="live-update.step.timeout",
+                    remedy="see its events for what it waited for; then retry the job",
                 )
-            result = traced("apply", call.step.apply, call.context)
+            return _done(call, traced("apply", call.step.apply, call.context))
         except Cancelled:
             call.journal.turn_back("cancelled", "cancelled on request")
+            return None
         except Retry as retry:
-            self._retry(call, retry)
+            return self._retry(call, retry)
         except Failed as failed:
-            self._failed(call, failed)
+            return self._failed(call, failed)
+        except AWAY:
+            # that is no word about the step: whoever claims the job next probes it
+            raise
         except Exception as error:
-            self._unforeseen(call, error)
-        else:
-            call.journal.step_done(call.row, result)
+            return self._unforeseen(call, error)
 
-    def _retry(self, call: Call, retry: Retry) -> None:
+    def _retry(self, call: Call, retry: Retry) -> Settled | None:
         if retry.counts:
             if call.row.attempts + 1 >= call.step.attempts:
-                self._failed(call, Failed(f"{retry.detail} (after {call.step.attempts} attempts)", code=retry.code))
-                return
+                told = f"{retry.detail} (after {call.step.attempts} attempts)"
+                tried = Failed(told, code=retry.code, remedy=_SEE)
+                return self._failed(call, tried)
             call.journal.step_tried(call.row, retry)
         call.park(retry.after, retry)
 
-    def _failed(self, call: Call, failed: LiveUpdateError) -> None:
+    def _failed(self, call: Call, failed: LiveUpdateError) -> Settled | None:
         """The step cannot be done. A pivot that failed is looked at once more: it decides what may be undone."""
         if call.row.spec.id in (call.job.plan.pivot, call.job.plan.back_pivot):
             seen = self._probe_or_stop(call)
             if seen.done:
-                call.journal.step_done(call.row, seen.result)
-                return
+                return _done(call, seen.result)
         call.journal.step_failed(call.row, failed)
         outcome = course.undo_after_failure(call.job, call.rows, call.row)
         if outcome is None:
             call.stop(JobState.NEEDS_ATTENTION, failed)
         call.journal.turn_back(outcome, failed.detail, failed)
+        return None
 
-    def _unforeseen(self, call: Call, error: Exception) -> None:
+    def _unforeseen(self, call: Call, error: Exception) -> Settled | None:
         """Nobody knows whether it happened: probe decides; what did not happen is tried again, a few times."""
         told = as_told(error)
         LOG.warning(
@@ -157,12 +165,10 @@ class Runner:
         )
         seen = self._probe_or_stop(call)
         if seen.done:
-            call.journal.step_done(call.row, seen.result)
-            return
+            return _done(call, seen.result)
         tries = call.step.attempts if isinstance(error, LiveUpdateError) else min(2, call.step.attempts)
         if call.row.attempts + 1 >= tries:
-            self._failed(call, told)
-            return
+            return self._failed(call, told)
         call.journal.step_tried(call.row, told)
         call.park(_BACKOFF * 2**call.row.attempts, told)
 
@@ -172,6 +178,8 @@ class Runner:
             return traced("probe", call.step.probe, call.context)
         except Retry as retry:
             call.park(retry.after, retry)
+        except AWAY:
+            raise
         except Exception as error:
             told = as_told(error)
             doubt = LiveUpdateError(
@@ -183,19 +191,20 @@ class Runner:
 
     # -- back ------------------------------------------------------------------------------------------------------
 
-    def _undo(self, call: Call) -> None:
+    def _undo(self, call: Call) -> Settled:
         try:
             traced("undo", call.step.undo, call.context)
         except Retry as retry:
             if not retry.counts:
                 call.park(retry.after, retry)
             self._undo_again(call, retry, retry.after)
+        except AWAY:
+            raise
         except Exception as error:
             told = as_told(error)
             LOG.warning("job %s undo of %s: %s", call.job.id, call.row.spec.id, told.detail, exc_info=True)
             self._undo_again(call, told, _BACKOFF * 2**call.row.attempts)
-        else:
-            call.journal.step_undone(call.row)
+        return Settled(call.row, StepState.UNDONE)
 
     def _sweep(self, journal: Journal, turn: Turn) -> None:
         call = self._call(journal, turn, turn.rows[0])
@@ -203,6 +212,8 @@ class Runner:
             take_all_away(call.context)
         except Retry as retry:
             call.park(retry.after, retry)
+        except AWAY:
+            raise
         except Exception as error:
             LOG.warning("job %s: what is left cannot be taken away", call.job.id, exc_info=True)
             call.stop(JobState.UNDO_FAILED, as_told(error))
@@ -215,6 +226,10 @@ class Runner:
         call.park(after, told)
 
 
+def _done(call: Call, result: Json) -> Settled:
+    return Settled(call.row, StepState.DONE, result)
+
+
 def expired(job: Job, row: StepRow, step: Step) -> bool:
     """By the database's clock: the job's last write against the step's first."""
     return row.started_at is not None and (job.updated_at - row.started_at).total_seconds() > step.timeout
@@ -225,7 +240,8 @@ def as_told(error: Exception) -> LiveUpdateError:
     if isinstance(error, LiveUpdateError):
         return error
     lines = str(error).splitlines() or [""]
-    return Failed(f"{type(error).__name__}: {lines[0][:300]}", code="live-update.step.unforeseen")
+    told = f"{type(error).__name__}: {lines[0][:300]}"
+    return Failed(told, code="live-update.step.unforeseen", remedy="see the workers' log, then retry the job")
 
 
 def _deadly(job: Job, deaths: int) -> LiveUpdateError:

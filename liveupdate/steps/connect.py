@@ -12,6 +12,7 @@ from typing import Any
 from liveupdate.errors import Failed, GuestError
 from liveupdate.model import Json, Resource
 from liveupdate.planning import inside
+from liveupdate.steps.gone import unless_gone
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import make, unmake
 
@@ -60,7 +61,8 @@ def undo(context: StepContext) -> None:
     for volume in inside.volumes(found):
         unmake(context, KIND, _role(volume))
     if inside.unmapped(found.get("guest", {})):
-        context.guest("original").oneshot("multipath_down", {"job": context.job.id})
+        with unless_gone(context):
+            context.guest("original").oneshot("multipath_down", {"job": context.job.id})
 
 
 def good_paths(context: StepContext, side: str) -> dict[str, int]:

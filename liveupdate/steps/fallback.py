@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from liveupdate.drivers.cloud import marks
 from liveupdate.errors import Failed
 from liveupdate.model import Json, Resource
+from liveupdate.steps.gone import unless_gone
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import make, there, unmake, wait
 from liveupdate.steps.server_image import LOCAL, local_root, take
@@ -113,7 +114,8 @@ def _take_note(context: StepContext) -> bool:
 
 def _remove_note(context: StepContext) -> None:
     if _running(context):
-        context.guest("original").run(["rm", "-f", _NOTE])
+        with unless_gone(context):
+            context.guest("original").run(["rm", "-f", _NOTE])
 
 
 def _running(context: StepContext) -> bool:

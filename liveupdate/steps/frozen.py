@@ -8,7 +8,7 @@ from liveupdate.model import Resource
 from liveupdate.planning import inside
 from liveupdate.steps.fallback import available
 from liveupdate.steps.protocol import StepContext
-from liveupdate.steps.resources import there, unmake, wait
+from liveupdate.steps.resources import record, there, unmake, wait
 
 #: Seconds after which the guest thaws by itself, should the worker be gone.
 _WATCHDOG = 20.0
@@ -38,7 +38,7 @@ def snapshots(context: StepContext, volumes: Mapping[str, Mapping[str, Any]]) ->
         for taken in made.values():
             wait(context, lambda taken=taken: available(context, taken), f"snapshot {taken}", patience=_WATCHDOG)  # type: ignore[misc]
     details = {"since": frozen.since, "frozen_ms": frozen.milliseconds}
-    taken_now = {role: context.ledger.created(line, made[role], details) for role, line in intended.items()}
+    taken_now = {role: record(context, line, made[role], details) for role, line in intended.items()}
     for line in taken_now.values():
         context.ledger.ready(line)
     return taken_now

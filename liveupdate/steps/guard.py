@@ -6,6 +6,7 @@ See liveupdate/guest/guard.py. Undo: take it away.
 from liveupdate.errors import Failed
 from liveupdate.model import Json
 from liveupdate.planning import move, units
+from liveupdate.steps.gone import unless_gone
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 
 
@@ -43,9 +44,10 @@ def apply(context: StepContext) -> Json:
 
 
 def undo(context: StepContext) -> None:
-    guest = context.guest("original")
-    guest.oneshot("guard_remove", {})
-    guest.remove_agent()
+    with unless_gone(context):
+        guest = context.guest("original")
+        guest.oneshot("guard_remove", {})
+        guest.remove_agent()
 
 
 STEP = Step("guard", "Guard the copy against starting the workload", probe, apply, undo)

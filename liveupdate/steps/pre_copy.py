@@ -12,6 +12,7 @@ from liveupdate.model import Json
 from liveupdate.planning import inside, intent, move
 from liveupdate.planning.estimate import HANDED_OVER
 from liveupdate.planning.move import Sides
+from liveupdate.steps.gone import unless_gone
 from liveupdate.steps.path_events import path_events
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 
@@ -62,9 +63,16 @@ def undo(context: StepContext) -> None:
     sides = move.sides(context.spec.parameters)
     with suppress(GuestError):  # a target that does not answer, or was stopped, goes as a whole
         context.guest(sides.target).agent().call("finish")
-    context.guest(sides.source).agent().call("finish")
     if sides.source == "surrogate":
+        context.guest(sides.source).agent().call("finish")
         return
+    with unless_gone(context):
+        _leave_original(context)
+
+
+def _leave_original(context: StepContext) -> None:
+    """No in-guest program, and the address and the storage as they were."""
+    context.guest("original").agent().call("finish")
     original = context.guest("original")
     if portals := inside.portals(context.result("preflight")):
         own = context.result("preflight")["server"]["ports"][0]["address"]

@@ -53,6 +53,8 @@ def _retire_original(context: StepContext) -> None:
     servers = context.service_cloud().servers
     original = servers.get(context.job.server_id)
     if original is None:
+        # whoever deleted it, its port may live on
+        unmake(context, "address_pair", "management")
         _forget_lock(context)
         return
     if original.task_state == "deleting":

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from liveupdate.errors import Failed, LiveUpdateError, Retry, Watch
+from liveupdate import lease
+from liveupdate.errors import Failed, LeaseLost, LiveUpdateError, Retry, Watch
 from liveupdate.model import Json, Resource
 from liveupdate.states import ResourceState
 from liveupdate.steps.protocol import StepContext
@@ -21,6 +22,8 @@ T = TypeVar("T")
 #: Seconds that a short wait (a volume from a snapshot: half a second) is sat out; after that the job is parked.
 PATIENCE = 5.0
 _INTERVAL = 0.2
+#: Seconds that an outlived worker waits for its successor to record what it makes.
+_SUCCESSION = 120.0
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,34 @@ def make(
     if found is None:
         found = create(line)
     if line.state == ResourceState.INTENDED:
-        context.ledger.created(line, found)
+        record(context, line, found)
     return found
+
+
+def record(context: StepContext, line: Resource, made: str, details: Json | None = None) -> Resource:
+    """Write down what was made. A worker that was outlived takes it away again, unless its successor has it."""
+    try:
+        return context.ledger.created(line, made, details)
+    except LeaseLost:
+        if not _adopted(context, line, made):
+            # nobody else knows of it: no lease is needed for that
+            with lease.held(None):
+                KINDS[line.kind].remove(context, line, made)
+        raise
+
+
+def _adopted(context: StepContext, line: Resource, made: str) -> bool:
+    """Whether it is the successor's, or may yet be: one that is in the middle of making it finds it by its mark."""
+    end = time.monotonic() + _SUCCESSION
+    while True:
+        lines = [r for r in (*context.ledger.open(), *context.ledger.past(line.kind)) if r.kind == line.kind]
+        if any(r.cloud_id == made and r.state != ResourceState.DELETED for r in lines):
+            return True
+        undecided = any(r.role == line.role and r.state == ResourceState.INTENDED for r in lines)
+        if not undecided or time.monotonic() >= end:
+            # what nobody has decided on by now is found by its mark: liveupdate-manage orphans
+            return undecided
+        time.sleep(1.0)
 
 
 def there(context: StepContext, kind: str, role: str) -> str | None:

@@ -213,6 +213,7 @@ class Servers(Verbs):
         def work() -> str:
             if host and not self.world.host_may_be_named:
                 raise Failed("no host may be named", code=HOST_FORBIDDEN)
+            self._usable(body)
             identifier = self.world.new_id("server")
             # without a name, Nova's choice
             at = host or self.world.hosts[-1].name
@@ -231,20 +232,33 @@ class Servers(Verbs):
             self.world.attached[identifier] = {}
             for letter, disk in zip("abcdefgh", body["block_device_mapping_v2"], strict=False):
                 if disk["source_type"] == "image":
-                    self._refuse(disk["uuid"] not in self.world.images, f"no image {disk['uuid']}")
                     continue
                 volume_id = self._new_volume(disk) if disk["source_type"] == "snapshot" else disk["uuid"]
-                self._pluggable(volume_id)
                 self._plug(identifier, volume_id, f"/dev/vd{letter}", disk["delete_on_termination"])
             if port_id := body["networks"][0].get("port"):
-                self._refuse(bool(self.world.ports[port_id].device_id), f"port {port_id} is in use")
                 self.world.ports[port_id] = replace(self.world.ports[port_id], device_id=identifier, status="ACTIVE")
             return identifier
 
         return str(self._do("create_server", work))
 
+    def _usable(self, body: Mapping[str, Any]) -> None:
+        """Nova looks at all of it before it makes anything."""
+        there: dict[str, Mapping[str, object]] = {
+            "image": self.world.images,
+            "snapshot": self.world.snapshots,
+            "volume": self.world.volumes,
+        }
+        for disk in body["block_device_mapping_v2"]:
+            kind = disk["source_type"]
+            self._refuse(disk["uuid"] not in there[kind], f"no {kind} {disk['uuid']}")
+            if kind == "volume":
+                self._pluggable(disk["uuid"])
+        if port_id := body["networks"][0].get("port"):
+            there_port = self.world.ports.get(port_id)
+            self._refuse(there_port is None, f"no port {port_id}")
+            self._refuse(bool(there_port and there_port.device_id), f"port {port_id} is in use")
+
     def _new_volume(self, disk: Mapping[str, Any]) -> str:
-        self._refuse(disk["uuid"] not in self.world.snapshots, f"no snapshot {disk['uuid']}")
         made = volume(self.world.new_id("volume"), name="", size=disk["volume_size"])
         self.world.volumes[made.id] = made
         return made.id

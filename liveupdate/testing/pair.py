@@ -7,6 +7,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
+from liveupdate import lease
 from liveupdate.errors import GuestError
 from liveupdate.testing.cloud import World
 
@@ -114,6 +115,7 @@ class PairedGuest:
         return known
 
     def _take(self, command: str) -> None:
+        lease.require()
         self.pair.before(f"{self.side} {command}")
         if self.side in self.pair.silent or (self.side in self.pair.servers and self.pair.stopped(self.side)):
             raise GuestError("no answer", code="live-update.guest.unreachable")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from liveupdate import lease
 from liveupdate.errors import Failed
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ class Verbs:
         self.admin = admin
 
     def _do(self, name: str, work: Callable[[], Any]) -> Any:
+        lease.require()
         self.world.strike(f"before {name}")
         result = work()
         self.world.strike(f"after {name}")

@@ -6,6 +6,7 @@ import socket
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import BoundedSemaphore, Event, Thread
 
 from sqlalchemy import Engine
@@ -13,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from liveupdate import __version__
 from liveupdate.db import workers
-from liveupdate.db.session import write
+from liveupdate.db.session import AWAY, write
 from liveupdate.engine.context import Surroundings
 from liveupdate.engine.journal import Claimed, Journal, claim_next
 from liveupdate.engine.runner import Runner
@@ -99,6 +100,9 @@ class Worker:
             self._runner.run(journal, claimed)
         except LeaseLost:
             LOG.warning("job %s belongs to another worker now", claimed.claim.job_id)
+        except AWAY as error:
+            LOG.warning("job %s: the database does not answer: %s", claimed.claim.job_id, type(error).__name__)
+            self._give_back(journal)
         except Exception:
             # the lease runs out, and the job is claimed again: by then counted as a death
             LOG.exception("job %s fell out of the engine", claimed.claim.job_id)
@@ -107,6 +111,15 @@ class Worker:
             self._forget(claimed.claim.job_id)
             self._free.release()
             self.nudged.set()
+
+    def _give_back(self, journal: Journal) -> None:
+        """So that the job goes on once the database is there again, and not only when its lease is over."""
+        while not self._stopping.wait(self._settings.poll_interval):
+            with suppress(LeaseLost, *AWAY):
+                journal.release()
+                return
+            if journal.claim.lost.is_set():
+                return
 
     def _watch(self) -> None:
         while not self._stopping.wait(self._settings.poll_interval):

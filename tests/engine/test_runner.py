@@ -1,9 +1,10 @@
 """What a job does when its steps succeed, wait, fail, or are asked to stop."""
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event, update
+from sqlalchemy.exc import OperationalError
 
-from liveupdate.db import events, jobs, resources
+from liveupdate.db import events, jobs, resources, tables
 from liveupdate.db.session import read, write
 from liveupdate.engine.journal import Journal, claim_next
 from liveupdate.engine.runner import MAX_DEATHS, UNDO_ATTEMPTS, Runner
@@ -250,6 +251,44 @@ def test_a_worker_killed_in_a_step_is_followed_by_one_that_does_not_repeat_it(sq
     assert world.log == FORWARD
     with read(sqlite) as connection:
         assert "lease.taken_over" in [e.type for e in events.of_job(connection, job_id)]
+
+
+@pytest.mark.parametrize("call", ["apply", "applied"])
+def test_a_database_that_goes_away_in_a_step_says_nothing_about_the_step(sqlite: Engine, call: str) -> None:
+    world, job_id = World(), accept(sqlite)
+    world.faults[call, "copy"] = raising(OperationalError("", {}, Exception("server closed the connection")))
+    with pytest.raises(OperationalError):
+        work_once(sqlite, world)
+    job, rows = look(sqlite, job_id)
+    assert (job.state, rows["copy"].state, rows["copy"].attempts) == (JobState.RUNNING, StepState.APPLYING, 0)
+    expire_lease(sqlite, job_id)
+    work_once(sqlite, world)
+    assert look(sqlite, job_id)[0].state == JobState.SUCCEEDED
+    assert world.log == FORWARD
+
+
+def test_a_step_that_took_too_long_after_the_pivot_tells_what_to_do(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    world.faults["apply", "tidy"] = raising(Retry(0, "busy", counts=False))
+    work_once(sqlite, world)
+    began = update(tables.steps).where(tables.steps.c.spec_id == "tidy").values(started_at=0)
+    write(sqlite, lambda connection: connection.execute(began))
+    make_due(sqlite, job_id)
+    work_once(sqlite, world)
+    job, _ = look(sqlite, job_id)
+    assert (job.state, job.code, bool(job.remedy)) == (JobState.NEEDS_ATTENTION, "live-update.step.timeout", True)
+
+
+def test_a_step_that_is_done_and_the_intent_of_the_next_are_one_commit(sqlite: Engine) -> None:
+    world = World()
+    accept(sqlite)
+    commits: list[object] = []
+    event.listen(sqlite, "commit", commits.append)
+    at: dict[str, int] = {}
+    for name in ("copy", "switch"):
+        world.faults["apply", name] = lambda context: at.__setitem__(context.spec.id, len(commits))
+    work_once(sqlite, world)
+    assert at["switch"] - at["copy"] == 1
 
 
 def test_a_worker_frozen_past_its_lease_writes_nothing_and_starts_nothing(sqlite: Engine) -> None:

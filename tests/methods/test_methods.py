@@ -15,6 +15,7 @@ _OTHERS = {
     "checking",
     "fleet_facts",
     "frozen",
+    "gone",
     "making_room",
     "path_events",
     "protocol",

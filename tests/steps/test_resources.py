@@ -1,5 +1,6 @@
 """What a job made is taken away once, however long the cloud takes over it."""
 
+from dataclasses import replace
 from itertools import count
 from types import SimpleNamespace
 from typing import Any
@@ -9,9 +10,11 @@ import pytest
 from liveupdate.drivers.cloud import marks
 from liveupdate.drivers.cloud.backups import Backup
 from liveupdate.drivers.cloud.snapshots import Snapshot
-from liveupdate.errors import Retry
+from liveupdate.errors import LeaseLost, Retry
+from liveupdate.model import Resource
+from liveupdate.states import ResourceState
 from liveupdate.steps import resources
-from liveupdate.testing.cloud import World
+from liveupdate.testing.cloud import World, port
 from liveupdate.testing.context import MemoryContext
 from liveupdate.testing.storage import volume
 
@@ -44,3 +47,47 @@ def test_what_is_being_deleted_is_not_deleted_again(world: World, context: Memor
     del there["slow"]
     resources.unmake(context, kind, "twin")
     assert context.ledger.open() == []
+
+
+class TestAnOutlivedWorker:
+    """It has made something, and may write no more: its successor has the job."""
+
+    def outlived(self, context: MemoryContext) -> Resource:
+        line = context.ledger.intend("port", "twin", {})
+
+        def lost(write: str) -> None:
+            if write == "created":
+                raise LeaseLost(line.job_id)
+
+        context.ledger.before = lost
+        return line
+
+    def ports(self, world: World) -> set[str]:
+        return set(world.ports) - {"own-port"}
+
+    def record(self, world: World, context: MemoryContext, line: Resource) -> None:
+        world.ports["made"] = port("made", "10.0.0.77", name=line.name, description=resources.mark(line))
+        with pytest.raises(LeaseLost):
+            resources.record(context, line, "made")
+
+    def test_takes_away_what_its_successor_has_made_another_of(self, world: World, context: MemoryContext) -> None:
+        line = self.outlived(context)
+        context.ledger.lines[0] = replace(line, state=ResourceState.CREATED, cloud_id="another")
+        self.record(world, context, line)
+        assert self.ports(world) == set()
+
+    def test_takes_away_what_its_successor_wants_no_more(self, world: World, context: MemoryContext) -> None:
+        line = self.outlived(context)
+        context.ledger.deleted(line)
+        self.record(world, context, line)
+        assert self.ports(world) == set()
+
+    def test_leaves_what_its_successor_has_found(self, world: World, context: MemoryContext) -> None:
+        line = self.outlived(context)
+        context.ledger.lines[0] = replace(line, state=ResourceState.CREATED, cloud_id="made")
+        self.record(world, context, line)
+        assert self.ports(world) == {"made"}
+
+    def test_leaves_what_its_successor_may_yet_find(self, world: World, context: MemoryContext) -> None:
+        self.record(world, context, self.outlived(context))
+        assert self.ports(world) == {"made"}

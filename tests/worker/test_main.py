@@ -5,7 +5,10 @@ from threading import Barrier, Thread
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
+from liveupdate.db import events
+from liveupdate.db.session import read
 from liveupdate.errors import CloudError, Retry, Watch
 from liveupdate.settings import Worker as WorkerSettings
 from liveupdate.states import JobState
@@ -94,6 +97,19 @@ def test_jobs_run_beside_each_other(sqlite: Engine, worker: Worker, world: World
     ids = [accept(sqlite) for _ in range(3)]
     until(lambda: all(state(sqlite, job) == JobState.SUCCEEDED for job in ids))
     until(lambda: sorted(forgotten) == sorted(ids))
+
+
+def test_a_job_whose_database_went_away_goes_on_long_before_its_lease_is_over(
+    sqlite: Engine, worker: Worker, world: World
+) -> None:
+    def gone(_: StepContext) -> None:
+        raise OperationalError("", {}, Exception("server closed the connection"))
+
+    world.faults["applied", "copy"] = gone
+    job_id = accept(sqlite)
+    until(lambda: state(sqlite, job_id) == JobState.SUCCEEDED, patience=30)
+    with read(sqlite) as connection:
+        assert "lease.taken_over" not in [e.type for e in events.of_job(connection, job_id)]
 
 
 def test_a_trust_is_deleted_when_its_job_ends_also_if_it_takes_a_second_try(

@@ -7,6 +7,7 @@ from keystoneauth1.exceptions import HttpError
 from keystoneauth1.session import Session as Plain
 from opentelemetry import propagate, trace
 
+from liveupdate import lease
 from liveupdate.figures import CLOUD_CALL_SECONDS
 
 _TRACER = trace.get_tracer("liveupdate.cloud")
@@ -15,6 +16,7 @@ _TRACER = trace.get_tracer("liveupdate.cloud")
 class Session(Plain):
     def request(self, url: str, method: str, *args: Any, **options: Any) -> Any:
         """As keystoneauth's. The figures know the service and the verb, the span nothing that is secret either."""
+        lease.require()
         # calls without a filter are Keystone's own, and its way to the others' version documents
         service = (options.get("endpoint_filter") or {}).get("service_type") or "identity"
         begun, outcome = time.monotonic(), "no_answer"

@@ -14,6 +14,7 @@ import paramiko
 from paramiko.ed25519key import Ed25519Key
 from paramiko.ssh_exception import SSHException
 
+from liveupdate import lease
 from liveupdate.errors import GuestError
 from liveupdate.settings import Guest as GuestSettings
 
@@ -61,6 +62,7 @@ class Connection:
 
     def start(self, argv: Sequence[str], timeout: float = 30.0) -> paramiko.Channel:
         """Start ``argv`` as root and return the channel that its three streams are on."""
+        lease.require()
         try:
             channel = self._transport.open_session(timeout=timeout)
             channel.exec_command(shlex.join([*self._sudo, *argv]))

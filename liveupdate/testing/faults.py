@@ -1,0 +1,235 @@
+"""Faults to inject at the points of a job (points.py): what each is, where it can hit, and how long it lasts.
+
+Off in production by construction: nothing of the product imports this (a contract of import-linter), and it works
+through what a worker is given: its clouds, its guests, its journal. A cloud's refusal is raised as a driver would.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Protocol
+from unittest import mock
+
+from openstack import exceptions as sdk_errors
+from sqlalchemy.exc import OperationalError
+
+from liveupdate.drivers.cloud.errors import calling
+from liveupdate.errors import GuestError
+from liveupdate.testing.cloud import World
+from liveupdate.testing.points import Point
+
+#: Calls that make something, and may have when there is no answer: as drivers/cloud says of each.
+CREATES = frozenset(
+    {
+        "attachments.create",
+        "backups.create",
+        "images.of_server",
+        "ports.create",
+        "servers.attach_port",
+        "servers.attach_volume",
+        "servers.create",
+        "snapshots.create",
+        "volumes.from_backup",
+        "volumes.from_snapshot",
+    }
+)
+#: Those that count against a quota.
+_COUNTED = CREATES - {"servers.attach_port", "servers.attach_volume"}
+#: Points that something lasts which passes by itself.
+_A_WHILE = 4
+_TEN_MINUTES = 600.0
+
+
+class Killed(BaseException):
+    """kill -9 of the worker: nothing of ours runs any more."""
+
+
+class Scene(Protocol):
+    """Where a fault strikes. ``lasting`` is asked at each point after that, until it is healed: it may raise."""
+
+    world: World
+    lasting: Callable[[Point], None]
+    #: What is closed when it is healed.
+    conditions: ExitStack
+
+    def heal(self) -> None:
+        """What lasts, ends."""
+
+    def freeze(self) -> None:
+        """The worker stands still past its lease, the others go on; then it wakes."""
+
+    def freeze_unaware(self) -> None:
+        """Between its last look at the clock and the call that it is about to make."""
+
+    def outlast(self, step: str) -> None:
+        """So much time passes that the step is over its time-out."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """``harms``: it changes what a job cannot restore, so "as before" is not to be expected of it.
+
+    ``unfelt``: it is the worker's or the database's own, so a job ends as it would have without it.
+    """
+
+    name: str
+    hits: Callable[[Point], bool]
+    strike: Callable[[Scene, Point], None]
+    harms: bool = False
+    unfelt: bool = False
+
+
+# -- where -------------------------------------------------------------------------------------------------------------
+
+
+def _any(_: Point) -> bool:
+    return True
+
+
+def _at(kind: str, when: str) -> Callable[[Point], bool]:
+    return lambda point: (point.kind, point.when) == (kind, when)
+
+
+def _cloud_as(who: str) -> Callable[[Point], bool]:
+    return lambda point: (point.kind, point.when, point.who) == ("cloud", "before", who)
+
+
+def _counted(point: Point) -> bool:
+    return point.when == "before" and point.call in _COUNTED
+
+
+# -- what --------------------------------------------------------------------------------------------------------------
+
+
+def _kill(scene: Scene, point: Point) -> None:
+    raise Killed
+
+
+def _freeze(scene: Scene, point: Point) -> None:
+    scene.freeze()
+
+
+def _freeze_unaware(scene: Scene, point: Point) -> None:
+    scene.freeze_unaware()
+
+
+def _refused(status: int, detail: str = "refused") -> Callable[[Scene, Point], None]:
+    """The cloud answers so, once."""
+    return lambda scene, point: refuse(point, status, detail)
+
+
+def refuse(point: Point, status: int, detail: str) -> None:
+    error = sdk_errors.HttpException(detail)
+    error.status_code = status
+    with calling(point.call, creates=point.call in CREATES):
+        raise error
+
+
+def _no_answer(scene: Scene, point: Point) -> None:
+    with calling(point.call, creates=point.call in CREATES):
+        raise sdk_errors.ResourceTimeout("no answer")
+
+
+def _outlasted(scene: Scene, point: Point) -> None:
+    scene.outlast(point.step)
+    _no_answer(scene, point)
+
+
+def _lasts(hits: Callable[[Point], bool], raising: Callable[[Point], None], points: int = 0) -> Callable[..., None]:
+    """From here on, wherever it hits: for so many points, or (0) until it is healed."""
+
+    def strike(scene: Scene, point: Point) -> None:
+        left = points
+
+        def lasting(now: Point) -> None:
+            nonlocal left
+            if not hits(now):
+                return
+            if left:
+                left -= 1
+                if not left:
+                    scene.heal()
+            raising(now)
+
+        scene.lasting = lasting
+        lasting(point)
+
+    return strike
+
+
+def database_gone(_: Point) -> None:
+    raise OperationalError("", {}, Exception("server closed the connection unexpectedly"))
+
+
+def _silent_guest(point: Point) -> None:
+    raise GuestError("no answer", code="live-update.guest.unreachable")
+
+
+def _skew(scene: Scene, point: Point) -> None:
+    """From here on the worker's clock is ten minutes ahead."""
+    real = time.time
+    ahead = mock.Mock(side_effect=lambda: real() + _TEN_MINUTES)
+    scene.conditions.enter_context(mock.patch("time.time", ahead))
+
+
+def _owner(**changes: object) -> Callable[[Scene, Point], None]:
+    """The server's owner changes it; a server that is locked refuses."""
+
+    def strike(scene: Scene, point: Point) -> None:
+        server = scene.world.servers.get("original")
+        if server is not None and not server.locked:
+            scene.world.servers["original"] = replace(server, **changes)  # type: ignore[arg-type]
+
+    return strike
+
+
+def _deleted(scene: Scene, point: Point) -> None:
+    """By its owner, or by an administrator for whom a lock is none."""
+    world = scene.world
+    if world.servers.pop("original", None) is None:
+        return
+    for plugged in world.attached.pop("original", {}):
+        if plugged in world.volumes:
+            world.update_volume(plugged)
+    for port in [p for p in world.ports.values() if p.device_id == "original"]:
+        world.ports[port.id] = replace(port, device_id="", status="DOWN")
+
+
+_USERS, _SERVICES = _cloud_as("user"), _cloud_as("service")
+_UNAUTHORIZED = "the token is not valid"
+
+FAULTS: Mapping[str, Fault] = {
+    fault.name: fault
+    for fault in (
+        Fault("kill -9", _any, _kill, unfelt=True),
+        Fault("frozen", _any, _freeze, unfelt=True),
+        Fault(
+            "frozen in call",
+            lambda point: point.when == "before" and point.call in CREATES,
+            _freeze_unaware,
+            unfelt=True,
+        ),
+        Fault(
+            "db away", _at("journal", "before"), _lasts(_at("journal", "before"), database_gone, _A_WHILE), unfelt=True
+        ),
+        Fault("commit lost", _at("journal", "after"), _lasts(_at("journal", "after"), database_gone, 1), unfelt=True),
+        Fault("5xx", _at("cloud", "before"), _refused(503)),
+        Fault("5xx a while", _at("cloud", "before"), _lasts(_at("cloud", "before"), lambda p: refuse(p, 500, "no"), 4)),
+        Fault("5xx for ever", _at("cloud", "before"), _lasts(_at("cloud", "before"), lambda p: refuse(p, 500, "no"))),
+        Fault("409", _at("cloud", "before"), _refused(409)),
+        Fault("429", _at("cloud", "before"), _refused(429)),
+        Fault("answer lost", _at("cloud", "after"), _no_answer),
+        Fault("slow", _at("cloud", "before"), _outlasted),
+        Fault("token", _SERVICES, _lasts(_SERVICES, lambda p: refuse(p, 401, _UNAUTHORIZED))),
+        Fault("trust", _USERS, _lasts(_USERS, lambda p: refuse(p, 401, _UNAUTHORIZED))),
+        Fault("quota", _counted, _lasts(_counted, lambda p: refuse(p, 403, "Quota exceeded"))),
+        Fault("clock +10m", _at("journal", "before"), _skew, unfelt=True),
+        Fault("ssh cut", _at("guest", "before"), _lasts(_at("guest", "before"), _silent_guest, _A_WHILE)),
+        Fault("ssh lost", _at("guest", "after"), lambda scene, point: _silent_guest(point)),
+        Fault("locked", _at("cloud", "before"), _owner(locked=True, locked_reason="by its owner"), harms=True),
+        Fault("stopped", _at("cloud", "before"), _owner(status="SHUTOFF"), harms=True),
+        Fault("resized", _at("cloud", "before"), _owner(status="VERIFY_RESIZE"), harms=True),
+        Fault("deleted", _at("cloud", "before"), _deleted, harms=True),
+    )
+}

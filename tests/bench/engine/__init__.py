@@ -1,0 +1,1 @@
+"""Durable steps per second: our engine beside others. python -m tests.bench.engine"""

@@ -1,0 +1,246 @@
+"""One job of the method surrogate with one fault at one point of it, and what is true afterwards."""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from traceback import extract_tb
+from typing import Any
+
+from sqlalchemy import Engine, delete, update
+from sqlalchemy.exc import OperationalError
+
+from liveupdate.db import clock, jobs, resources, tables, words
+from liveupdate.db.session import read, write
+from liveupdate.drivers.cloud import marks
+from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.engine.runner import Runner
+from liveupdate.errors import LeaseLost
+from liveupdate.model import Job, StepRow
+from liveupdate.states import FINAL, JobState, ResourceState
+from liveupdate.testing.faults import Fault, Killed
+from liveupdate.testing.jobs import expire_lease, look, make_due
+from liveupdate.testing.points import Point, Points
+from tests.engine.site import Site
+
+STUCK = (JobState.NEEDS_ATTENTION, JobState.UNDO_FAILED)
+#: How a job is led: to its end; undone, since the workload is not well on the surrogate; moved back from hold.
+_ENDS = {"forward": JobState.SUCCEEDED, "undo": JobState.UNDONE, "back": JobState.UNDONE}
+COURSES = tuple(_ENDS)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """``point`` None: no fault, for counting out the points."""
+
+    course: str
+    fault: Fault | None = None
+    point: Point | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.point} in {self.point.way} of {self.point.step or 'nothing'}" if self.point else "nowhere"
+        return f"{self.course}: {self.fault.name if self.fault else 'nothing'} {where}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``end``: "done", "undone", or "parked" (then it was healed, and ended). ``violations``: empty, or what broke."""
+
+    end: str
+    violations: tuple[str, ...] = ()
+
+
+@dataclass
+class Stage(Site):
+    trial: Trial = field(default_factory=lambda: Trial("forward"))
+    passed: list[Point] = field(default_factory=list)
+    struck: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.lasting: Callable[[Point], None] = _nothing
+        self.conditions = ExitStack()
+        #: The job and its steps, as a frozen worker's successors have left them.
+        self.left: tuple[Job, dict[str, StepRow]] | None = None
+        self.points = Points(self.reach)
+        inner = self.surroundings
+        self.surroundings = replace(
+            inner,
+            user_cloud=lambda job: self.points.cloud(inner.user_cloud(job), "user"),
+            service_cloud=lambda job: self.points.cloud(inner.service_cloud(job), "service"),
+            guest=lambda context, side: self.points.guest(inner.guest(context, side), side),
+        )
+
+    # -- the fault -------------------------------------------------------------------------------------------------
+
+    def reach(self, point: Point) -> None:
+        self.passed.append(point)
+        self.lasting(point)
+        if point == self.trial.point and not self.struck and self.trial.fault:
+            self.struck = True
+            self.trial.fault.strike(self, point)
+
+    def heal(self) -> None:
+        self.lasting = _nothing
+        self.conditions.close()
+
+    def freeze(self) -> None:
+        """Its clock tells the worker when it wakes."""
+        self.claim.lease.until = 0
+        self.freeze_unaware()
+
+    def freeze_unaware(self) -> None:
+        """As long as it takes from the look at the clock to the call: nothing can tell it."""
+        expire_lease(self.engine, self.job_id)
+        points, self.points.step, self.points.way = (self.points.step, self.points.way), "", "apply"
+        self.lead()
+        self.points.step, self.points.way = points
+        self.left = look(self.engine, self.job_id)
+
+    def outlast(self, step: str) -> None:
+        long = clock.microseconds(30 * 86400)
+        here = (tables.steps.c.job_id == self.job_id, tables.steps.c.spec_id == step)
+        began = tables.steps.c.started_at - long
+        write(self.engine, lambda c: c.execute(update(tables.steps).where(*here).values(started_at=began)))
+
+    # -- the job ---------------------------------------------------------------------------------------------------
+
+    def play(self) -> Outcome:
+        if self.trial.course == "undo":
+            self.pair.trouble = "sick"
+        self.job_id = self.accept(confirm=self.trial.course == "back")
+        try:
+            parked = was_parked = self.lead()
+            violations = self._parked_well() if parked else []
+            for _ in range(3):
+                if not parked:
+                    break
+                self.heal()
+                self._remedy()
+                parked = self.lead()
+        except AssertionError as error:
+            return Outcome("broken", (_told(error),))
+        finally:
+            self.heal()
+        job, _ = look(self.engine, self.job_id)
+        if job.state not in FINAL:
+            return Outcome("stuck", (f"{job.state} for ever: {job.reason}",))
+        violations += self._ended_well(job)
+        if self.trial.fault and not self.struck:
+            violations.append("the fault did not strike")
+        if self.trial.fault and self.trial.fault.unfelt and (was_parked or job.state != _ENDS[self.trial.course]):
+            violations.append(f"{job.state}{', parked before that' if was_parked else ''}: without the fault it is not")
+        ended = "done" if job.state == JobState.SUCCEEDED else "undone"
+        return Outcome("parked" if was_parked else ended, tuple(violations))
+
+    def lead(self) -> bool:
+        """Until the job has ended (False), or is parked with a person's remedy (True)."""
+        for _ in range(200):
+            job, _ = look(self.engine, self.job_id)
+            if job.state in FINAL or job.state in STUCK:
+                return job.state in STUCK
+            if self.trial.course == "back" and job.state == JobState.WAITING and job.step == "hold":
+                self._ask_back(job)
+            make_due(self.engine, self.job_id)
+            self.drive()
+        raise AssertionError(f"never ends: {job.state} at {job.step}: {job.reason}")
+
+    def drive(self) -> None:
+        claimed = claim_next(self.engine, "worker", 60)
+        assert claimed is not None
+        self.claim = claimed.claim
+        journal = Journal(self.engine, claimed.claim, 60)
+        try:
+            Runner(self.surroundings, self.steps).run(self.points.journal(journal), claimed)
+        except Killed:
+            expire_lease(self.engine, self.job_id)
+        except LeaseLost:
+            # it was frozen, and has changed nothing since; or the whole test was
+            now = look(self.engine, self.job_id)
+            assert self.left in (None, now), "a worker that was outlived wrote to the journal"
+        except OperationalError:
+            # as the worker does, once the database answers it
+            with suppress(LeaseLost):
+                journal.release()
+
+    def _ask_back(self, job: Job) -> None:
+        if job.decision != "rollback":
+            write(self.engine, lambda c: jobs.decide(c, jobs.get(c, self.job_id), "rollback"))
+
+    def _remedy(self) -> None:
+        """What the operator does, once the cause is seen to."""
+        write(self.engine, lambda c: words.clean_up(c, jobs.get(c, self.job_id), None))
+
+    # -- what is true ----------------------------------------------------------------------------------------------
+
+    def _parked_well(self) -> list[str]:
+        job, _ = look(self.engine, self.job_id)
+        told = [] if job.code and job.reason else [f"{job.state} without a reason"]
+        told += [] if job.remedy else [f"{job.state} without a remedy: {job.code}: {job.reason}"]
+        return told + self._orphans()
+
+    def _ended_well(self, job: Job) -> list[str]:
+        told = self._orphans()
+        with read(self.engine) as connection:
+            lines = resources.of_job(connection, self.job_id)
+        told += [f"open line: {r.kind} {r.role}" for r in lines if r.state in (ResourceState.INTENDED, "created")]
+        if self.trial.fault and self.trial.fault.harms:
+            return told
+        try:
+            if job.state == JobState.SUCCEEDED:
+                self.assert_updated(self.job_id)
+            else:
+                self.assert_as_before(self.job_id)
+        except (AssertionError, ValueError) as error:
+            told.append(f"{job.state}, but: {_told(error)}")
+        return told
+
+    def _orphans(self) -> list[str]:
+        """What bears the job's mark in the cloud, and the ledger does not have."""
+        with read(self.engine) as connection:
+            lines = resources.of_job(connection, self.job_id)
+        there = {(r.kind, r.cloud_id) for r in lines if r.state in ("created", "kept")}
+        coming = {(r.kind, r.role) for r in lines if r.state == ResourceState.INTENDED}
+        return [
+            f"orphan: {kind} {role}"
+            for kind, role, identifier in marked(self, self.job_id)
+            if (kind, identifier) not in there and (kind, role) not in coming
+        ]
+
+
+def marked(site: Site, job_id: str) -> list[tuple[str, str, str]]:
+    """(kind, role, id) of everything in the cloud that bears the job's mark."""
+    world, begin = site.world, f"liveupdate:{job_id}:"
+    found = [
+        ("server", t.removeprefix(begin), s.id)
+        for s in world.servers.values()
+        for t in s.tags
+        if t[: len(begin)] == begin
+    ]
+    found += [("port", p.description.removeprefix(begin), p.id) for p in world.ports.values() if begin in p.description]
+    stored: dict[str, Mapping[str, Any]] = {
+        "volume": world.volumes,
+        "snapshot": world.snapshots,
+        "image": world.images,
+        "backup": world.backups or {},
+    }
+    for kind, them in stored.items():
+        found += [(kind, t.metadata[marks.ROLE], t.id) for t in them.values() if t.metadata.get(marks.JOB) == job_id]
+    return found
+
+
+def _told(error: Exception) -> str:
+    """Outside of pytest an assertion has no words of its own."""
+    return str(error) or str(extract_tb(error.__traceback__)[-1].line)
+
+
+def _nothing(_: Point) -> None:
+    """All is well."""
+
+
+def play(engine: Engine, trial: Trial) -> tuple[Outcome, list[Point]]:
+    """What becomes of it, and the points that were passed. The database's jobs are gone afterwards."""
+    stage = Stage(engine, trial=trial)
+    try:
+        return stage.play(), stage.passed
+    finally:
+        write(engine, lambda connection: connection.execute(delete(tables.jobs)))
