@@ -264,6 +264,8 @@ def request_cancel(connection: Connection, job: Job) -> Job:
             remedy="let it finish, or ask for rollback while it is in hold",
         )
     undoing = {"state": JobState.UNDOING, "outcome": "cancelled"} if job.state in STUCK else {}
+    if undoing:
+        try_anew(connection, job)
     return say(connection, job, "job.cancel_requested", cancel_requested=True, **undoing)
 
 
@@ -287,11 +289,18 @@ def retry(connection: Connection, job: Job) -> Job:
     job = locked(connection, job.id)
     if job.state not in STUCK:
         raise wrong_state(job, "retried")
-    # the step gets its attempts and its time anew
-    stuck = (steps_table.c.job_id == job.id, steps_table.c.state.in_((StepState.APPLYING, StepState.UNDOING)))
-    connection.execute(update(steps_table).where(*stuck).values(attempts=0, started_at=clock.now()))
+    try_anew(connection, job)
     state = JobState.UNDOING if job.outcome else JobState.RUNNING
     return say(connection, job, "job.retry_requested", state=state, **NO_TROUBLE)
+
+
+def try_anew(connection: Connection, job: Job) -> None:
+    """The steps that a stuck job is at get their attempts and their time anew."""
+    stuck = (StepState.APPLYING, StepState.UNDOING, StepState.UNDO_FAILED)
+    here = (steps_table.c.job_id == job.id, steps_table.c.state.in_(stuck))
+    connection.execute(update(steps_table).where(*here).values(attempts=0, started_at=clock.now()))
+    failed = (steps_table.c.job_id == job.id, steps_table.c.state == StepState.UNDO_FAILED)
+    connection.execute(update(steps_table).where(*failed).values(state=StepState.UNDOING))
 
 
 def wrong_state(job: Job, what: str) -> Conflict:
