@@ -1,4 +1,4 @@
-"""Cleanup, as a specification: one undo that fails does not keep the others from being tried; all that blocks is told."""
+"""Cleanup, as a specification: one undo that fails keeps no other from being tried; all that blocks is told."""
 
 from collections.abc import Callable
 from dataclasses import replace
