@@ -29,6 +29,10 @@ def raising(error: BaseException) -> Callable[[StepContext], None]:
     return strike
 
 
+def make_a_whale(context: StepContext) -> None:
+    context.ledger.intend("whale", "big")
+
+
 def work(engine: Engine, job_id: str, world: World, *blocked: str) -> None:
     """Until the job rests for good; the undo of the ``blocked`` steps fails whenever it is tried."""
     for _ in range(UNDO_ATTEMPTS * max(1, len(blocked))):
@@ -106,7 +110,7 @@ def test_another_word_tries_what_blocked_it_anew(sqlite: Engine, word: Callable[
 
 def test_what_the_ledger_still_has_is_taken_away_or_named_with_the_rest(sqlite: Engine) -> None:
     world, job_id = World(), accept(sqlite)
-    world.faults["apply", "prepare"] = lambda context: context.ledger.intend("whale", "big") and None
+    world.faults["apply", "prepare"] = make_a_whale
     world.faults["apply", "open"] = raising(Failed("no"))
     work(sqlite, job_id, world, "copy")
     clean_up(sqlite, job_id)

@@ -162,7 +162,7 @@ def _key(
 KEYED = (Depends(_key),)
 
 
-def idempotency(request: Request, told: str) -> dict[str, str]:
+def idempotency(request: Request, told: str) -> dict[str, Any]:
     """Fields of NewJob: the hashes of the request's key and of what it asks for; {} without a key."""
     key = request.headers.get("Idempotency-Key")
     if key is None:

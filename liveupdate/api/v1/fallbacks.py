@@ -71,12 +71,10 @@ def act(
     if (job := _repeated(asked, by, "fallback:restore", new.idempotency_key, new.request_hash)) is None:
         fallback = _find(asked, by, "fallback:restore", fallback_id)
         parameters = restore.parameters(fallback, body.data_volumes, body.keep_fallback_days)
-        new = replace(new, server_id=fallback.server_id, parameters=parameters)
-        if kind == JobKind.UPDATE:
-            new, create = replace(new, fallback_id=fallback.id), partial(_create, fallback)
-        else:
-            # a preview is at work on nothing
-            create = jobs.create
+        # a preview is at work on nothing
+        held = fallback.id if kind == JobKind.UPDATE else None
+        new = replace(new, server_id=fallback.server_id, parameters=parameters, fallback_id=held)
+        create = partial(_create, fallback) if kind == JobKind.UPDATE else jobs.create
         job = begin(asked, by, new, body.deadline, create=create)
     what = "job" if kind == JobKind.UPDATE else "preview"
     response.headers["Location"] = f"/v1/{what}s/{job.id}"
