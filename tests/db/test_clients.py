@@ -89,7 +89,7 @@ def stored(engine: Engine) -> list[str]:
         found = list(connection.scalars(select(tables.jobs.c.id)))
         steps = connection.execute(select(tables.steps.c.job_id, func.count()).group_by(tables.steps.c.job_id)).all()
         told = connection.execute(select(tables.events.c.job_id, tables.events.c.type)).all()
-    assert dict(steps) == dict.fromkeys(found, len(STEPS))  # type: ignore[arg-type] # rows of two
+    assert dict(steps) == dict.fromkeys(found, len(STEPS))
     assert Counter(job for job, _ in told) == Counter(found)
     return sorted(found)
 
