@@ -23,8 +23,10 @@ pytestmark = pytest.mark.lab
 Openstack = Callable[..., "subprocess.CompletedProcess[str]"]
 COMMANDS = sorted(point.name.replace("_", " ") for point in entry_points(group="openstack.live_update.v1"))
 #: Of the server's extra, and no client's business.
-SERVERS = ("alembic", "fastapi", "keystonemiddleware", "oslo_messaging", "oslo_policy", "paramiko", "pydantic")
-SERVERS += ("psycopg", "pymysql", "sqlalchemy", "uvicorn")
+SERVERS = (
+    *("alembic", "fastapi", "keystonemiddleware", "oslo_messaging", "oslo_policy", "paramiko", "pydantic"),
+    *("psycopg", "pymysql", "sqlalchemy", "uvicorn"),
+)
 
 
 @pytest.fixture
@@ -91,7 +93,9 @@ def test_completion_knows_every_command(openstack: Openstack) -> None:
 def test_it_speaks_with_the_service(openstack: Openstack, sqlite: Engine) -> None:
     with serving(services_of(sqlite, Cloud(), unreachable)) as url:
         who = ("--os-auth-type", "admin_token", "--os-endpoint", f"{url}/v1", "--os-token", "member@mine")
-        listed = openstack(*who, "live", "update", "method", "list", "-f", "json")
+        listed = openstack(
+            *who, "--os-live-update-api-version", "1.0", "live", "update", "method", "list", "-f", "json"
+        )
         refused = openstack(*who, "live", "update", "job", "show", "99999999-9999-4999-8999-999999999999")
     assert [method["name"] for method in json.loads(listed.stdout)] == ["surrogate"], listed.stderr
     assert refused.returncode == 1
