@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy.exc import OperationalError
 
 from liveupdate.api.app import build_app
 from liveupdate.api.microversions import MAXIMUM, MINIMUM
 from liveupdate.api.services import Caller, Services
+from tests.api.conftest import code
 
 REQUEST_ID = "req-01234567-89ab-4cde-8f01-23456789abcd"
 
@@ -134,6 +136,19 @@ def test_what_nobody_foresaw_tells_nothing_but_its_number(api: TestClient, monke
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (500, "live-update.internal")
     assert answer.json()["errors"][0]["request_id"] == answer.headers["X-Openstack-Request-Id"]
     assert "hunter2" not in answer.text
+
+
+def test_a_database_that_fails_is_told_by_its_number_only(
+    api: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise OperationalError("INSERT 'hunter2'", {}, RuntimeError(1205, "lock wait: hunter2"))
+
+    monkeypatch.setattr("liveupdate.db.jobs.page", broken)
+    answer = api.get("/v1/jobs")
+    assert (answer.status_code, code(answer)) == (503, "live-update.store.unavailable")
+    assert "the database: OperationalError 1205" in caplog.text
+    assert "hunter2" not in caplog.text + answer.text
 
 
 def test_which_methods_there_are_is_told(api: TestClient) -> None:
