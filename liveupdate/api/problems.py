@@ -55,8 +55,9 @@ def unforeseen_answer(request_id: str) -> JSONResponse:
 def _number(error: Exception) -> str:
     """The database's own number for it; never its words, which may hold what was to be written."""
     original = getattr(error, "orig", None)
-    number = str(getattr(original, "sqlstate", None) or next(iter(getattr(original, "args", ())), ""))
-    return f" {number}" if len(number) == 5 or number.isdigit() else ""
+    first = next(iter(getattr(original, "args", ())), None)
+    number = first if isinstance(first, int) else getattr(original, "sqlstate", None)
+    return f" {number}" if number else ""
 
 
 def install(app: FastAPI) -> None:
