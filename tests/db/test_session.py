@@ -32,7 +32,7 @@ def test_a_deadlock_behind_a_savepoint_is_one_like_any_other(database: Engine) -
 
     with ThreadPoolExecutor(2) as threads:
         pairs = (names, names[::-1])
-        done = [threads.submit(write, database, lambda c, p=pair: work(c, *p)) for pair in pairs]  # type: ignore[misc]
+        done = [threads.submit(write, database, lambda c, p=pair: work(c, *p)) for pair in pairs]
         for each in done:
             each.result(60)
     with read(database) as connection:
