@@ -117,7 +117,7 @@ class Job:
     #: Roles carried by the trust.
     roles: tuple[str, ...]
     cancel_requested: bool
-    #: "", "confirm" or "rollback": the operator's word for a job in hold.
+    #: "", "confirm" or "rollback": the operator's word for a job in hold; "cleanup": for one that is stuck.
     decision: str
     #: What undoing ends in: "undone", "cancelled" or "hold" (back in hold); "" while it goes forward.
     outcome: str

@@ -2,6 +2,8 @@
 
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,8 @@ from sqlalchemy import Engine
 
 from liveupdate.db.schema import upgrade
 from liveupdate.db.session import open_engine
+
+ROOT = Path(__file__).parents[1]
 
 
 def pytest_configure() -> None:
@@ -27,3 +31,14 @@ def sqlite(tmp_path: Path) -> Iterator[Engine]:
     upgrade(engine)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of a user of the cloud: a fresh venv with nothing but the client's extra, from the package index."""
+    venv = tmp_path_factory.mktemp("stock") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
+    install = [str(venv / "bin" / "python"), "-m", "pip", "install", "-q", "-c", str(ROOT / "constraints.txt")]
+    done = subprocess.run([*install, f"{ROOT}[cli]"], cwd=venv, capture_output=True, text=True)
+    assert done.returncode == 0, f"the package index must be reachable: {done.stderr[-2000:]}"
+    return venv / "bin"

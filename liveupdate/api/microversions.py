@@ -1,5 +1,6 @@
 """The API's versions: a literal list whose comments are the history."""
 
+import re
 from collections.abc import Mapping
 
 import microversion_parse
@@ -14,6 +15,7 @@ VERSIONS = (
     #         fallbacks, host groups, placements, images
 )
 MINIMUM, MAXIMUM = VERSIONS[0], VERSIONS[-1]
+_VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}")
 
 
 class NotAcceptable(Refused):
@@ -28,13 +30,13 @@ def negotiate(headers: Mapping[str, str]) -> str:
     except (ValueError, TypeError) as error:
         raise _malformed(str(error)) from None
     if asked is None:
+        if any(part.strip().lower() == SERVICE_TYPE for part in headers.get(HEADER, "").split(",")):
+            raise _malformed("no version after the service's type")
         return MINIMUM
     if asked == "latest":
         return MAXIMUM
-    try:
-        microversion_parse.parse_version_string(asked)
-    except (ValueError, TypeError):
-        raise _malformed(f"{asked[:40]!r} is no version") from None
+    if not _VERSION.fullmatch(asked):
+        raise _malformed(f"{asked[:40]!r} is no version")
     if asked not in VERSIONS:
         raise NotAcceptable(
             f"version {asked} is not supported: {MINIMUM} to {MAXIMUM} are", remedy=f"ask for {MAXIMUM} or latest"

@@ -52,6 +52,14 @@ def unforeseen_answer(request_id: str) -> JSONResponse:
     return JSONResponse(body(500, "live-update.internal", "something went wrong here", "", request_id), 500)
 
 
+def _number(error: Exception) -> str:
+    """The database's own number for it; never its words, which may hold what was to be written."""
+    original = getattr(error, "orig", None)
+    first = next(iter(getattr(original, "args", ())), None)
+    number = first if isinstance(first, int) else getattr(original, "sqlstate", None)
+    return f" {number}" if number else ""
+
+
 def install(app: FastAPI) -> None:
     """Give the framework's own errors the same shape, and hide what is nobody's business."""
 
@@ -73,7 +81,7 @@ def install(app: FastAPI) -> None:
         return JSONResponse(body(400, code, found, remedy, request.state.request_id), 400)
 
     def database(request: Request, error: Exception) -> JSONResponse:
-        LOG.error("%s: the database: %s", request.state.request_id, type(error).__name__)
+        LOG.error("%s: the database: %s%s", request.state.request_id, type(error).__name__, _number(error))
         code, remedy = "live-update.store.unavailable", "try again; if it stays, ask the operator"
         return JSONResponse(body(503, code, "the database does not answer", remedy, request.state.request_id), 503)
 

@@ -1,4 +1,7 @@
-"""The service in openstacksdk: ``connection.live_update.create_job(...)`` after ``add_service(connection)``."""
+"""The service in openstacksdk: ``connection.live_update.create_job(...)`` after ``add_service(connection)``.
+
+Those who connect by clouds.yaml may have it there instead: ``vendor_hook: liveupdate.client:vendor_hook``.
+"""
 
 from typing import Any, ClassVar
 
@@ -15,9 +18,16 @@ class LiveUpdateService(ServiceDescription[Proxy]):
     }
 
 
+_SERVICE = LiveUpdateService(SERVICE_TYPE)
+
+
+def vendor_hook(connection: Any) -> None:
+    """Make ``connection.live_update`` available; nothing is asked of the cloud yet. May be repeated."""
+    connection.add_service(_SERVICE)
+
+
 def add_service(connection: Any) -> Proxy:
-    """Make ``connection.live_update`` available; its proxy. Nothing happens if it is there already."""
-    if not isinstance(getattr(connection, "live_update", None), Proxy):
-        connection.add_service(LiveUpdateService(SERVICE_TYPE))
+    """Make ``connection.live_update`` available; its proxy. May be repeated."""
+    vendor_hook(connection)
     proxy: Proxy = connection.live_update
     return proxy

@@ -4,6 +4,7 @@ from typing import Any
 
 from openstack import exceptions, resource
 
+from liveupdate.client.idempotency import keyed
 from liveupdate.client.job import Job
 from liveupdate.client.preview import Preview
 
@@ -33,9 +34,9 @@ class Fallback(resource.Resource):
     #: The job that is at work on it, if any.
     job = resource.Body("job", type=dict)
 
-    def end(self, session: Any) -> Job:
+    def end(self, session: Any, **key: Any) -> Job:
         """End it before its time; the job that does."""
-        answer = session.delete(f"{self.base_path}/{self.id}")
+        answer = session.delete(f"{self.base_path}/{self.id}", headers=keyed(key)[0])
         exceptions.raise_from_response(answer)
         return Job.existing(**answer.json()["job"])
 
@@ -48,6 +49,8 @@ class Fallback(resource.Resource):
         return Preview.existing(**self._act(session, "preview", parameters)["preview"])
 
     def _act(self, session: Any, action: str, parameters: dict[str, Any]) -> Any:
-        answer = session.post(f"{self.base_path}/{self.id}/actions", json={"action": action, **parameters})
+        headers, asked = keyed(parameters)
+        path = f"{self.base_path}/{self.id}/actions"
+        answer = session.post(path, json={"action": action, **asked}, headers=headers)
         exceptions.raise_from_response(answer)
         return answer.json()

@@ -4,6 +4,7 @@ from typing import Any
 
 from openstack import exceptions, resource
 
+from liveupdate.client.idempotency import keyed
 from liveupdate.client.job import Job
 from liveupdate.client.preview import Preview
 
@@ -35,18 +36,26 @@ class Image(resource.Resource):
 
     @classmethod
     def capture(cls, session: Any, attributes: dict[str, Any]) -> Job:
-        return Job.existing(**_told(session.post(cls.base_path, json={"image": attributes}))["job"])
+        return Job.existing(**cls._ask(session, "image", attributes)["job"])
 
     @classmethod
     def check(cls, session: Any, attributes: dict[str, Any]) -> Preview:
-        return Preview.existing(**_told(session.post(cls.base_path, json={"preview": attributes}))["preview"])
+        return Preview.existing(**cls._ask(session, "preview", attributes)["preview"])
+
+    @classmethod
+    def _ask(cls, session: Any, what: str, attributes: dict[str, Any]) -> Any:
+        headers, asked = keyed(attributes)
+        return _told(session.post(cls.base_path, json={what: asked}, headers=headers))
 
     def deploy(self, session: Any, attributes: dict[str, Any]) -> Job:
-        answer = session.post(f"{self.base_path}/{self.id}/actions", json={"action": "deploy", **attributes})
+        headers, asked = keyed(attributes)
+        path = f"{self.base_path}/{self.id}/actions"
+        answer = session.post(path, json={"action": "deploy", **asked}, headers=headers)
         return Job.existing(**_told(answer)["job"])
 
-    def end(self, session: Any) -> Job:
-        return Job.existing(**_told(session.delete(f"{self.base_path}/{self.id}"))["job"])
+    def end(self, session: Any, **key: Any) -> Job:
+        answer = session.delete(f"{self.base_path}/{self.id}", headers=keyed(key)[0])
+        return Job.existing(**_told(answer)["job"])
 
 
 def _told(answer: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 from openstack import exceptions, resource
 
 from liveupdate.client.events import follow
+from liveupdate.client.idempotency import HEADER
 
 
 class Job(resource.Resource):
@@ -33,7 +34,7 @@ class Job(resource.Resource):
     )
 
     #: Only when creating: the same request with the same key makes one job, however often.
-    idempotency_key = resource.Header("Idempotency-Key")
+    idempotency_key = resource.Header(HEADER)
     #: Only when creating: Nova's id of the server to update.
     server_id = resource.Body("server_id")
     method = resource.Body("method")

@@ -2,6 +2,8 @@
 
 from openstack import resource
 
+from liveupdate.client.idempotency import HEADER
+
 
 class Preview(resource.Resource):
     resource_key = "preview"
@@ -16,6 +18,8 @@ class Preview(resource.Resource):
         "state", "method", "server_id", "server_name", "user_id", "sort", changes_since="changes-since"
     )
 
+    #: Only when creating: the same request with the same key makes one preview, however often.
+    idempotency_key = resource.Header(HEADER)
     server_id = resource.Body("server_id")
     method = resource.Body("method")
     server = resource.Body("server", type=dict)

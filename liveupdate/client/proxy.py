@@ -15,7 +15,10 @@ from liveupdate.client.preview import Preview
 
 
 class Proxy(proxy.Proxy):
-    """Raises openstack.exceptions for what the service refuses."""
+    """Raises openstack.exceptions for what the service refuses.
+
+    What makes a job or a preview takes an ``idempotency_key`` besides: the same request with the same key makes one.
+    """
 
     def create_job(self, **attributes: Any) -> Job:
         """``method``, ``server_id`` and the method's parameters, as in the API reference."""
@@ -71,9 +74,9 @@ class Proxy(proxy.Proxy):
         found: Fallback = self._get(Fallback, fallback_id)
         return found
 
-    def delete_fallback(self, fallback_id: str) -> Job:
+    def delete_fallback(self, fallback_id: str, **key: Any) -> Job:
         """End it before its time; the job that does."""
-        return Fallback.new(id=fallback_id).end(self)
+        return Fallback.new(id=fallback_id).end(self, **key)
 
     def restore_fallback(self, fallback_id: str, **parameters: Any) -> Job:
         """``data_volumes``, ``keep_fallback_days``, ``deadline``, as in the API reference; the job."""
@@ -108,9 +111,9 @@ class Proxy(proxy.Proxy):
         """``name``, ``count``, ``flavor_id``, ``network_id`` and what the API reference has besides; the job."""
         return Image.new(id=image_id).deploy(self, attributes)
 
-    def delete_image(self, image_id: str) -> Job:
+    def delete_image(self, image_id: str, **key: Any) -> Job:
         """With the snapshots behind it; the job that does."""
-        return Image.new(id=image_id).end(self)
+        return Image.new(id=image_id).end(self, **key)
 
     # -- hosts -----------------------------------------------------------------------------------------------------
 

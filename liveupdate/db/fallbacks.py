@@ -86,8 +86,10 @@ def begin(connection: Connection, fallback: Fallback, new: jobs.NewJob) -> tuple
     """
     # whoever begins something with this fallback takes this lock first
     jobs.locked(connection, fallback.id)
+    if earlier := jobs.repeated(connection, new.project_id, new.idempotency_key, new.request_hash):
+        return earlier, False
     now = get(connection, fallback.id)
-    if now.job_id is not None and jobs.repeated(connection, new) is None:
+    if now.job_id is not None:
         raise Conflict(
             f"job {now.job_id} ({now.method}) is at work on this fallback",
             code="live-update.fallback.busy",

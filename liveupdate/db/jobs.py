@@ -62,7 +62,7 @@ def create(connection: Connection, new: NewJob) -> tuple[Job, bool]:
     Raises Conflict if the key was used for another request, or the server has an open update already; Forbidden if the
     project has as many open jobs as it may.
     """
-    if earlier := repeated(connection, new):
+    if earlier := repeated(connection, new.project_id, new.idempotency_key, new.request_hash):
         return earlier, False
     if new.quota and new.kind == JobKind.UPDATE:
         _within_quota(connection, new)
@@ -70,7 +70,7 @@ def create(connection: Connection, new: NewJob) -> tuple[Job, bool]:
         with connection.begin_nested():
             connection.execute(insert(jobs).values(**_row(new)))
     except IntegrityError:
-        if earlier := repeated(connection, new):
+        if earlier := repeated(connection, new.project_id, new.idempotency_key, new.request_hash):
             return earlier, False
         raise _server_is_taken(connection, new) from None
     steps.add(connection, new.id, new.plan.steps)
@@ -134,15 +134,15 @@ def _row(new: NewJob) -> dict[str, Any]:
     }
 
 
-def repeated(connection: Connection, new: NewJob) -> Job | None:
+def repeated(connection: Connection, project_id: str, key: str | None, request_hash: str | None) -> Job | None:
     """The earlier job, if this is its request once more. Raises Conflict if only the idempotency key is the same."""
-    if new.idempotency_key is None:
+    if key is None:
         return None
-    query = select(jobs).where(jobs.c.project_id == new.project_id, jobs.c.idempotency_key == new.idempotency_key)
+    query = select(jobs).where(jobs.c.project_id == project_id, jobs.c.idempotency_key == key)
     row = connection.execute(query).mappings().first()
     if row is None:
         return None
-    if row["request_hash"] != new.request_hash:
+    if row["request_hash"] != request_hash:
         raise Conflict(
             f"idempotency key was used for another request (job {row['id']})",
             code="live-update.idempotency.key-reused",
@@ -266,6 +266,8 @@ def request_cancel(connection: Connection, job: Job) -> Job:
             remedy="let it finish, or ask for rollback while it is in hold",
         )
     undoing = {"state": JobState.UNDOING, "outcome": "cancelled"} if job.state in STUCK else {}
+    if undoing:
+        try_anew(connection, job)
     return say(connection, job, "job.cancel_requested", cancel_requested=True, **undoing)
 
 
@@ -289,11 +291,18 @@ def retry(connection: Connection, job: Job) -> Job:
     job = locked(connection, job.id)
     if job.state not in STUCK:
         raise wrong_state(job, "retried")
-    # the step gets its attempts and its time anew
-    stuck = (steps_table.c.job_id == job.id, steps_table.c.state.in_((StepState.APPLYING, StepState.UNDOING)))
-    connection.execute(update(steps_table).where(*stuck).values(attempts=0, started_at=clock.now()))
+    try_anew(connection, job)
     state = JobState.UNDOING if job.outcome else JobState.RUNNING
     return say(connection, job, "job.retry_requested", state=state, **NO_TROUBLE)
+
+
+def try_anew(connection: Connection, job: Job) -> None:
+    """The steps that a stuck job is at get their attempts and their time anew."""
+    stuck = (StepState.APPLYING, StepState.UNDOING, StepState.UNDO_FAILED)
+    here = (steps_table.c.job_id == job.id, steps_table.c.state.in_(stuck))
+    connection.execute(update(steps_table).where(*here).values(attempts=0, started_at=clock.now()))
+    failed = (steps_table.c.job_id == job.id, steps_table.c.state == StepState.UNDO_FAILED)
+    connection.execute(update(steps_table).where(*failed).values(state=StepState.UNDOING))
 
 
 def wrong_state(job: Job, what: str) -> Conflict:

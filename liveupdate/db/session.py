@@ -19,8 +19,9 @@ AWAY = (OperationalError, InterfaceError, TimeoutError)
 
 #: Tries of one transaction that loses against others.
 _TRIES = 8
-#: MariaDB's deadlock, lock wait time-out, Galera's conflict; PostgreSQL's serialization failure and deadlock.
-_CONFLICTS = {1213, 1205, 1020, "40001", "40P01"}
+#: MariaDB's deadlock, lock wait time-out, Galera's conflict, and a savepoint that one of them has taken away (we call
+#: nothing else that could be missing); PostgreSQL's serialization failure and deadlock.
+_CONFLICTS = {1213, 1205, 1020, 1305, "40001", "40P01"}
 
 
 def open_engine(url: str) -> Engine:

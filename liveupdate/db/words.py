@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, update
 
-from liveupdate.db import clock, jobs, steps
+from liveupdate.db import jobs, steps
 from liveupdate.db.jobs import NO_TROUBLE, STUCK, say, wrong_state
 from liveupdate.db.tables import steps as steps_table
 from liveupdate.errors import Forbidden, Invalid
@@ -84,7 +84,7 @@ def skip_step(connection: Connection, job: Job, step_id: str | None) -> Job:
 
 def clean_up(connection: Connection, job: Job, trust_id: str | None, roles: tuple[str, ...] = ()) -> Job:
     """Bring a stuck job to an end by its journal and ledger: undone before its pivot, finished after it, without the
-    steps that it can do without. May be repeated; what blocks it is the job's reason then.
+    steps that it can do without. May be repeated; what blocks it, all of it, is the job's reason then.
 
     ``trust_id``: of whoever asks, for the work to be done in their name; None: in the requester's, as before.
     """
@@ -92,16 +92,16 @@ def clean_up(connection: Connection, job: Job, trust_id: str | None, roles: tupl
     if job.state not in STUCK:
         raise wrong_state(job, "cleaned up: that is for jobs that are stuck")
     rows = steps.of_job(connection, job.id)
-    at_hand = (StepState.APPLYING, StepState.UNDOING, StepState.UNDO_FAILED)
-    anew = [row.position for row in rows if row.state in at_hand]
-    here = (steps_table.c.job_id == job.id, steps_table.c.position.in_(anew))
-    connection.execute(update(steps_table).where(*here).values(attempts=0, started_at=clock.now()))
+    jobs.try_anew(connection, job)
     trust: dict[str, Any] = {} if trust_id is None else {"trust_id": trust_id, "roles": list(roles)}
-    if job.outcome:
+    if job.outcome == "hold":
         return say(connection, job, "job.cleanup_requested", state=JobState.UNDOING, **NO_TROUBLE, **trust)
+    # one undo that fails does not keep the others from being tried (engine/course.py)
+    undoing: dict[str, Any] = {"state": JobState.UNDOING, "decision": "cleanup", **trust}
+    if job.outcome:
+        return say(connection, job, "job.cleanup_requested", **undoing, **NO_TROUBLE)
     if not jobs.pivot_begun(connection, job):
-        undone: dict[str, Any] = {"state": JobState.UNDOING, "outcome": "undone"}
-        return say(connection, job, "job.cleanup_requested", **undone, **trust)
+        return say(connection, job, "job.cleanup_requested", outcome="undone", **undoing)
     open_rows = [row for row in rows if row.state in (StepState.PENDING, StepState.APPLYING)]
     _skip(connection, [row for row in open_rows if row.spec.id in job.plan.skippable])
     return say(connection, job, "job.cleanup_requested", state=JobState.RUNNING, **NO_TROUBLE, **trust)

@@ -41,7 +41,9 @@ class Wait:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Every step is undone, and the ledger still has open lines: take away what is behind them."""
+    """Every step is undone, or its undo has ``failed``: take away what is behind the ledger's open lines."""
+
+    failed: tuple[StepRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,11 +121,23 @@ def _too_late(job: Job) -> LiveUpdateError:
 def _undo(job: Job, rows: Sequence[StepRow], leftovers: bool) -> Action:
     only = {s.id for s in job.plan.back} if job.outcome == "hold" else {s.id for s in job.plan.steps}
     touched = [r for r in rows if r.spec.id in only and r.state in _TOUCHED]
-    if touched:
-        return Undo(touched[-1])
+    failed = [r for r in touched if r.state == StepState.UNDO_FAILED and goes_on_without(job, r)]
+    if at_hand := [r for r in touched if r not in failed]:
+        return Undo(at_hand[-1])
+    if failed:
+        return Sweep(tuple(failed))
     if job.outcome == "hold":
         return HoldAgain()
     return Sweep() if leftovers else End(_ENDS[job.outcome])
+
+
+def goes_on_without(job: Job, failed: StepRow) -> bool:
+    """Whether the steps before this one are undone though its own undo has ``failed``.
+
+    Only if somebody has asked for cleanup, and not past a step that touches the workload: nothing that it may need is
+    taken away while nobody knows where it is.
+    """
+    return job.decision == "cleanup" and job.outcome != "hold" and failed.spec.id not in job.plan.together
 
 
 def _way_back(job: Job, rows: Sequence[StepRow]) -> list[StepRow]:

@@ -96,8 +96,8 @@ class Runner:
                 return self._apply(self._call(journal, turn, row), resumed=row.state == StepState.APPLYING)
             case course.Undo(row):
                 return self._undo(self._call(journal, turn, row))
-            case course.Sweep():
-                self._sweep(journal, turn)
+            case course.Sweep(failed):
+                self._sweep(journal, turn, failed)
         return None
 
     def _call(self, journal: Journal, turn: Turn, row: StepRow) -> Call:
@@ -191,7 +191,7 @@ class Runner:
 
     # -- back ------------------------------------------------------------------------------------------------------
 
-    def _undo(self, call: Call) -> Settled:
+    def _undo(self, call: Call) -> Settled | None:
         try:
             traced("undo", call.step.undo, call.context)
         except Retry as retry:
@@ -204,10 +204,14 @@ class Runner:
             told = as_told(error)
             LOG.warning("job %s undo of %s: %s", call.job.id, call.row.spec.id, told.detail, exc_info=True)
             self._undo_again(call, told, _BACKOFF * 2**call.row.attempts)
-        return Settled(call.row, StepState.UNDONE)
+        else:
+            return Settled(call.row, StepState.UNDONE)
+        return None
 
-    def _sweep(self, journal: Journal, turn: Turn) -> None:
+    def _sweep(self, journal: Journal, turn: Turn, failed: Sequence[StepRow]) -> None:
+        """Whatever keeps something from being undone or taken away is told at once, in one reason."""
         call = self._call(journal, turn, turn.rows[0])
+        blocking = [_as_recorded(row) for row in reversed(failed)]
         try:
             take_all_away(call.context)
         except Retry as retry:
@@ -216,11 +220,15 @@ class Runner:
             raise
         except Exception as error:
             LOG.warning("job %s: what is left cannot be taken away", call.job.id, exc_info=True)
-            call.stop(JobState.UNDO_FAILED, as_told(error))
+            blocking.append(as_told(error))
+        if blocking:
+            call.stop(JobState.UNDO_FAILED, _all_of(blocking))
 
-    def _undo_again(self, call: Call, told: LiveUpdateError, after: float) -> NoReturn:
+    def _undo_again(self, call: Call, told: LiveUpdateError, after: float) -> None:
         if call.row.attempts + 1 >= UNDO_ATTEMPTS:
             call.journal.step_undo_failed(call.row, told)
+            if course.goes_on_without(call.job, call.row):
+                return
             call.stop(JobState.UNDO_FAILED, _undo_failed(call.row, told, call.context.ledger.open()))
         call.journal.step_tried(call.row, told)
         call.park(after, told)
@@ -249,6 +257,21 @@ def _deadly(job: Job, deaths: int) -> LiveUpdateError:
         f"{deaths} workers died at step {job.step or 'start'} of this job",
         code="live-update.job.kills-workers",
         remedy="look at the workers' logs; then retry the job, or cancel it, which undoes it",
+    )
+
+
+def _as_recorded(row: StepRow) -> LiveUpdateError:
+    """Why the undo of this step failed."""
+    told = f"undo of step {row.spec.id} failed: {row.error.get('detail', 'unknown')}"
+    return LiveUpdateError(told, code=row.error.get("code"), remedy=row.error.get("remedy", ""))
+
+
+def _all_of(errors: Sequence[LiveUpdateError]) -> LiveUpdateError:
+    remedies = dict.fromkeys(error.remedy for error in errors if error.remedy)
+    return LiveUpdateError(
+        "; ".join(error.detail for error in errors),
+        code=errors[0].code,
+        remedy="; ".join(remedies) or "see to the cause, then ask for cleanup",
     )
 
 

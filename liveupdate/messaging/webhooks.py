@@ -72,6 +72,13 @@ def _fault(url: str, config: settings.Webhooks) -> str:
     return "" if addresses.allowed(literal, config.allowed_networks) else "leads to an address that is not allowed"
 
 
+def masked(url: str) -> str:
+    """As it is shown: where it leads, without its path and query, which may be what keeps it secret."""
+    parts = urlsplit(url)
+    # never what stands before an @
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/***"
+
+
 def project_key(config: settings.Webhooks, project_id: str) -> str:
     """What the project's receivers check signatures with. Raises StoreError if the deployment's key is no good."""
     key = hmac.digest(_deployment_key(config), f"liveupdate webhook 1 {project_id}".encode(), hashlib.sha256)
@@ -131,7 +138,6 @@ class Webhooks:
         try:
             posting.post(url, headers, body, _SECONDS, self._config.allowed_networks)
         except posting.Refused as error:
-            # its path and query may be what keeps it secret
             raise Undelivered(f"{urlsplit(url).hostname}: {error}") from None
 
     def _urls(self, job: Job) -> list[str]:

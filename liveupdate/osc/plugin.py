@@ -8,7 +8,8 @@ from liveupdate.client import add_service
 DEFAULT_API_VERSION = "1"
 API_VERSION_OPTION = "os_live_update_api_version"
 API_NAME = "live_update"
-API_VERSIONS = ("1",)
+#: openstacksdk takes what is behind the dot for the microversion; "1" leaves it to the client.
+API_VERSIONS = ("1", "1.0")
 
 
 def make_client(instance: Any) -> Any:

@@ -11,7 +11,7 @@ from liveupdate.api.services import Services
 from liveupdate.settings import Limits
 from tests.api.authorisation import Things
 from tests.api.conformance import conform
-from tests.api.conftest import Cloud, as_
+from tests.api.conftest import Cloud, as_, code, new
 
 
 @pytest.mark.filterwarnings("ignore::Warning")
@@ -36,3 +36,18 @@ def test_every_route_tells_how_it_refuses(services: Services) -> None:
             assert "422" not in statuses
             assert "404" in statuses or "{" not in path
     assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+#: They answer at once, and a second time the same.
+WITHOUT_A_KEY = ("/v1/jobs/{job_id}/actions", "/v1/placements", "/v1/host-groups")
+
+
+def test_every_route_that_makes_a_job_takes_an_idempotency_key(services: Services) -> None:
+    with TestClient(build_app(services)) as client:
+        document = client.get("/openapi.json", headers=as_("reader@mine")).json()
+        for path, methods in document["paths"].items():
+            for method in {"post", "delete"} & set(methods):
+                named = {parameter["name"].lower() for parameter in methods[method].get("parameters", ())}
+                assert ("idempotency-key" in named) != path.startswith(WITHOUT_A_KEY), (method, path)
+        answer = client.post("/v1/jobs", json=new(), headers=as_("member@mine") | {"Idempotency-Key": "k" * 256})
+    assert (answer.status_code, code(answer)) == (400, "live-update.request.invalid")

@@ -1,9 +1,13 @@
 """The API of fallbacks, as a specification."""
 
+from typing import Any
+
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
+from liveupdate.db.session import write
+from liveupdate.db.tables import resources
 from liveupdate.testing.fallbacks import updated
 from tests.api.conftest import SERVER, Cloud, as_, code
 from tests.api.test_jobs import NOBODY
@@ -101,6 +105,36 @@ def test_the_same_idempotency_key_makes_one_restore(api: TestClient, sqlite: Eng
     assert cloud.trusts == ["trust-1"]
     other = api.post(path, json={"action": "restore", "data_volumes": True}, headers=key)
     assert (other.status_code, code(other)) == (409, "live-update.idempotency.key-reused")
+
+
+def test_the_same_idempotency_key_ends_it_once(api: TestClient, sqlite: Engine) -> None:
+    path, key = f"/v1/fallbacks/{kept(sqlite)}", {"Idempotency-Key": "k"}
+    first = api.delete(path, headers=key)
+    assert api.delete(path, headers=key).json()["job"]["id"] == first.json()["job"]["id"]
+    another = api.delete(f"/v1/fallbacks/{kept(sqlite)}", headers=key)
+    assert (another.status_code, code(another)) == (409, "live-update.idempotency.key-reused")
+    assert api.delete(path).status_code == 409
+
+
+@pytest.mark.parametrize("action", ["delete", "restore"])
+def test_the_same_key_answers_the_same_job_though_the_fallback_has_ended(
+    api: TestClient, sqlite: Engine, action: str
+) -> None:
+    fallback, key = kept(sqlite), {"Idempotency-Key": "k"}
+
+    def asked(who: str = "member@mine") -> Any:
+        if action == "delete":
+            return api.delete(f"/v1/fallbacks/{fallback}", headers=key | as_(who))
+        path = f"/v1/fallbacks/{fallback}/actions"
+        return api.post(path, json={"action": "restore"}, headers=key | as_(who))
+
+    first = asked()
+    assert first.status_code == 202
+    write(sqlite, lambda c: c.execute(update(resources).values(keep_until=None)))
+    assert api.get(f"/v1/fallbacks/{fallback}").status_code == 404
+    assert asked().json() == first.json()
+    assert asked("reader@mine").status_code == 403
+    assert asked("member@other").status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """The API with the real Keystone and Nova of the lab: tokens, roles, projects, trusts, and the stock client."""
 
+import json
+import os
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -177,17 +178,27 @@ def test_the_sdk_finds_the_service_in_the_catalog(api: str) -> None:
     assert [job.state for job in proxy.jobs()] == ["cancelled"]
 
 
-def test_the_stock_command_line_lists_jobs(api: str) -> None:
-    openstack_command = Path(sys.executable).parent / "openstack"
-    argv = [str(openstack_command), "--os-cloud", "demo", "live", "update", "job", "list", "-f", "value", "-c", "state"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+def openstack_as_demo(stock: Path, *argv: str) -> "subprocess.CompletedProcess[str]":
+    """Like any user of the cloud: only the client is installed, and Keystone's catalog tells the rest."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    command = [str(stock / "openstack"), "--os-cloud", "demo", *argv]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=stock, env=environment)
+
+
+def test_the_catalog_names_the_service_without_a_version(api: str, stock: Path) -> None:
+    shown = openstack_as_demo(stock, "catalog", "show", "live-update", "-f", "json")
+    assert shown.returncode == 0, shown.stderr
+    [endpoint] = [e for e in json.loads(shown.stdout)["endpoints"] if e["interface"] == "public"]
+    assert endpoint["url"].rstrip("/") == api
+
+
+def test_the_stock_command_line_lists_jobs(api: str, stock: Path) -> None:
+    done = openstack_as_demo(stock, "live", "update", "job", "list", "-f", "value", "-c", "state")
     assert (done.returncode, done.stdout.strip()) == (0, "cancelled"), done.stderr
 
 
-def test_the_stock_command_line_tells_code_and_remedy(api: str) -> None:
-    openstack_command = Path(sys.executable).parent / "openstack"
-    argv = [str(openstack_command), "--os-cloud", "demo", "live", "update", "job", "show", str(uuid.uuid4())]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+def test_the_stock_command_line_tells_code_and_remedy(api: str, stock: Path) -> None:
+    done = openstack_as_demo(stock, "live", "update", "job", "show", str(uuid.uuid4()))
     assert done.returncode == 1
     assert "live-update.job.not-found" in done.stderr
     assert "Remedy:" in done.stderr

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy.exc import OperationalError
 
 from liveupdate.api.app import build_app
 from liveupdate.api.microversions import MAXIMUM, MINIMUM
 from liveupdate.api.services import Caller, Services
+from tests.api.conftest import code
 
 REQUEST_ID = "req-01234567-89ab-4cde-8f01-23456789abcd"
 
@@ -62,8 +64,18 @@ def test_the_version_document_is_what_discovery_reads(api: TestClient) -> None:
         ("live-update latest", 200, MAXIMUM),
         (f"live-update {MAXIMUM}", 200, MAXIMUM),
         (f"compute 2.96, live-update {MAXIMUM}", 200, MAXIMUM),
+        (f"LIVE-UPDATE {MAXIMUM}", 200, MAXIMUM),
+        ("compute latest", 200, MINIMUM),
+        ("live-update latest, compute 2.96", 200, MAXIMUM),
+        ("live-update 0.9", 406, MINIMUM),
+        ("live-update 1.999", 406, MINIMUM),
         ("live-update 9.9", 406, MINIMUM),
         ("live-update nine", 400, MINIMUM),
+        ("live-update", 400, MINIMUM),
+        ("live-update 1", 400, MINIMUM),
+        ("live-update 1.0.0", 400, MINIMUM),
+        ("live-update -1.0", 400, MINIMUM),
+        ("live-update 1.0 1.0", 400, MINIMUM),
     ],
 )
 def test_microversions(api: TestClient, asked: str | None, status: int, answered: str) -> None:
@@ -74,6 +86,16 @@ def test_microversions(api: TestClient, asked: str | None, status: int, answered
     if status == 406:
         error = answer.json()["errors"][0]
         assert (error["min_version"], error["max_version"]) == (MINIMUM, MAXIMUM)
+        assert (error["code"], MAXIMUM in error["remedy"]) == ("live-update.microversion.not-supported", True)
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/", "/nowhere", "/v1/jobs/99999999-9999-4999-8999-999999999999"])
+def test_every_answer_tells_its_version(api: TestClient, path: str) -> None:
+    answer = api.get(path, headers={"OpenStack-API-Version": "live-update latest"}, follow_redirects=False)
+    assert answer.headers["OpenStack-API-Version"] == f"live-update {MAXIMUM}"
+    assert "OpenStack-API-Version" in answer.headers["Vary"]
+    refused = api.get(path, headers={"X-Auth-Token": "", "OpenStack-API-Version": "live-update latest"})
+    assert refused.headers["OpenStack-API-Version"] == f"live-update {MAXIMUM}"
 
 
 @pytest.mark.parametrize(("sent", "taken"), [(REQUEST_ID, True), ("req-x", False), ("x\ny", False)])
@@ -114,6 +136,19 @@ def test_what_nobody_foresaw_tells_nothing_but_its_number(api: TestClient, monke
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (500, "live-update.internal")
     assert answer.json()["errors"][0]["request_id"] == answer.headers["X-Openstack-Request-Id"]
     assert "hunter2" not in answer.text
+
+
+def test_a_database_that_fails_is_told_by_its_number_only(
+    api: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise OperationalError("INSERT 'hunter2'", {}, RuntimeError(1205, "lock wait: hunter2"))
+
+    monkeypatch.setattr("liveupdate.db.jobs.page", broken)
+    answer = api.get("/v1/jobs")
+    assert (answer.status_code, code(answer)) == (503, "live-update.store.unavailable")
+    assert "the database: OperationalError 1205" in caplog.text
+    assert "hunter2" not in caplog.text + answer.text
 
 
 def test_which_methods_there_are_is_told(api: TestClient) -> None:

@@ -6,11 +6,13 @@ from functools import partial
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import Engine
 
 from liveupdate.api.app import build_app
 from liveupdate.api.services import Services
 from liveupdate.messaging import webhooks
 from liveupdate.settings import Webhooks
+from liveupdate.testing.jobs import look
 from tests.api.conftest import Cloud, as_, code, new
 
 URL = "https://hooks.example/in"
@@ -23,10 +25,29 @@ def offering(services: Services) -> Iterator[TestClient]:
         yield client
 
 
-def test_they_are_kept_with_the_job_each_once(offering: TestClient) -> None:
+def test_they_are_kept_with_the_job_each_once(offering: TestClient, sqlite: Engine) -> None:
     answer = offering.post("/v1/jobs", json=new(webhooks=[URL, URL]))
     assert answer.status_code == 202
-    assert answer.json()["job"]["parameters"]["webhooks"] == [URL]
+    job, _ = look(sqlite, answer.json()["job"]["id"])
+    assert job.parameters["webhooks"] == [URL]
+
+
+def test_nobody_is_shown_what_may_keep_them_secret(offering: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    urls = ["https://hooks.example/services/hunter2", "https://hooks.example:8443/in?token=hunter2"]
+    made, again = (
+        offering.post("/v1/jobs", json=new(webhooks=urls), headers={"Idempotency-Key": "k"}) for _ in range(2)
+    )
+    job = made.json()["job"]["id"]
+    told = [made, again, offering.get("/v1/jobs"), offering.get(f"/v1/jobs/{job}")]
+    told += [offering.post(f"/v1/jobs/{job}/actions", json={"action": "pause"})]
+    told += [offering.get(f"/v1/jobs/{job}/{part}") for part in ("steps", "events", "resources", "report")]
+    for answer in told:
+        assert answer.status_code < 300
+        assert "hunter2" not in answer.text
+    assert "hunter2" not in caplog.text
+    shown = made.json()["job"]["parameters"]["webhooks"]
+    assert shown == ["https://hooks.example/***", "https://hooks.example:8443/***"]
 
 
 def test_one_that_leads_where_it_must_not_is_refused_before_anything_is_made(

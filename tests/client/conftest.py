@@ -1,7 +1,5 @@
 """``serve(services, token)``: the client against the API over HTTP; ``run(command, service, *argv)``: what it shows."""
 
-import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,15 +7,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import uvicorn
 from keystoneauth1.session import Session
 from keystoneauth1.token_endpoint import Token
 from sqlalchemy import Engine
 
-from liveupdate.api.app import build_app
 from liveupdate.api.services import Services
 from liveupdate.testing.jobs import unreachable
 from tests.api.conftest import Cloud, services_of
+from tests.api.serving import serving
 
 with warnings.catch_warnings():
     # openstacksdk and its libraries warn about each other
@@ -31,23 +28,15 @@ Serve = Callable[[Services, str], Proxy]
 
 @contextmanager
 def served(services: Services, token: str) -> Iterator[Proxy]:
-    serving = uvicorn.Server(uvicorn.Config(build_app(services), port=0, log_config=None, timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=serving.run)
-    thread.start()
-    while not serving.started:
-        assert thread.is_alive(), "the API did not start"
-        time.sleep(0.01)
-    port = serving.servers[0].sockets[0].getsockname()[1]
-    session = Session(auth=Token(f"http://127.0.0.1:{port}", token))
-    proxy = Proxy(session, service_type="live-update", endpoint_override=f"http://127.0.0.1:{port}/v1")
-    # there is no catalog here from which a connection could make it
-    proxy._connection = Connection(session=session)
-    try:
-        yield proxy
-    finally:
-        session.session.close()
-        serving.should_exit = True
-        thread.join()
+    with serving(services) as url:
+        session = Session(auth=Token(url, token))
+        proxy = Proxy(session, service_type="live-update", endpoint_override=f"{url}/v1")
+        # there is no catalog here from which a connection could make it
+        proxy._connection = Connection(session=session)
+        try:
+            yield proxy
+        finally:
+            session.session.close()
 
 
 @pytest.fixture

@@ -52,6 +52,12 @@ def test_a_fallback_is_ended_early(service: Proxy, kept: str) -> None:
     assert (job["method"], job["state"]) == ("fallback_expire", "queued")
 
 
+@pytest.mark.parametrize("command", [fallback.DeleteFallback, fallback.RestoreFallback])
+def test_a_command_may_be_repeated_with_its_key(service: Proxy, kept: str, command: type) -> None:
+    made = {run(command, service, kept, "--idempotency-key", "k")["id"] for _ in range(2)}
+    assert len(made) == 1
+
+
 def test_the_checks_of_a_restore_are_a_preview(service: Proxy, kept: str) -> None:
     preview = service.preview_restore(kept)
     assert (preview.method, service.get_preview(preview.id).state) == ("restore", "queued")

@@ -103,3 +103,21 @@ def test_an_update_is_asked_for_an_image_by_an_argument() -> None:
     arguments.add_update(parser)
     parsed = parser.parse_args(["--server", SERVER, "--capture", "golden", "--capture-volume", "data"])
     assert arguments.update(cloud(), parsed)["capture"] == {"name": "golden", "volumes": [VOLUME]}
+
+
+@pytest.mark.parametrize(
+    ("command", "argv"),
+    [
+        (image.CaptureImage, (SERVER, "--name", "golden")),
+        (image.DeployImage, (IMAGE, "--name", "web", "--flavor", "small", "--network", NETWORK)),
+        (image.DeleteImage, (IMAGE,)),
+    ],
+)
+def test_a_command_may_be_repeated_with_its_key(service: Proxy, command: type, argv: tuple[str, ...]) -> None:
+    made = {run(command, service, *argv, "--idempotency-key", "k")["id"] for _ in range(2)}
+    assert len(made) == 1
+
+
+def test_the_checks_of_a_capture_may_be_repeated_with_their_key(service: Proxy) -> None:
+    asked = {"server_id": SERVER, "name": "golden", "idempotency_key": "k"}
+    assert len({service.preview_capture(**asked).id for _ in range(2)}) == 1

@@ -4,8 +4,10 @@ import subprocess
 import sys
 import warnings
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +15,8 @@ from sqlalchemy import Engine
 
 from liveupdate.db import events, jobs
 from liveupdate.db.session import write
-from liveupdate.settings import Limits
+from liveupdate.messaging import webhooks
+from liveupdate.settings import Limits, Webhooks
 from liveupdate.testing.jobs import unreachable, work_once
 from liveupdate.testing.steps import World
 from tests.api.conftest import SERVER, Cloud, fail, services_of, wait_forever
@@ -148,6 +151,22 @@ def test_when_a_job_begins_is_said_on_the_command_line(service: Proxy) -> None:
     shown = run(job.CreateJob, service, "--server", SERVER, *said)
     assert (shown["window"], shown["approval"]) == ("sat,sun 22:00-04:00", "needed")
     assert run(job.CreateJob, service, "--server", SERVER, *said)["id"] == shown["id"]
+
+
+def test_webhooks_are_named_on_the_command_line_and_shown_without_their_secrets(sqlite: Engine, serve: Serve) -> None:
+    accept = partial(webhooks.accept, config=Webhooks("key"))
+    service = serve(replace(services_of(sqlite, Cloud(), unreachable), accept_webhooks=accept), "member@mine")
+    told = ("--webhook", "https://hooks.example/hunter2", "--webhook", "https://other.example/in?token=hunter2")
+    shown = run(job.CreateJob, service, "--server", SERVER, *told)["parameters"]
+    assert shown.machine_readable()["webhooks"] == ["https://hooks.example/***", "https://other.example/***"]
+    assert "hunter2" not in shown.human_readable()
+
+
+def test_help_tells_of_webhooks() -> None:
+    command = job.CreateJob(SimpleNamespace(), None)  # type: ignore[arg-type] # no more of it is looked at
+    told = command.get_parser("openstack live update job create").format_help()
+    assert "--webhook <url>" in told
+    assert "is told what happens to the job" in " ".join(told.split())
 
 
 def test_a_job_is_started_from_a_preview(service: Proxy, sqlite: Engine) -> None:

@@ -184,3 +184,16 @@ def test_who_hears_of_a_job(config: settings.Webhooks) -> None:
     assert len(channel.receivers(both, NOTE)) == 3
     # a URL that is not subscribed to any more
     Webhooks(config).send(channel.receivers(JOB, NOTE)[0], JOB, NOTE)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://hooks.example/in/hunter2?token=hunter2", "https://hooks.example/***"),
+        ("https://hooks.example:8443", "https://hooks.example:8443/***"),
+        ("https://user:hunter2@hooks.example/", "https://hooks.example/***"),
+        ("http://[2001:db8::1]:80/x", "http://[2001:db8::1]:80/***"),
+    ],
+)
+def test_what_is_shown_of_a_url_is_where_it_leads(url: str, shown: str) -> None:
+    assert webhooks.masked(url) == shown

@@ -65,7 +65,7 @@ class _Asked(BaseModel):
 class Job(_Asked):
     pivot: str
     paused: bool
-    decision: Literal["", "confirm", "rollback"]
+    decision: Literal["", "confirm", "rollback", "cleanup"]
     not_before: datetime | None
     window: str | None
     approval: Literal["", "needed", "given"]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Depends, Header, Request
 from sqlalchemy import Connection
 
 from liveupdate.api.schemas.jobs import DEFAULT_HOURS, GRACE_HOURS, MAXIMUM_HOURS, NewJob, NewPreview
@@ -46,10 +46,7 @@ def accept(request: Request, asked: Services, by: Caller, body: NewPreview, kind
 def new_job(
     request: Request, asked: Services, by: Caller, kind: JobKind, method: Method, said: str, **fields: Any
 ) -> jobs.NewJob:
-    """What any job of this caller is made of. ``said``: all that is asked for; ``fields``: more of NewJob's.
-
-    Raises Invalid for a bad Idempotency-Key.
-    """
+    """What any job of this caller is made of. ``said``: all that is asked for; ``fields``: more of NewJob's."""
     told = {"server_id": "", "server_name": "", "parameters": {}, **fields}
     return jobs.NewJob(
         id=str(uuid.uuid4()),
@@ -60,7 +57,7 @@ def new_job(
         plan=method.plan(kind),
         request_id=request.state.global_request_id or request.state.request_id,
         quota=asked.limits.jobs_per_project,
-        **_idempotency(request, f"{kind} {method.name} {said}"),
+        **idempotency(request, f"{kind} {method.name} {said}"),
         **told,
     )
 
@@ -88,7 +85,7 @@ def begin(
 def repeated(asked: Services, new: jobs.NewJob) -> Job | None:
     """The job that an earlier request with the same Idempotency-Key made. Raises Conflict if that asked otherwise."""
     with read(asked.engine) as connection:
-        return jobs.repeated(connection, new)
+        return jobs.repeated(connection, new.project_id, new.idempotency_key, new.request_hash)
 
 
 def _scheduled(asked: Services, by: Caller, body: NewJob, new: jobs.NewJob) -> jobs.NewJob:
@@ -153,13 +150,23 @@ def trusted_roles(asked: Services, by: Caller) -> tuple[str, ...]:
     return roles
 
 
-def _idempotency(request: Request, told: str) -> dict[str, Any]:
-    """Fields of NewJob: the hashes of the request's key and of what it asks for; {} without a key. Raises Invalid."""
+def _key(
+    idempotency_key: Annotated[
+        str | None,
+        Header(min_length=1, max_length=255, description="The same request with the same key makes one job"),
+    ] = None,
+) -> None: ...
+
+
+#: Dependencies of every route that makes jobs or previews: the key is checked, and documented.
+KEYED = (Depends(_key),)
+
+
+def idempotency(request: Request, told: str) -> dict[str, Any]:
+    """Fields of NewJob: the hashes of the request's key and of what it asks for; {} without a key."""
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return {}
-    if not 1 <= len(key) <= 255:
-        raise Invalid("Idempotency-Key must have 1 to 255 characters")
     # databases differ about which keys are the same: not about hashes
     return {"idempotency_key": _hash(key), "request_hash": _hash(told)}
 

@@ -1,5 +1,6 @@
 """/v1/fallbacks: what updates have kept to return to; ended early, or returned to."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from liveupdate.api.schemas import answers
 from liveupdate.api.schemas.fallbacks import FallbackAction
 from liveupdate.api.services import Caller, Services
 from liveupdate.api.v1 import views
-from liveupdate.api.v1.accepting import begin, new_job, repeated
+from liveupdate.api.v1.accepting import KEYED, begin, idempotency, new_job
 from liveupdate.api.v1.asking import Asked, By
 from liveupdate.db import fallbacks, jobs
 from liveupdate.db.session import read, write
@@ -45,41 +46,36 @@ def show(fallback_id: UUID, asked: Asked, by: By) -> dict[str, Any]:
     return {"fallback": views.fallback(_find(asked, by, "fallback:get", fallback_id))}
 
 
-@router.delete("/{fallback_id}", **one(202, "job", answers.Job, 404, 409))
+@router.delete("/{fallback_id}", **one(202, "job", answers.Job, 404, 409), dependencies=KEYED)
 def delete(fallback_id: UUID, request: Request, response: Response, asked: Asked, by: By) -> dict[str, Any]:
     """End it before its time: a job, which is in Location."""
-    fallback = _find(asked, by, "fallback:delete", fallback_id)
-    request_id = request.state.global_request_id or request.state.request_id
-    new = fallback_expire.new_job(fallback, by.context.user_id, request_id)
-    job, _ = write(asked.engine, lambda connection: fallbacks.begin(connection, fallback, new))
-    asked.nudge()
+    key = idempotency(request, f"{fallback_expire.METHOD.name} {fallback_id}")
+    if (job := _repeated(asked, by, "fallback:delete", **key)) is None:
+        fallback = _find(asked, by, "fallback:delete", fallback_id)
+        request_id = request.state.global_request_id or request.state.request_id
+        new = replace(fallback_expire.new_job(fallback, by.context.user_id, request_id), **key)
+        job, _ = write(asked.engine, lambda connection: fallbacks.begin(connection, fallback, new))
+        asked.nudge()
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return {"job": views.job(job)}
 
 
-@router.post("/{fallback_id}/actions", **told(202, answers.JobOrPreview, 404, 409))
+@router.post("/{fallback_id}/actions", **told(202, answers.JobOrPreview, 404, 409), dependencies=KEYED)
 def act(
     fallback_id: UUID, body: FallbackAction, request: Request, response: Response, asked: Asked, by: By
 ) -> dict[str, Any]:
     """restore: a job, which is in Location. preview: its checks only, which touch nothing."""
-    fallback = _find(asked, by, "fallback:restore", fallback_id)
     kind = JobKind.UPDATE if body.action == "restore" else JobKind.PREVIEW
-    said = f"{fallback.id} {body.model_dump_json(exclude_unset=True)}"
-    new = new_job(
-        request,
-        asked,
-        by,
-        kind,
-        restore.METHOD,
-        said,
-        server_id=fallback.server_id,
-        parameters=restore.parameters(fallback, body.data_volumes, body.keep_fallback_days),
-        # a preview is at work on nothing
-        fallback_id=fallback.id if kind == JobKind.UPDATE else None,
-    )
-    create = partial(_create, fallback) if kind == JobKind.UPDATE else jobs.create
     # the job works in the caller's name, and a trust is for the project of its token
-    job = repeated(asked, new) or begin(asked, by, new, body.deadline, create=create)
+    new = new_job(request, asked, by, kind, restore.METHOD, f"{fallback_id} {body.model_dump_json(exclude_unset=True)}")
+    if (job := _repeated(asked, by, "fallback:restore", new.idempotency_key, new.request_hash)) is None:
+        fallback = _find(asked, by, "fallback:restore", fallback_id)
+        parameters = restore.parameters(fallback, body.data_volumes, body.keep_fallback_days)
+        # a preview is at work on nothing
+        held = fallback.id if kind == JobKind.UPDATE else None
+        new = replace(new, server_id=fallback.server_id, parameters=parameters, fallback_id=held)
+        create = partial(_create, fallback) if kind == JobKind.UPDATE else jobs.create
+        job = begin(asked, by, new, body.deadline, create=create)
     what = "job" if kind == JobKind.UPDATE else "preview"
     response.headers["Location"] = f"/v1/{what}s/{job.id}"
     return {what: views.job(job) if kind == JobKind.UPDATE else views.preview(job, {})}
@@ -87,6 +83,17 @@ def act(
 
 def _create(fallback: Fallback, connection: Connection, new: jobs.NewJob) -> tuple[Job, bool]:
     return fallbacks.begin(connection, fallback, new)
+
+
+def _repeated(
+    asked: Services, by: Caller, rule: str, idempotency_key: str | None = None, request_hash: str | None = None
+) -> Job | None:
+    """What an earlier request with the same key has made: the fallback may have ended with it."""
+    with read(asked.engine) as connection:
+        job = jobs.repeated(connection, by.context.project_id, idempotency_key, request_hash)
+    if job is not None:
+        asked.authorize(rule, by.context, job.project_id)
+    return job
 
 
 def _find(asked: Services, by: Caller, rule: str, fallback_id: UUID) -> Fallback:

@@ -12,7 +12,7 @@ from liveupdate.api.schemas import answers
 from liveupdate.api.schemas.images import CreateImage, ImageAction
 from liveupdate.api.services import Services
 from liveupdate.api.v1 import views
-from liveupdate.api.v1.accepting import begin, new_job, repeated
+from liveupdate.api.v1.accepting import KEYED, begin, new_job, repeated
 from liveupdate.api.v1.asking import Asked, By
 from liveupdate.db import resources
 from liveupdate.db.session import read
@@ -38,7 +38,7 @@ def show(image_id: UUID, asked: Asked, by: By) -> dict[str, Any]:
     return {"image": views.image(asked.cloud.image(by, str(image_id)))}
 
 
-@router.post("", **told(202, answers.JobOrPreview, 404, 409))
+@router.post("", **told(202, answers.JobOrPreview, 404, 409), dependencies=KEYED)
 def create(body: CreateImage, request: Request, response: Response, asked: Asked, by: By) -> dict[str, Any]:
     """Capture a server: a job, which is in Location; or only its checks, as a preview."""
     asked.authorize("image:capture", by.context, by.context.project_id)
@@ -54,7 +54,7 @@ def create(body: CreateImage, request: Request, response: Response, asked: Asked
     return _accepted(response, accepted)
 
 
-@router.post("/{image_id}/actions", **one(202, "job", answers.Job, 404, 409))
+@router.post("/{image_id}/actions", **one(202, "job", answers.Job, 404, 409), dependencies=KEYED)
 def act(
     image_id: UUID, body: ImageAction, request: Request, response: Response, asked: Asked, by: By
 ) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def act(
     return _accepted(response, job)
 
 
-@router.delete("/{image_id}", **one(202, "job", answers.Job, 404, 409))
+@router.delete("/{image_id}", **one(202, "job", answers.Job, 404, 409), dependencies=KEYED)
 def delete(image_id: UUID, request: Request, response: Response, asked: Asked, by: By) -> dict[str, Any]:
     """A job, which is in Location. Servers that were made from it stay."""
     asked.authorize("image:delete", by.context, by.context.project_id)

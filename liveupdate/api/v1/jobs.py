@@ -10,7 +10,7 @@ from liveupdate.api.document import many, one
 from liveupdate.api.schemas import answers
 from liveupdate.api.schemas.jobs import CreateJob
 from liveupdate.api.v1 import views
-from liveupdate.api.v1.accepting import accept
+from liveupdate.api.v1.accepting import KEYED, accept
 from liveupdate.api.v1.asking import Asked, By, find
 from liveupdate.db import jobs
 from liveupdate.db.session import read
@@ -19,7 +19,7 @@ from liveupdate.model import JobKind
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 
-@router.post("", **one(202, "job", answers.Job, 404, 409))
+@router.post("", **one(202, "job", answers.Job, 404, 409), dependencies=KEYED)
 def create(body: CreateJob, request: Request, response: Response, asked: Asked, by: By) -> dict[str, Any]:
     """Accept a job; its id is in Location. The same Idempotency-Key and body answer the same job."""
     asked.authorize("job:create", by.context, by.context.project_id)

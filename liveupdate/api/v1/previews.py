@@ -10,7 +10,7 @@ from liveupdate.api.document import many, one
 from liveupdate.api.schemas import answers
 from liveupdate.api.schemas.jobs import CreatePreview
 from liveupdate.api.v1 import views
-from liveupdate.api.v1.accepting import accept
+from liveupdate.api.v1.accepting import KEYED, accept
 from liveupdate.api.v1.asking import Asked, By, find
 from liveupdate.db import jobs, previews
 from liveupdate.db.session import read
@@ -19,7 +19,7 @@ from liveupdate.model import JobKind
 router = APIRouter(prefix="/v1/previews", tags=["previews"])
 
 
-@router.post("", **one(202, "preview", answers.Preview, 404, 409))
+@router.post("", **one(202, "preview", answers.Preview, 404, 409), dependencies=KEYED)
 def create(body: CreatePreview, request: Request, response: Response, asked: Asked, by: By) -> dict[str, Any]:
     asked.authorize("preview:create", by.context, by.context.project_id)
     job = accept(request, asked, by, body.preview, JobKind.PREVIEW)

@@ -6,7 +6,8 @@ from typing import Any
 from liveupdate.db import previews
 from liveupdate.drivers.cloud import marks
 from liveupdate.drivers.cloud.golden_images import GoldenImage
-from liveupdate.model import Event, Fallback, Job, JobKind, Resource, StepRow
+from liveupdate.messaging import webhooks
+from liveupdate.model import Event, Fallback, Job, JobKind, Json, Resource, StepRow
 from liveupdate.planning import golden
 
 
@@ -18,8 +19,7 @@ def job(value: Job) -> dict[str, Any]:
         "server": {"id": value.server_id, "name": value.server_name},
         "project_id": value.project_id,
         "user_id": value.user_id,
-        # what servers are told at their first boot may hold secrets
-        "parameters": {k: v for k, v in value.parameters.items() if k != "user_data"},
+        "parameters": _shown(value.parameters),
         "state": value.state,
         "reason": value.reason,
         "code": value.code,
@@ -43,6 +43,14 @@ def job(value: Job) -> dict[str, Any]:
         "finished_at": time(value.finished_at),
         "links": [{"rel": "self", "href": path}],
     }
+
+
+def _shown(parameters: Json) -> Json:
+    """What servers are told at their first boot may hold secrets, and so may a webhook's URL."""
+    shown = {name: value for name, value in parameters.items() if name != "user_data"}
+    if webhooks.PARAMETER in shown:
+        shown[webhooks.PARAMETER] = [webhooks.masked(url) for url in shown[webhooks.PARAMETER]]
+    return shown
 
 
 #: Nothing that is ever said of a preview.

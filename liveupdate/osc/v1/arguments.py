@@ -107,16 +107,25 @@ def add_times(parser: argparse.ArgumentParser) -> None:
         "--window", metavar="<window>", help="Maintenance window, UTC: 22:00-04:00, or sat,sun 22:00-04:00"
     )
     parser.add_argument("--require-approval", action="store_true", help="Wait for the approval of somebody else")
-    parser.add_argument(
-        "--idempotency-key", metavar="<key>", help="The same request with the same key makes one job, however often"
-    )
+    add_key(parser)
     parser.add_argument(
         "--webhook",
         dest="webhooks",
         metavar="<url>",
         action="append",
-        help="URL that is told what happens to the job (repeat for more)",
+        help="https:// URL that is told what happens to the job, where the service offers it; what is secret in it is "
+        "not shown again (repeat for up to 4)",
     )
+
+
+def add_key(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--idempotency-key", metavar="<key>", help="The same request with the same key makes one job, however often"
+    )
+
+
+def key(parsed_args: argparse.Namespace) -> dict[str, str]:
+    return {"idempotency_key": parsed_args.idempotency_key} if parsed_args.idempotency_key else {}
 
 
 def times(parsed_args: argparse.Namespace) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from osc_lib.command import command
 
 from liveupdate.client.servers import find_server
 from liveupdate.osc.plugin import client, connection
+from liveupdate.osc.v1.arguments import add_key, key
 from liveupdate.osc.v1.job import job_shown
 from liveupdate.osc.v1.problems import told
 from liveupdate.osc.v1.progress import wait_for_job
@@ -68,12 +69,14 @@ class DeleteFallback(_OneFallback):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
+        add_key(parser)
         parser.add_argument("--wait", action="store_true", help="Wait until it is gone")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         with told():
-            return self._end(client(self).delete_fallback(parsed_args.fallback), parsed_args.wait)
+            job = client(self).delete_fallback(parsed_args.fallback, **key(parsed_args))
+            return self._end(job, parsed_args.wait)
 
 
 class RestoreFallback(_OneFallback):
@@ -85,11 +88,12 @@ class RestoreFallback(_OneFallback):
         parser.add_argument(
             "--keep-days", type=int, metavar="<days>", help="Keep what was before the restore for so long"
         )
+        add_key(parser)
         parser.add_argument("--wait", action="store_true", help="Show progress until the job ends")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], tuple[Any, ...]]:
-        asked: dict[str, Any] = {"data_volumes": parsed_args.data_volumes}
+        asked: dict[str, Any] = {"data_volumes": parsed_args.data_volumes, **key(parsed_args)}
         if parsed_args.keep_days is not None:
             asked["keep_fallback_days"] = parsed_args.keep_days
         with told():

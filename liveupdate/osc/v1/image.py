@@ -10,7 +10,7 @@ from osc_lib.command import command
 
 from liveupdate.client.servers import find_server
 from liveupdate.osc.plugin import client, connection
-from liveupdate.osc.v1.arguments import volume_ids
+from liveupdate.osc.v1.arguments import add_key, key, volume_ids
 from liveupdate.osc.v1.job import job_shown
 from liveupdate.osc.v1.problems import told
 from liveupdate.osc.v1.progress import wait_for_job, wait_for_preview
@@ -31,6 +31,7 @@ class ListImage(command.Lister):
 class _Job(command.ShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        add_key(parser)
         parser.add_argument("--wait", action="store_true", help="Show progress until the job ends")
         return parser
 
@@ -60,7 +61,7 @@ class CaptureImage(_Job):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         found, service = connection(self), client(self)
         server = find_server(found, parsed_args.server)
-        asked = {"server_id": server.id, "name": parsed_args.name}
+        asked = {"server_id": server.id, "name": parsed_args.name, **key(parsed_args)}
         asked["volumes"] = volume_ids(found, parsed_args.volume)
         with told():
             if not parsed_args.preview:
@@ -110,6 +111,7 @@ class DeployImage(_Job):
             "network_id": found.network.find_network(parsed_args.network, ignore_missing=False).id,
             "key_name": parsed_args.key_name,
             "availability_zone": parsed_args.availability_zone,
+            **key(parsed_args),
         }
         if parsed_args.user_data:
             asked["user_data"] = base64.b64encode(Path(parsed_args.user_data).read_bytes()).decode()
@@ -130,4 +132,4 @@ class DeleteImage(_Job):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         with told():
             image = client(self).find_image(parsed_args.image)
-            return self._end(client(self).delete_image(image.id), parsed_args.wait)
+            return self._end(client(self).delete_image(image.id, **key(parsed_args)), parsed_args.wait)

@@ -1,0 +1,40 @@
+"""Transactions that lose against others are done again, wherever in them it comes to that."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+from sqlalchemy import Connection, Engine, insert, select, update
+
+from liveupdate.db.session import read, write
+from liveupdate.db.tables import projects
+
+#: SQLite has one writer at a time.
+DATABASES = ("mariadb", "postgresql")
+
+
+def test_a_deadlock_behind_a_savepoint_is_one_like_any_other(database: Engine) -> None:
+    """MariaDB takes the savepoint away with the transaction: who then goes back to it gets another error."""
+    names = ("deadlock-a", "deadlock-b")
+    write(database, lambda c: c.execute(insert(projects), [{"id": name, "turn": 0} for name in names]))
+    both = Barrier(2)
+    tries = dict.fromkeys(names, 0)
+
+    def count_up(connection: Connection, name: str) -> None:
+        connection.execute(update(projects).where(projects.c.id == name).values(turn=projects.c.turn + 1))
+
+    def work(connection: Connection, mine: str, other: str) -> None:
+        tries[mine] += 1
+        count_up(connection, mine)
+        if tries[mine] == 1:
+            both.wait(30)
+        with connection.begin_nested():
+            count_up(connection, other)
+
+    with ThreadPoolExecutor(2) as threads:
+        pairs = (names, names[::-1])
+        done = [threads.submit(write, database, lambda c, p=pair: work(c, *p)) for pair in pairs]
+        for each in done:
+            each.result(60)
+    with read(database) as connection:
+        assert list(connection.scalars(select(projects.c.turn).where(projects.c.id.in_(names)))) == [2, 2]
+    assert sorted(tries.values()) == [1, 2]
