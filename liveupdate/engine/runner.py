@@ -127,7 +127,8 @@ class Runner:
     def _retry(self, call: Call, retry: Retry) -> None:
         if retry.counts:
             if call.row.attempts + 1 >= call.step.attempts:
-                self._failed(call, Failed(f"{retry.detail} (after {call.step.attempts} attempts)", code=retry.code))
+                told = f"{retry.detail} (after {call.step.attempts} attempts)"
+                self._failed(call, Failed(told, code=retry.code, remedy=retry.remedy))
                 return
             call.journal.step_tried(call.row, retry)
         call.park(retry.after, retry)

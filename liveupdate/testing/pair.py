@@ -101,12 +101,12 @@ class PairedGuest:
             self.address = ""
         return {}
 
-    def send(self, command: str, **arguments: Any) -> Callable[[], None]:
+    def send(self, command: str, **arguments: Any) -> Callable[[float], dict[str, Any] | None]:
         try:
-            self.call(command, **arguments)
+            told = self.call(command, **arguments)
         except GuestError as error:
             return partial(_raise, error)
-        return lambda: None
+        return lambda _: None if command in self.pair.hanging else told
 
     def call(self, command: str, *, timeout: float = 60.0, **arguments: Any) -> dict[str, Any]:
         self._take(command)
@@ -227,5 +227,5 @@ class PairedGuest:
         return {}
 
 
-def _raise(error: GuestError) -> NoReturn:
+def _raise(error: GuestError, _: float) -> NoReturn:
     raise error
