@@ -52,7 +52,7 @@ class Text(logging.Formatter):
         record.at_hand = f"[{ids}] " if ids else ""
         return masked(super().format(record))
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 its base's name
+    def formatMessage(self, record: logging.LogRecord) -> str:
         """What is told may hold strangers' words: they begin no line of their own."""
         return one_line(super().formatMessage(record))
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from liveupdate.model import Finding
-from liveupdate.planning import kernels
 from liveupdate.plain import plain
+from liveupdate.planning import kernels
 from liveupdate.planning.checks import check
 
 #: Refreshes the package lists into a folder of its own and simulates with them: the guest's own lists, caches and locks
