@@ -17,12 +17,6 @@ from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 _LOOK = 5.0
 #: Seconds for the guest to answer; slow ones take twenty.
 _ANSWER = 60.0
-_REMEDIES = {
-    "restarted": "see why (its console, Nova's log) and whether its units serve; then confirm, or roll back",
-    "forgotten": "see its journal (unit liveupdate-agent) and whether its units serve; then confirm, or roll back",
-    "not-well": "see the units' journal on the surrogate; then confirm, or roll back",
-    "silent": "see its console and its network; if it comes back, the job goes on by itself",
-}
 
 
 def probe(context: StepContext) -> Probe:
@@ -55,22 +49,41 @@ def _look(context: StepContext) -> float:
         agent = context.guest("surrogate").agent()
         status = agent.call("status", timeout=_ANSWER)
         if (before := opened.get("boot_id")) and (now := status.get("boot_id")) and before != now:
-            raise _trouble(context, "restarted", "the surrogate was restarted: what its units had in memory is lost")
+            raise _trouble(
+                context,
+                "the surrogate was restarted: what its units had in memory is lost",
+                code="live-update.hold.restarted",
+                remedy="see why (its console, Nova's log) and whether its units serve; then confirm, or roll back",
+            )
         if status["role"] is None:
-            raise _trouble(context, "forgotten", "the surrogate's program has been lost, or the surrogate restarted")
+            raise _trouble(
+                context,
+                "the surrogate's program has been lost, or the surrogate was restarted",
+                code="live-update.hold.forgotten",
+                remedy="see its journal (unit liveupdate-agent) and whether its units serve; then confirm, or roll back",
+            )
         if sick := not_well(agent.call("probe", timeout=_ANSWER)):
-            raise _trouble(context, "not-well", f"not well: {'; '.join(sick)}")
+            raise _trouble(
+                context,
+                f"not well: {'; '.join(sick)}",
+                code="live-update.hold.not-well",
+                remedy="see the units' journal on the surrogate; then confirm, or roll back",
+            )
         return float(status["now"]) - float(opened["opened_at"])
     except GuestError as error:
-        raise _trouble(context, "silent", f"the surrogate does not tell: {error.code}") from error
+        raise _trouble(
+            context,
+            f"the surrogate does not tell: {error.code}",
+            code="live-update.hold.silent",
+            remedy="see its console and its network; if it comes back, the job goes on by itself",
+        ) from error
 
 
-def _trouble(context: StepContext, code: str, told: str) -> Retry:
-    reason, remedy = f"{told}: roll back, or confirm", _REMEDIES[code]
-    known = Retry(_LOOK, reason, counts=False, code=f"live-update.hold.{code}", remedy=remedy)
-    if known.detail != context.job.reason:
-        context.event("hold.trouble", code=known.code, reason=known.detail, remedy=remedy)
-    return known
+def _trouble(context: StepContext, told: str, *, code: str, remedy: str) -> Retry:
+    waits = Retry(_LOOK, f"{told}: roll back, or confirm", counts=False, code=code, remedy=remedy)
+    if waits.detail != context.job.reason:
+        context.event("hold.trouble", code=code, reason=waits.detail, remedy=remedy)
+    return waits
 
 
 def _paths(context: StepContext) -> dict[str, Any]:
