@@ -60,7 +60,7 @@ def _look(context: StepContext) -> float:
                 context,
                 "the surrogate's program has been lost, or the surrogate was restarted",
                 code="live-update.hold.forgotten",
-                remedy="see its journal (unit liveupdate-agent) and whether its units serve; then confirm, or roll back",
+                remedy="see its journal (liveupdate-agent) and whether its units serve; then confirm, or roll back",
             )
         if sick := not_well(agent.call("probe", timeout=_ANSWER)):
             raise _trouble(
