@@ -2,13 +2,13 @@
 # make preview   a real cloud on this machine, and the preview of an update on it
 # make test      everything that CI runs                 make test-fast     what needs no lab
 # make test-all  and the scenarios that take CI too long
-# make docs      build/docs/index.html
+# make docs      build/docs/index.html                    make audit     known holes in what we depend on
 # make lab-up / lab-down / lab-status / lab-reset
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: docs demo preview test test-all test-fast test-databases test-lab test-lab-all check lab-up lab-down lab-status lab-reset setup
+.PHONY: docs demo preview test test-all test-fast test-databases test-lab test-lab-all check audit lab-up lab-down lab-status lab-reset setup
 
 setup: .venv/made
 .venv/made: pyproject.toml constraints.txt
@@ -42,6 +42,11 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit -q -c pyproject.toml -r liveupdate
+
+# asks the advisories' databases, which only a machine on the Internet reaches: not part of check, nor of CI's gates
+audit: setup
+	$(BIN)/uv tool run pip-audit@2.10.1 --strict --disable-pip --no-deps -r constraints.txt
 
 test-fast: setup
 	$(PYTEST) -q -n auto -m "not lab and not databases"

@@ -75,7 +75,7 @@ class Connection:
             watchdog = threading.Timer(timeout, channel.close)
             watchdog.start()
             try:
-                channel.exec_command(shlex.join([*self._sudo, *argv]))
+                channel.exec_command(shlex.join([*self._sudo, *argv]))  # nosec B601 # each word is quoted
             finally:
                 watchdog.cancel()
         except (SSHException, OSError, EOFError) as error:

@@ -172,7 +172,12 @@ def test_pieces_of_a_sparse_file_that_cannot_be_are_refused_or_harmless(roots: R
 @pytest.fixture
 def pair() -> Any:
     busy = threading.Event()
-    a, b = Side(), Side({"hang": lambda: busy.wait(30) and {}, "echo": lambda **told: told})  # type: ignore[dict-item]
+
+    def hang() -> dict[str, Any]:
+        busy.wait(30)
+        return {}
+
+    a, b = Side({"hang": hang}), Side({"hang": hang, "echo": lambda **told: told})
     sockets = join(a, b)
     yield a, b, sockets
     busy.set()
@@ -222,7 +227,7 @@ def test_an_answer_of_no_form_is_an_error_of_ours(pair: Any, answer: dict[str, A
 
     def call() -> None:
         try:
-            b.link.call("anything", 10)
+            b.link.call("hang", 10)
         except GuestError as error:
             caller.append(error.code)
 
