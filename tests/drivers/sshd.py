@@ -39,7 +39,7 @@ def running(folder: Path, more: str = "") -> Iterator[Sshd]:
     config = folder / "config"
     config.write_text(
         f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {folder}/host\nPidFile none\nStrictModes no\nUsePAM no\n"
-        f"AuthorizedKeysFile {folder}/authorized\nPermitRootLogin prohibit-password\nUseDNS no\n{more}"
+        f"PermitRootLogin prohibit-password\nUseDNS no\n{more}AuthorizedKeysFile {folder}/authorized\n"
     )
     Path("/run/sshd").mkdir(exist_ok=True)
     process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(config)], stderr=subprocess.DEVNULL)

@@ -2,11 +2,16 @@
 
 import os
 import socket
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from paramiko.ssh_exception import SSHException
 
+from liveupdate.drivers.guest import credentials
 from liveupdate.drivers.guest.connection import OUTPUT_LIMIT, Connection
 from liveupdate.drivers.guest.guest import Guest
 from liveupdate.errors import GuestError
@@ -119,3 +124,54 @@ def test_a_broken_connection_is_made_again(guest: Guest) -> None:
     assert guest.reachable()
     guest.run(["sh", "-c", "kill -9 $PPID"], check=False) if os.geteuid() else guest.close()
     assert guest.reachable()
+
+
+class TestAuthority:
+    """Keys of one connection, certified by an authority that the guest trusts."""
+
+    @pytest.fixture
+    def trusting(self, tmp_path: Path) -> Iterator[Sshd]:
+        keygen(tmp_path / "authority")
+        more = f"TrustedUserCAKeys {tmp_path}/authority.pub\nAuthorizedKeysFile none\n"
+        with running(tmp_path, more) as made:
+            yield replace(made, settings=replace(made.settings, authority_file=str(tmp_path / "authority")))
+
+    def test_the_worker_is_let_in_by_its_authority_alone(self, trusting: Sshd) -> None:
+        guest = Guest("127.0.0.1", trusting.host_key, trusting.settings, trusting.port)
+        assert guest.run(["echo", "in"]).stdout == "in\n"
+        guest.close()
+        bare = replace(trusting, settings=replace(trusting.settings, authority_file=""))
+        assert refused(bare, bare.host_key, bare.settings) == "live-update.guest.login-refused"
+
+    def test_no_two_connections_have_the_same_key(self, trusting: Sshd) -> None:
+        first, second = (credentials.of_worker(trusting.settings) for _ in range(2))
+        assert first.asbytes() != second.asbytes()
+
+    def test_another_authority_is_not_trusted(self, trusting: Sshd, tmp_path: Path) -> None:
+        keygen(tmp_path / "stranger")
+        settings = replace(trusting.settings, authority_file=str(tmp_path / "stranger"))
+        assert refused(trusting, trusting.host_key, settings) == "live-update.guest.login-refused"
+
+    @pytest.mark.parametrize("ago", [-10_000, 10_000], ids=["not yet", "no more"])
+    def test_a_certificate_is_of_now(self, trusting: Sshd, ago: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        then = time.time() - ago
+        monkeypatch.setattr(credentials, "time", SimpleNamespace(time=lambda: then))
+        assert refused(trusting, trusting.host_key, trusting.settings) == "live-update.guest.login-refused"
+
+    def test_it_allows_no_forwarding_and_no_terminal(self, trusting: Sshd) -> None:
+        made = Connection("127.0.0.1", trusting.host_key, trusting.settings, trusting.port)
+        try:
+            channel = made._transport.open_session(timeout=5)
+            with pytest.raises(SSHException):
+                channel.get_pty()
+            with pytest.raises(SSHException):
+                made._transport.open_channel("direct-tcpip", ("127.0.0.1", trusting.port), ("127.0.0.1", 1), timeout=5)
+        finally:
+            made.close()
+
+    def test_an_authority_that_is_none_is_told_without_its_content(self, sshd: Sshd, tmp_path: Path) -> None:
+        (tmp_path / "broken").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nsecret\n")
+        with pytest.raises(GuestError) as caught:
+            credentials.of_worker(replace(sshd.settings, authority_file=str(tmp_path / "broken")))
+        assert caught.value.code == "live-update.guest.no-key"
+        assert "secret" not in str(caught.value)

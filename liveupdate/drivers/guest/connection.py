@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import io
 import shlex
 import socket
 import threading
@@ -12,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import paramiko
-from paramiko.ed25519key import Ed25519Key
 from paramiko.ssh_exception import SSHException
 
+from liveupdate.drivers.guest import credentials
 from liveupdate.errors import GuestError
 from liveupdate.plain import plain
 from liveupdate.settings import Guest as GuestSettings
@@ -103,7 +102,7 @@ def _public(host_key: str) -> bytes:
 
 
 def _connect(address: str, port: int, host_key: bytes, settings: GuestSettings) -> paramiko.Transport:
-    key = _private(settings.private_key_file)
+    key = credentials.of_worker(settings)
     try:
         sock = socket.create_connection((address, port), settings.connect_timeout)
         # a guest that dies says nothing: the keepalive that it does not acknowledge ends the connection
@@ -141,19 +140,8 @@ def _log_in(
         raise GuestError(
             f"{address} does not accept the service's key for {settings.user}",
             code="live-update.guest.login-refused",
-            remedy="add the public key of [guest] private_key_file to the server's authorized keys",
-        ) from None
-
-
-def _private(path: str) -> paramiko.PKey:
-    try:
-        with open(path, encoding="ascii") as file:
-            return Ed25519Key.from_private_key(io.StringIO(file.read()))
-    except (OSError, UnicodeDecodeError, SSHException) as error:
-        raise GuestError(
-            f"the ssh key of [guest] private_key_file cannot be used: {type(error).__name__}",
-            code="live-update.guest.no-key",
-            remedy="give a readable ed25519 private key without passphrase",
+            remedy="add the public key of [guest] private_key_file to the server's authorized keys, or that of "
+            "authority_file to its sshd's TrustedUserCAKeys; see that its clock is right",
         ) from None
 
 
