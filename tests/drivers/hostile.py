@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 ESCAPES = "\\u001b[2J\\u001b]0;owned\\u0007\\u009b31m\\u0000\\u202e\\ud800"
@@ -31,7 +32,7 @@ def hold_open() -> None:
     time.sleep(60)
 
 
-MOODS = {
+MOODS: dict[str, Callable[[], object]] = {
     "endless output": lambda: endless(1, b"y\n"),
     "endless errors": lambda: endless(2, b"no\n"),
     "an endless line": lambda: endless(1, b"{"),

@@ -381,7 +381,7 @@ _ANSWERS: dict[str, type] = {
     "hand_back": HandedBack,
     "resume": Resumed,
 }
-_READERS = {command: TypeAdapter(kind) for command, kind in _ANSWERS.items()}
+_READERS: dict[str, TypeAdapter[Any]] = {command: TypeAdapter(kind) for command, kind in _ANSWERS.items()}
 
 
 #: The program's own codes: it cannot speak with ours.
