@@ -132,7 +132,7 @@ def test_a_line_is_an_object_or_an_error(line: bytes) -> None:
 
 
 @settings(deadline=None)
-@given(st.sampled_from([*answers._ANSWERS, "cut_over", "adopt_nic"]), st.dictionaries(TEXTS, JSON) | JSON)
+@given(st.sampled_from([*answers.ANSWERS, "cut_over", "adopt_nic"]), st.dictionaries(TEXTS, JSON) | JSON)
 def test_an_answer_is_of_its_form_or_an_error(command: str, told: Any) -> None:
     for answer in ({"result": told}, {"error": told}, told if isinstance(told, dict) else {}):
         ours(partial(_read_and_keep, command, answer))

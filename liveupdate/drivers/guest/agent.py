@@ -43,7 +43,7 @@ class Agent:
         return not self._closed.is_set()
 
     def call(self, command: str, *, timeout: float = 60.0, **arguments: Any) -> dict[str, Any]:
-        """The command's answer, see answers.py.
+        """The command's answer, see answers.
 
         Raises GuestError with the program's own code and remedy, ``guest.bad-answer``, or ``guest.silent``.
         """

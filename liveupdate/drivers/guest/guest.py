@@ -65,7 +65,7 @@ class Guest:
         self.put(places.AGENT, bundle.build(), 0o600)
 
     def oneshot(self, command: str, arguments: dict[str, Any], timeout: float = 120.0) -> dict[str, Any]:
-        """Run one command of the program without its daemon: its answer, see answers.py.
+        """Run one command of the program without its daemon: its answer, see answers.
 
         Raises GuestError with the program's code and remedy, ``guest.program-failed``, ``guest.bad-answer``.
         """
