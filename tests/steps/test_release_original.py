@@ -179,7 +179,8 @@ def test_a_surrogate_that_was_restarted_in_hold_is_asked_for_its_units(active: b
 
     asked: list[tuple[str, ...]] = []
     world, context = opened()
-    context.results["preflight"] |= {"units": [{"name": "kv.service", "handover": "move"}]}
+    units = [{"name": "kv.service", "handover": "move"}]
+    context.results["preflight"] = {**context.results["preflight"], "units": units}
     context.guests = {"surrogate": Restarted(), "original": Restarted()}
     with pytest.raises(Retry) as told:
         release_original.STEP.apply(context)
