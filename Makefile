@@ -4,13 +4,13 @@
 # make test-all  and the scenarios that take CI too long
 # make test-faults  every fault at every point of every step of an update, on three databases (a quarter of an hour)
 # make bench-engine  durable steps per second, beside other engines
-# make docs      build/docs/index.html
+# make docs      build/docs/index.html                    make audit     known holes in what we depend on
 # make lab-up / lab-down / lab-status / lab-reset
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: bench-engine docs demo preview test test-all test-fast test-databases test-faults test-lab test-lab-all check lab-up lab-down lab-status lab-reset setup
+.PHONY: bench-engine docs demo preview test test-all test-fast test-databases test-faults test-lab test-lab-all check audit lab-up lab-down lab-status lab-reset setup
 
 bench-engine: setup
 	$(PYTHON) -m lab.packages postgresql
@@ -49,6 +49,11 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit -q -c pyproject.toml -r liveupdate
+
+# asks the advisories' databases, which only a machine on the Internet reaches: not part of check, nor of CI's gates
+audit: setup
+	$(BIN)/uv tool run pip-audit@2.10.1 --strict --disable-pip --no-deps -r constraints.txt
 
 test-fast: setup
 	$(PYTEST) -q -n auto -m "not lab and not databases"

@@ -23,17 +23,22 @@ A code is dotted, lower case, and never changes once shipped.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from liveupdate.plain import plain
+
 
 class LiveUpdateError(Exception):
-    """Base: ``code`` is stable, ``detail`` says what happened, ``remedy`` what to do about it."""
+    """Base: ``code`` is stable, ``detail`` says what happened, ``remedy`` what to do about it.
+
+    Words of guests and services are among them: they are shown as plain text, however they came.
+    """
 
     default_code = "live-update.internal"
 
     def __init__(self, detail: str, *, code: str | None = None, remedy: str = "") -> None:
-        super().__init__(detail)
-        self.detail = detail
+        self.detail = plain(detail)
+        super().__init__(self.detail)
         self.code = code or self.default_code
-        self.remedy = remedy
+        self.remedy = plain(remedy)
 
 
 class Refused(LiveUpdateError):
@@ -85,9 +90,16 @@ class Retry(StepOutcome):
     default_code = "live-update.step.retry"
 
     def __init__(
-        self, after: float, reason: str, *, watch: Watch | None = None, counts: bool = True, code: str | None = None
+        self,
+        after: float,
+        reason: str,
+        *,
+        watch: Watch | None = None,
+        counts: bool = True,
+        code: str | None = None,
+        remedy: str = "",
     ) -> None:
-        super().__init__(reason, code=code)
+        super().__init__(reason, code=code, remedy=remedy)
         self.after = after
         self.watch = watch
         self.counts = counts

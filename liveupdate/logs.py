@@ -11,6 +11,8 @@ from typing import Final
 
 from oslo_utils.strutils import mask_password
 
+from liveupdate.plain import one_line, plain
+
 _AT_HAND: ContextVar[Mapping[str, str]] = ContextVar("at_hand")
 
 #: A URL's password, a token by its header or by its looks, a webhook's key.
@@ -50,6 +52,10 @@ class Text(logging.Formatter):
         record.at_hand = f"[{ids}] " if ids else ""
         return masked(super().format(record))
 
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """What is told may hold strangers' words: they begin no line of their own."""
+        return one_line(super().formatMessage(record))
+
 
 class Json(logging.Formatter):
     """One object a line: timestamp, level, logger, message, process, thread, the ids at hand, error (a traceback)."""
@@ -60,7 +66,7 @@ class Json(logging.Formatter):
             "timestamp": at.isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": masked(record.getMessage()),
+            "message": plain(masked(record.getMessage())),
             "process": record.process,
             "thread": record.threadName,
             **_AT_HAND.get({}),

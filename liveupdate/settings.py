@@ -99,6 +99,12 @@ _OPTIONS: tuple[tuple[cfg.OptGroup, tuple[cfg.Opt, ...]], ...] = (
             ),
             cfg.StrOpt("private_key_file", default="", help="Private ssh key that the servers accept; mode 0600."),
             cfg.FloatOpt("connect_timeout", default=15.0, help="Seconds to wait for a guest's ssh to answer."),
+            cfg.StrOpt(
+                "authority_file",
+                default="",
+                help="Private ssh key of an authority that the servers' sshd trusts (TrustedUserCAKeys); mode 0600. "
+                "Instead of private_key_file: each connection has a key of its own, certified for minutes.",
+            ),
         ),
     ),
     (
@@ -203,6 +209,8 @@ class Guest:
     user: str
     private_key_file: str
     connect_timeout: float
+    #: Its keys are certified by it, instead.
+    authority_file: str = ""
 
 
 @dataclass(frozen=True)
@@ -285,7 +293,9 @@ def load(arguments: Sequence[str] = (), config_files: Sequence[Path] | None = No
             conf.worker.metrics_host,
             conf.worker.metrics_port,
         ),
-        guest=Guest(conf.guest.user, conf.guest.private_key_file, conf.guest.connect_timeout),
+        guest=Guest(
+            conf.guest.user, conf.guest.private_key_file, conf.guest.connect_timeout, conf.guest.authority_file
+        ),
         surrogate=Surrogate(
             conf.surrogate.dead_man, conf.surrogate.open_within, conf.surrogate.budget, conf.surrogate.fallback_days
         ),

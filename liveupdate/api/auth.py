@@ -27,7 +27,7 @@ def authenticator(cloud: str) -> Callable[[Mapping[str, str]], Caller]:
         "www_authenticate_uri": options["auth_url"],
         "region_name": region.get_region_name(),
         "service_type": "live-update",
-        "service_token_roles_required": True,
+        "service_token_roles_required": True,  # nosec B105 # a flag
         "interface": region.get_interface("identity") or "public",
     }
     protocol = auth_token.AuthProtocol(None, options)

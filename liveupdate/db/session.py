@@ -72,7 +72,7 @@ def write(engine: Engine, work: Callable[[Connection], T]) -> T:
         except DBAPIError as error:
             if attempt == _TRIES or not _conflict(error):
                 raise
-        time.sleep(random.uniform(0, 0.02) * 2**attempt)  # noqa: S311 - spreads rivals, hides nothing
+        time.sleep(random.uniform(0, 0.02) * 2**attempt)  # noqa: S311 # nosec B311 # spreads rivals, hides nothing
     raise AssertionError("unreachable")
 
 

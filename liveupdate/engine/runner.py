@@ -135,7 +135,7 @@ class Runner:
         if retry.counts:
             if call.row.attempts + 1 >= call.step.attempts:
                 told = f"{retry.detail} (after {call.step.attempts} attempts)"
-                tried = Failed(told, code=retry.code, remedy=_SEE)
+                tried = Failed(told, code=retry.code, remedy=retry.remedy or _SEE)
                 return self._failed(call, tried)
             call.journal.step_tried(call.row, retry)
         call.park(retry.after, retry)

@@ -22,6 +22,8 @@ from .move import Move
 from .scope import Scope
 
 Tell = Callable[..., None]
+#: In the place of a unit: what the source's processor can do.
+_CPU = "cpu"
 
 
 class Arrival:
@@ -72,7 +74,7 @@ class Arrival:
     def check_cpu(self, frames: int) -> dict[str, Any]:
         """Whether this processor has every feature that the source's processes may use."""
         self._link.wait_frames(frames, 60)
-        checked = run(["criu", "cpuinfo", "check", "-D", images.folder("cpu", "info")], check=False)
+        checked = run(["criu", "cpuinfo", "check", "-D", images.folder(_CPU, "info")], check=False)
         if not checked.ok:
             raise GuestError(
                 "guest.cpu-differs", checked.text[-500:] or "criu cpuinfo check failed", "choose a host with such CPUs"
@@ -92,7 +94,8 @@ class Arrival:
         """One frame of the link's data: a folder of images, or a round of files."""
         if "images" in header:
             name, folder = str(header["images"]), str(header["folder"])
-            images.receive(images.folder(name, folder), header["entries"], stream)
+            path = images.incoming(name, folder, [_CPU, *self._names("move")])
+            images.receive(path, header["entries"], stream)
             if folder == "final":
                 # nothing may write here while the source could still have to go on from its own images
                 adoption.stage(name, header["streams"], stopped=True)

@@ -93,6 +93,7 @@ class Daemon:
                 if entry["phase"]
             ],
             "now": time.time(),
+            "boot_id": _boot_id(),
             "linked": self._link.alive,
             "blackout_ms": self._departure.blackout_ms() if self._departure else None,
             "timeline": duty.timeline() if duty else [],
@@ -220,6 +221,11 @@ class Daemon:
         for client in list(self._clients):
             with suppress(OSError, ValueError):
                 client.send({"event": event, "at": time.monotonic(), **detail})
+
+
+def _boot_id() -> str:
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
 
 
 def serve() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+from collections.abc import Collection
 from typing import IO, Any
 
 from . import memory, places
@@ -12,6 +14,12 @@ from .errors import GuestError
 from .external import run
 
 _CHUNK = 1 << 20
+#: What a folder of images is called, what is in it, and where CRIU's link to the round before leads.
+_ROUND = re.compile(r"[0-9]{1,3}|final|info", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
+_BEFORE = re.compile(r"\.\./[0-9]{1,3}", re.ASCII)
+#: Images of one folder.
+_MOST = 100_000
 #: Memory that must stay free for everything else on the machine.
 _SPARE = 96 << 20
 
@@ -21,6 +29,16 @@ def folder(unit: str, name: str | int) -> str:
     if "/" in unit or unit in ("", ".", "..") or ".." in str(name):
         raise GuestError("guest.bad-message", f"image folder {unit[:80]!r}")
     return os.path.join(places.IMAGES, unit, str(name))
+
+
+def incoming(unit: str, name: str, expected: Collection[str]) -> str:
+    """Where a folder goes that the other machine sends, of a unit that is ``expected``.
+
+    Raises GuestError(guest.bad-message) for any other.
+    """
+    if unit not in expected or not _ROUND.fullmatch(name):
+        raise GuestError("guest.bad-message", f"image folder {name[:80]!r} of {unit[:80]!r}")
+    return folder(unit, name)
 
 
 def make_room(resident: int) -> None:
@@ -77,21 +95,30 @@ def send(path: str, entries: list[dict[str, Any]], out: IO[bytes]) -> int:
 
 
 def receive(path: str, entries: list[dict[str, Any]], source: IO[bytes]) -> int:
-    """The reverse of ``send``; a folder that is there already is replaced."""
+    """The reverse of ``send``; a folder that is there already is replaced.
+
+    What comes is CRIU's: plain files, and its one link, to the round before. Raises GuestError: guest.bad-message for
+    anything else, guest.link-broken.
+    """
+    if len(entries) > _MOST:
+        raise GuestError("guest.bad-message", f"{len(entries)} images")
     shutil.rmtree(path, ignore_errors=True)
     os.makedirs(path, mode=0o700)
     received = 0
     for entry in entries:
         name = str(entry["name"])
-        if "/" in name or name in ("", ".", ".."):
+        if not _NAME.fullmatch(name):
             raise GuestError("guest.bad-message", f"image name {name[:80]!r}")
         target = os.path.join(path, name)
         if "link" in entry:
-            os.symlink(str(entry["link"]), target)
+            link = str(entry["link"])
+            if name != "parent" or not _BEFORE.fullmatch(link):
+                raise GuestError("guest.bad-message", f"image link {name[:80]!r} to {link[:80]!r}")
+            os.symlink(link, target)
             continue
         with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             left = int(entry["size"])
-            while left:
+            while left > 0:
                 piece = source.read(min(left, _CHUNK))
                 if not piece:
                     raise GuestError("guest.link-broken", "the other machine stopped in the middle of an image")

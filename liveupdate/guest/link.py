@@ -15,6 +15,9 @@ from typing import IO, Any
 from . import wire
 from .errors import GuestError, describe
 
+#: Calls of the other side that are answered at a time; there are never more than three.
+_MOST_CALLS = 32
+
 Handler = Callable[..., dict[str, Any]]
 #: Called with a frame's header and the stream its content is on; must read that content to its end.
 Receiver = Callable[[dict[str, Any], IO[bytes]], None]
@@ -30,6 +33,8 @@ class Link:
         self._answers: dict[int, queue.Queue[dict[str, Any]]] = {}
         self._number = 0
         self._lock = threading.Lock()
+        #: Who asks for more at a time is not the program.
+        self._busy = threading.Semaphore(_MOST_CALLS)
         self._arrived = threading.Condition()
         self._sending = threading.Lock()
         self._words: wire.Writer | None = None
@@ -77,7 +82,7 @@ class Link:
         """The other side's answer. Raises its GuestError, or guest.link-broken when it is silent."""
         if self._words is None or self.dead.is_set():
             raise _broken(name)
-        answer: queue.Queue[dict[str, Any]] = queue.Queue()
+        answer: queue.Queue[dict[str, Any]] = queue.Queue(1)
         with self._lock:
             self._number += 1
             number = self._number
@@ -89,10 +94,11 @@ class Link:
             raise _broken(name) from None
         finally:
             self._answers.pop(number, None)
-        error = told.get("error")
-        if error is not None:
-            raise GuestError(str(error["code"]), str(error["detail"]), str(error.get("remedy", "")))
-        result: dict[str, Any] = told["result"]
+        error, result = told.get("error"), told.get("result")
+        if isinstance(error, dict):
+            raise GuestError(*(str(error.get(key, ""))[:2000] for key in ("code", "detail", "remedy")))
+        if not isinstance(result, dict):
+            raise GuestError("guest.bad-message", f"the other machine's answer to {name}")
         return result
 
     def send(self, header: dict[str, Any], content: Callable[[IO[bytes]], Any]) -> None:
@@ -136,10 +142,16 @@ class Link:
                 if message is None:
                     break
                 if "call" in message:
+                    if not self._busy.acquire(blocking=False):
+                        break
                     threading.Thread(target=self._answer, args=(message,), daemon=True).start()
-                elif (waiting := self._answers.get(message.get("id", 0))) is not None:
-                    waiting.put(message)
+                elif (waiting := self._waiting(message.get("id"))) is not None:
+                    with suppress(queue.Full):
+                        waiting.put_nowait(message)
         self._end(connection)
+
+    def _waiting(self, number: object) -> queue.Queue[dict[str, Any]] | None:
+        return self._answers.get(number) if isinstance(number, int) else None
 
     def _answer(self, message: dict[str, Any]) -> None:
         answer: dict[str, Any] = {"id": message.get("id")}
@@ -150,6 +162,8 @@ class Link:
             answer["result"] = handler(**message.get("arguments", {}))
         except Exception as error:
             answer["error"] = describe(error)
+        finally:
+            self._busy.release()
         with suppress(OSError, ValueError):
             if self._words:
                 self._words.send(answer)
@@ -180,7 +194,8 @@ class Link:
         with self._arrived:
             self._arrived.notify_all()
         for waiting in list(self._answers.values()):
-            waiting.put({"error": {"code": "guest.link-broken", "detail": "the link ended"}})
+            with suppress(queue.Full):
+                waiting.put_nowait({"error": {"code": "guest.link-broken", "detail": "the link ended"}})
         if first:
             self._when_closed()
 

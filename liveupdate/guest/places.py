@@ -15,7 +15,7 @@ MOVE = f"{ROOT}/move.json"
 PLACED = f"{ROOT}/placed"
 IMAGES = f"{ROOT}/images"
 #: Where images go that do not fit into memory; directories in it are made private and with names of their own.
-DISK = "/var/tmp"  # noqa: S108
+DISK = "/var/tmp"  # noqa: S108 # nosec B108 # see above
 KEY = f"{ROOT}/id"
 KNOWN_HOSTS = f"{ROOT}/known_hosts"
 SSHD_CONFIG = f"{ROOT}/sshd_config"

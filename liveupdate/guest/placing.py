@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import stat
 import tarfile
@@ -23,6 +24,7 @@ STAGE = b".liveupdate"
 _CHUNK = 1 << 20
 #: Files from this size on may find no room beside their older versions.
 _LARGE = 16 << 20
+_TIME = re.compile(r"-?[0-9]{1,12}(\.[0-9]{0,20})?")
 _XATTR = "SCHILY.xattr."
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -200,9 +202,16 @@ def checked(path: bytes) -> bytes:
 
 
 def times(member: tarfile.TarInfo) -> tuple[int, int]:
-    """Access and modification time in nanoseconds."""
-    modified = int(Decimal(member.pax_headers.get("mtime", str(member.mtime))) * 10**9)
-    return int(Decimal(member.pax_headers["atime"]) * 10**9) if "atime" in member.pax_headers else modified, modified
+    """Access and modification time in nanoseconds. Raises GuestError(guest.bad-files)."""
+    modified = _nanoseconds(member.pax_headers.get("mtime", str(member.mtime)))
+    return _nanoseconds(member.pax_headers["atime"]) if "atime" in member.pax_headers else modified, modified
+
+
+def _nanoseconds(told: str) -> int:
+    # a number with an exponent could be of any length
+    if not _TIME.fullmatch(told):
+        raise GuestError("guest.bad-files", f"the time {told[:50]!r} from the source")
+    return int(Decimal(told) * 10**9)
 
 
 def _make(member: tarfile.TarInfo, archive: tarfile.TarFile, path: bytes) -> None:
@@ -229,7 +238,7 @@ def _fill(member: tarfile.TarInfo, archive: tarfile.TarFile, path: bytes) -> Non
         pieces: list[tuple[int, int]] = member.sparse or [(0, member.size)]  # type: ignore[assignment]
         for start, length in pieces:
             file.seek(start)
-            while length:
+            while length > 0:
                 piece = stream.read(min(length, _CHUNK))
                 if not piece:
                     raise GuestError("guest.files-cut-short", f"{member.name[:200]!r} ended too early")

@@ -22,8 +22,8 @@ def decode(line: bytes) -> Message:
     """One message; raises GuestError(guest.bad-message) on anything but an object."""
     try:
         message = json.loads(line)
-    except ValueError as error:
-        raise GuestError("guest.bad-message", f"not JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise GuestError("guest.bad-message", f"not JSON: {error}"[:200]) from error
     if not isinstance(message, dict):
         raise GuestError("guest.bad-message", "not an object")
     return message

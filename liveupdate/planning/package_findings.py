@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from liveupdate.model import Finding
+from liveupdate.plain import plain
 from liveupdate.planning import kernels
 from liveupdate.planning.checks import check
 
@@ -38,7 +39,7 @@ def judge(code: int, output: str, parameters: Mapping[str, Any], running: str) -
     kernel = parameters.get("kernel")
     unneeded = not (kernel or parameters.get("packages"))
     error = _ERROR.search(output)
-    words = (error.group(1) if error else output[-200:]).strip()[:300]
+    words = plain(error.group(1)[:1000] if error else output[-200:]).strip()[:300]
     yield check(
         "guest.package-source",
         code != _NO_SOURCE,

@@ -46,7 +46,7 @@ def apply(context: StepContext) -> Json:
     sides = move.sides(context.spec.parameters)
     source = _status(context, sides.source)
     if source["phase"] not in ("prepared", "precopied"):
-        return _follow(context, sides, lambda: None)
+        return _follow(context, sides, lambda _: None)
     context.checkpoint()
     context.event("blackout.started")
     # it answers once it has granted; whoever comes after a crash of this worker finds it under way
@@ -72,7 +72,7 @@ def undo(context: StepContext) -> None:
     context.event("blackout.ended", on=sides.source, resumed=_status(context, sides.source).get("resumed"))
 
 
-def _follow(context: StepContext, sides: move.Sides, look: Callable[[], None]) -> Json:
+def _follow(context: StepContext, sides: move.Sides, look: Callable[[float], object]) -> Json:
     """Until the target is ready. Raises Failed once the source has resumed, or may have to.
 
     ``look`` raises the GuestError that the source has ended with.
@@ -82,7 +82,7 @@ def _follow(context: StepContext, sides: move.Sides, look: Callable[[], None]) -
     brought = False
     while time.monotonic() < end:
         try:
-            look()
+            look(0)
         except GuestError as error:
             raise _failure({"code": error.code, "detail": error.detail, "remedy": error.remedy}, "") from error
         source = _status(context, sides.source)

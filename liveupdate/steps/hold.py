@@ -1,7 +1,8 @@
 """Watch the workload for its soak time, and wait for the operator's word if the job asks for it.
 
-Nobody is held up: the job is parked between looks. Until this step is done the workload can be moved back. Undo:
-nothing.
+Nobody is held up: the job is parked between looks. Until this step is done the workload can be moved back. A surrogate
+that is not well, was restarted, has lost its program or is silent keeps the job here, until the operator has said what
+to do. Undo: nothing.
 """
 
 from typing import Any
@@ -14,6 +15,8 @@ from liveupdate.steps.probe import not_well
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 
 _LOOK = 5.0
+#: Seconds for the guest to answer; slow ones take twenty.
+_ANSWER = 60.0
 
 
 def probe(context: StepContext) -> Probe:
@@ -27,9 +30,7 @@ def apply(context: StepContext) -> Json:
     soak, confirm = float(asked.get("soak_seconds") or 0), bool(asked.get("confirm"))
     if not soak and not confirm:
         return {"confirmed": False, **_paths(context)}
-    served, sick = _look(context)
-    if sick:
-        raise Retry(_LOOK, f"not well: {'; '.join(sick)}: roll back, or confirm", counts=False)
+    served = _look(context)
     if served < soak:
         raise Retry(min(_LOOK, soak - served), f"watches the workload, {soak - served:.0f} s more", counts=False)
     if confirm:
@@ -41,15 +42,48 @@ def undo(context: StepContext) -> None:
     """Nothing was changed."""
 
 
-def _look(context: StepContext) -> tuple[float, list[str]]:
-    """Seconds since the workload was opened, and what is wrong with it."""
+def _look(context: StepContext) -> float:
+    """Seconds since the workload was opened. Raises Retry as long as something is wrong with it."""
+    opened = context.result("open")
     try:
         agent = context.guest("surrogate").agent()
-        status: dict[str, Any] = agent.call("status", timeout=15)
-        served = float(status["now"]) - float(context.result("open")["opened_at"])
-        return served, not_well(agent.call("probe", timeout=60))
-    except (GuestError, KeyError) as error:
-        return 0.0, [f"the surrogate does not tell: {getattr(error, 'code', type(error).__name__)}"]
+        status = agent.call("status", timeout=_ANSWER)
+        if (before := opened.get("boot_id")) and (now := status.get("boot_id")) and before != now:
+            raise _trouble(
+                context,
+                "the surrogate was restarted: what its units had in memory is lost",
+                code="live-update.hold.restarted",
+                remedy="see why (its console, Nova's log) and whether its units serve; then confirm, or roll back",
+            )
+        if status["role"] is None:
+            raise _trouble(
+                context,
+                "the surrogate's program has been lost, or the surrogate was restarted",
+                code="live-update.hold.forgotten",
+                remedy="see its journal (liveupdate-agent) and whether its units serve; then confirm, or roll back",
+            )
+        if sick := not_well(agent.call("probe", timeout=_ANSWER)):
+            raise _trouble(
+                context,
+                f"not well: {'; '.join(sick)}",
+                code="live-update.hold.not-well",
+                remedy="see the units' journal on the surrogate; then confirm, or roll back",
+            )
+        return float(status["now"]) - float(opened["opened_at"])
+    except GuestError as error:
+        raise _trouble(
+            context,
+            f"the surrogate does not tell: {error.code}",
+            code="live-update.hold.silent",
+            remedy="see its console and its network; if it comes back, the job goes on by itself",
+        ) from error
+
+
+def _trouble(context: StepContext, told: str, *, code: str, remedy: str) -> Retry:
+    waits = Retry(_LOOK, f"{told}: roll back, or confirm", counts=False, code=code, remedy=remedy)
+    if waits.detail != context.job.reason:
+        context.event("hold.trouble", code=code, reason=waits.detail, remedy=remedy)
+    return waits
 
 
 def _paths(context: StepContext) -> dict[str, Any]:

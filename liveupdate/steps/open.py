@@ -25,10 +25,10 @@ def probe(context: StepContext) -> Probe:
         target = _told(context, sides.target)
         if target.get("role") == "target":
             done = target["phase"] == "opened"
-            return Probe(True, _result(context, sides, _opened_at(target))) if done else NOT_DONE
+            return Probe(True, _result(context, sides, target)) if done else NOT_DONE
         source = _told(context, sides.source)
         if source.get("role") == "source" and source["phase"] == "opened":
-            return Probe(True, _result(context, sides, _opened_at(source)))
+            return Probe(True, _result(context, sides, source))
         if source.get("role") == "source" and source["phase"] != "granted":
             return NOT_DONE
         if time.monotonic() > end:
@@ -46,7 +46,7 @@ def apply(context: StepContext) -> Json:
     try:
         agent = context.guest(sides.target).agent()
         agent.call("open", timeout=30)
-        opened_at = _opened_at(agent.call("status", timeout=15))
+        seen = agent.call("status", timeout=15)
     except GuestError as error:
         if error.code == "guest.window-passed":
             raise Failed(
@@ -55,7 +55,7 @@ def apply(context: StepContext) -> Json:
                 remedy="try again; raise [surrogate] open_within if the health checks take long",
             ) from None
         raise
-    return _result(context, sides, opened_at)
+    return _result(context, sides, seen)
 
 
 def undo(context: StepContext) -> None:
@@ -76,8 +76,9 @@ def _opened_at(told: dict[str, Any]) -> float:
     return next((float(p["realtime"]) for p in told.get("phases", ()) if p["name"] == "opened"), 0.0)
 
 
-def _result(context: StepContext, sides: move.Sides, opened_at: float) -> dict[str, Any]:
-    """The blackout as the source measured it; None if the target's word never reached it."""
+def _result(context: StepContext, sides: move.Sides, seen: dict[str, Any]) -> dict[str, Any]:
+    """The blackout as the source measured it; None if the target's word never reached it. ``seen``: whose word it is
+    that it has been opened."""
     end = time.monotonic() + _WORD
     # the workload does not need the source any more: it may be silent
     while (told := _told(context, sides.source)) and told.get("phase") != "opened" and time.monotonic() < end:
@@ -86,7 +87,9 @@ def _result(context: StepContext, sides: move.Sides, opened_at: float) -> dict[s
     result = {
         "blackout_ms": told.get("blackout_ms") if opened else None,
         "timeline": told.get("timeline", []),
-        "opened_at": opened_at,
+        "opened_at": _opened_at(seen),
+        # of the boot in which it was opened: later ones are noticed (hold)
+        "boot_id": seen.get("boot_id", "") if seen.get("role") == "target" else "",
     }
     context.event("blackout.ended", on=sides.target, blackout_ms=result["blackout_ms"])
     return result

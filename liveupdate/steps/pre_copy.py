@@ -4,10 +4,11 @@ The original gets its temporary management address first: the way to reach it on
 the copies, the link and that address go; nothing of the workload was touched.
 """
 
+import time
 from contextlib import suppress
 from typing import Any
 
-from liveupdate.errors import Failed, GuestError, Retry
+from liveupdate.errors import Failed, GuestError, LiveUpdateError, Retry
 from liveupdate.model import Json
 from liveupdate.planning import inside, intent, move
 from liveupdate.planning.estimate import HANDED_OVER
@@ -21,6 +22,9 @@ _ROUNDS = 6
 _WORTHWHILE = 0.8
 #: Seconds for one round: the first one copies everything.
 _ROUND = 1800.0
+#: Seconds between looks at the guests while they copy, and in which each must say how it goes. Slow ones take twenty.
+_LOOK, _SILENCE = 10.0, 60.0
+SILENT = "live-update.pre-copy.silent"
 #: Seconds until a workload that was too busy is tried again.
 _POSTPONE = 120.0
 
@@ -99,6 +103,7 @@ def _reach(context: StepContext) -> None:
             2.0,
             f"the original does not answer on its management address {address['address']} yet",
             code="live-update.guest.no-management",
+            remedy="see the original's console and its network, then try again",
         )
     if portals := inside.portals(context.result("preflight")):
         # its storage must not fall silent together with its own address
@@ -149,12 +154,41 @@ def _rounds(context: StepContext, sides: Sides) -> list[dict[str, Any]]:
     rounds: list[dict[str, Any]] = []
     while len(rounds) < _ROUNDS:
         context.checkpoint()
-        told = context.guest(sides.source).agent().call("precopy", timeout=_ROUND)
+        told = _round(context, sides)
         rounds.append({key: told[key] for key in ("round", "bytes", "seconds", "estimate_ms")})
         context.event("progress", text=f"copied {told['bytes'] / 1e6:.1f} MB in {told['seconds']:.1f} s")
         if len(rounds) > 1 and told["estimate_ms"] > _WORTHWHILE * rounds[-2]["estimate_ms"]:
             break
     return rounds
+
+
+def _round(context: StepContext, sides: Sides) -> dict[str, Any]:
+    """One round's figures. A guest whose kernel lives, and whose programs do not, is not waited for till its end."""
+    agents = {side: context.guest(side).agent() for side in (sides.source, sides.target)}
+    look = agents[sides.source].send("precopy")
+    end = time.monotonic() + _ROUND
+    while time.monotonic() < end:
+        if (told := look(_LOOK)) is not None:
+            return told
+        for side, agent in agents.items():
+            try:
+                agent.call("status", timeout=_SILENCE)
+            except GuestError as error:
+                raise _silent(context, side, error) from error
+    raise Failed(
+        f"a round of copies did not end in {_ROUND:.0f} s",
+        code="live-update.pre-copy.too-slow",
+        remedy="see the load of both guests and of the network between them, then try again",
+    )
+
+
+def _silent(context: StepContext, side: str, error: GuestError) -> LiveUpdateError:
+    """Once, it may pass: the copies are made again, which is quick where they are there."""
+    told = f"the {side} does not say any more how it goes: {error.detail}"
+    remedy = f"see the {side}'s console, its memory and its load (unit liveupdate-agent), then try again"
+    if context.attempt > 1:
+        return Failed(told, code=SILENT, remedy=remedy)
+    return Retry(_LOOK, told, code=SILENT, remedy=remedy)
 
 
 def _management(context: StepContext) -> dict[str, Any]:

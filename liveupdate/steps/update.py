@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from liveupdate.drivers.guest import grub, packages
 from liveupdate.drivers.guest.tasks import Task, TaskState
-from liveupdate.errors import Failed, Retry, Watch
+from liveupdate.errors import Failed, GuestError, Retry, Watch
 from liveupdate.model import Json
+from liveupdate.plain import plain
 from liveupdate.planning import kernels
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 
@@ -60,9 +61,11 @@ def undo(context: StepContext) -> None:
 
 
 def _look(guest: "Guest") -> dict[str, str]:
-    told = guest.run(_IDENTITY).stdout.splitlines()
+    told = [plain(line.strip(), 200) for line in guest.run(_IDENTITY).stdout.split("\n")]
     keys = ("kernel", "boot", "machine_id", "hostname", "smbios_uuid")
-    return dict(zip(keys, (line.strip() for line in told), strict=False))
+    if len(told) < len(keys):
+        raise GuestError("the surrogate does not say who it is", code="live-update.guest.bad-answer")
+    return dict(zip(keys, told, strict=False))
 
 
 def _note(guest: "Guest") -> dict[str, Any] | None:
@@ -71,8 +74,9 @@ def _note(guest: "Guest") -> dict[str, Any] | None:
         return None
     try:
         note = json.loads(done.stdout)
-        return {"release": str(note["release"]), "boot": str(note["boot"]), "packages": list(note["packages"])}
-    except (ValueError, KeyError, TypeError):
+        release, boot = (plain(str(note[key]), 200) for key in ("release", "boot"))
+        return {"release": release, "boot": boot, "packages": [plain(str(p), 200) for p in list(note["packages"])[:10]]}
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise Failed(
             f"the note {NOTE} on the surrogate cannot be read",
             code="live-update.guest.note-spoiled",

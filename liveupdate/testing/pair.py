@@ -20,7 +20,8 @@ class Pair:
 
     ``trouble``: what goes wrong in a cut-over: "" | "unlinked" | "before the grant" | "while restoring" | "sick" |
     "too late".
-    ``silent``: sides that do not answer. ``away``: those whose guard does not let a boot start the workload.
+    ``silent``: sides that do not answer. ``hanging``: commands that are begun and never answered. ``away``: sides whose
+    guard does not let a boot start the workload. ``boots``: how often each has booted.
     ``before``: called with each command first, and may raise.
     """
 
@@ -28,6 +29,8 @@ class Pair:
     servers: dict[str, str]
     trouble: str = ""
     silent: set[str] = field(default_factory=set)
+    hanging: set[str] = field(default_factory=set)
+    boots: dict[str, int] = field(default_factory=lambda: {"original": 1, "surrogate": 1})
     away: set[str] = field(default_factory=set)
     before: Callable[[str], None] = lambda command: None
     serving: set[str] = field(default_factory=lambda: {"original"})
@@ -53,6 +56,7 @@ class Pair:
         """The guest boots: what it knew of the move is gone, but for the guard's mark on its disk."""
         self.serving.discard(side)
         self.roles[side], self.phases[side] = None, "idle"
+        self.boots[side] += 1
         if side not in self.away:
             self.serve(side)
 
@@ -102,12 +106,12 @@ class PairedGuest:
             self.address = ""
         return {}
 
-    def send(self, command: str, **arguments: Any) -> Callable[[], None]:
+    def send(self, command: str, **arguments: Any) -> Callable[[float], dict[str, Any] | None]:
         try:
-            self.call(command, **arguments)
+            told = self.call(command, **arguments)
         except GuestError as error:
             return partial(_raise, error)
-        return lambda: None
+        return lambda _: None if command in self.pair.hanging else told
 
     def call(self, command: str, *, timeout: float = 60.0, **arguments: Any) -> dict[str, Any]:
         self._take(command)
@@ -144,6 +148,7 @@ class PairedGuest:
             "blackout_ms": 2000 if self.phase == "opened" else None,
             "bytes": 7,
             "now": 1005.0,
+            "boot_id": f"boot-{self.pair.boots[self.side]}",
             "returned": {"code": "guest.restore-failed", "detail": "no"} if self.phase == "returned" else None,
             "failure": {"code": "guest.dump-failed", "detail": "no"} if self.phase == "resumed" else None,
         }
@@ -191,6 +196,8 @@ class PairedGuest:
             self._resume(fenced=False)
 
     def _probe(self) -> dict[str, Any]:
+        if self.pair.roles[self.side] is None:
+            raise GuestError("this machine is not the target of a move", code="guest.wrong-role")
         ok = self.pair.trouble != "sick"
         check = {"kind": "tcp", "what": "6379", "ok": ok, "detail": "refused"}
         return {"units": {"kv.service": {"ok": ok, "checks": [check]}}, "ok": ok}
@@ -229,5 +236,5 @@ class PairedGuest:
         return {}
 
 
-def _raise(error: GuestError) -> NoReturn:
+def _raise(error: GuestError, _: float) -> NoReturn:
     raise error

@@ -39,3 +39,8 @@ def test_what_is_not_known_is_not_made_up() -> None:
     told = screen({"steps": [step("mirror", "applying")], "remaining_seconds": None, "blackout_ms": None})
     assert "left" not in told
     assert "blackout" not in told
+
+
+def test_a_reason_is_no_markup() -> None:
+    told = screen({"steps": [], "blackout_ms": None}, reason="E: [/red] [bold]no[/bold] room")
+    assert "E: [/red] [bold]no[/bold] room" in told

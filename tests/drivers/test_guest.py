@@ -1,71 +1,28 @@
 """The guest driver against a real sshd on loopback, with keys of its own."""
 
 import os
-import shutil
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from paramiko.ssh_exception import SSHException
 
+from liveupdate.drivers.guest import credentials
 from liveupdate.drivers.guest.connection import OUTPUT_LIMIT, Connection
 from liveupdate.drivers.guest.guest import Guest
 from liveupdate.errors import GuestError
 from liveupdate.settings import Guest as GuestSettings
-
-SSHD = shutil.which("sshd", path="/usr/sbin:/usr/bin")
-
-
-@dataclass(frozen=True)
-class Sshd:
-    port: int
-    host_key: str
-    settings: GuestSettings
-
-
-def keygen(path: Path) -> str:
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)], check=True)
-    return path.with_suffix(".pub").read_text().strip()
+from tests.drivers.sshd import Sshd, keygen, running
 
 
 @pytest.fixture(scope="module")
 def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    assert SSHD, "openssh-server is missing"
-    folder = tmp_path_factory.mktemp("sshd")
-    host_key, public = keygen(folder / "host"), keygen(folder / "user")
-    (folder / "authorized").write_text(public + "\n")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    config = folder / "config"
-    config.write_text(
-        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {folder}/host\nPidFile none\nStrictModes no\nUsePAM no\n"
-        f"AuthorizedKeysFile {folder}/authorized\nPermitRootLogin prohibit-password\nUseDNS no\n"
-    )
-    Path("/run/sshd").mkdir(exist_ok=True)
-    process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(config)], stderr=subprocess.DEVNULL)
-    user = os.environ.get("USER", "root") if os.geteuid() else "root"
-    try:
-        end = time.monotonic() + 20
-        while not _answers(port):
-            assert process.poll() is None, "sshd ended"
-            assert time.monotonic() < end, "sshd does not answer"
-            time.sleep(0.05)
-        yield Sshd(port, host_key, GuestSettings(user, str(folder / "user"), 5.0))
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True
+    with running(tmp_path_factory.mktemp("sshd")) as made:
+        yield made
 
 
 @pytest.fixture
@@ -167,3 +124,54 @@ def test_a_broken_connection_is_made_again(guest: Guest) -> None:
     assert guest.reachable()
     guest.run(["sh", "-c", "kill -9 $PPID"], check=False) if os.geteuid() else guest.close()
     assert guest.reachable()
+
+
+class TestAuthority:
+    """Keys of one connection, certified by an authority that the guest trusts."""
+
+    @pytest.fixture
+    def trusting(self, tmp_path: Path) -> Iterator[Sshd]:
+        keygen(tmp_path / "authority")
+        more = f"TrustedUserCAKeys {tmp_path}/authority.pub\nAuthorizedKeysFile none\n"
+        with running(tmp_path, more) as made:
+            yield replace(made, settings=replace(made.settings, authority_file=str(tmp_path / "authority")))
+
+    def test_the_worker_is_let_in_by_its_authority_alone(self, trusting: Sshd) -> None:
+        guest = Guest("127.0.0.1", trusting.host_key, trusting.settings, trusting.port)
+        assert guest.run(["echo", "in"]).stdout == "in\n"
+        guest.close()
+        bare = replace(trusting, settings=replace(trusting.settings, authority_file=""))
+        assert refused(bare, bare.host_key, bare.settings) == "live-update.guest.login-refused"
+
+    def test_no_two_connections_have_the_same_key(self, trusting: Sshd) -> None:
+        first, second = (credentials.of_worker(trusting.settings) for _ in range(2))
+        assert first.asbytes() != second.asbytes()
+
+    def test_another_authority_is_not_trusted(self, trusting: Sshd, tmp_path: Path) -> None:
+        keygen(tmp_path / "stranger")
+        settings = replace(trusting.settings, authority_file=str(tmp_path / "stranger"))
+        assert refused(trusting, trusting.host_key, settings) == "live-update.guest.login-refused"
+
+    @pytest.mark.parametrize("ago", [-10_000, 10_000], ids=["not yet", "no more"])
+    def test_a_certificate_is_of_now(self, trusting: Sshd, ago: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        then = time.time() - ago
+        monkeypatch.setattr(credentials, "time", SimpleNamespace(time=lambda: then))
+        assert refused(trusting, trusting.host_key, trusting.settings) == "live-update.guest.login-refused"
+
+    def test_it_allows_no_forwarding_and_no_terminal(self, trusting: Sshd) -> None:
+        made = Connection("127.0.0.1", trusting.host_key, trusting.settings, trusting.port)
+        try:
+            channel = made._transport.open_session(timeout=5)
+            with pytest.raises(SSHException):
+                channel.get_pty()
+            with pytest.raises(SSHException):
+                made._transport.open_channel("direct-tcpip", ("127.0.0.1", trusting.port), ("127.0.0.1", 1), timeout=5)
+        finally:
+            made.close()
+
+    def test_an_authority_that_is_none_is_told_without_its_content(self, sshd: Sshd, tmp_path: Path) -> None:
+        (tmp_path / "broken").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nsecret\n")
+        with pytest.raises(GuestError) as caught:
+            credentials.of_worker(replace(sshd.settings, authority_file=str(tmp_path / "broken")))
+        assert caught.value.code == "live-update.guest.no-key"
+        assert "secret" not in str(caught.value)

@@ -352,3 +352,116 @@ class TestHold:
         context.guests["surrogate"].pair.trouble = "sick"
         with pytest.raises(Retry, match="not well"):
             hold.STEP.apply(context)
+
+    def restarted(self, **parameters: Any) -> MemoryContext:
+        context = self.held(**parameters)
+        context.guests["surrogate"].pair.restart("surrogate")
+        return context
+
+    @pytest.mark.parametrize("wish", [{"soak_seconds": 4}, {"confirm": True}], ids=["soak", "confirm"])
+    def test_a_surrogate_that_was_restarted_keeps_it_waiting_and_says_so_once(self, wish: dict[str, Any]) -> None:
+        context = self.restarted(**wish)
+        for _ in range(3):
+            with pytest.raises(Retry) as caught:
+                hold.STEP.apply(context)
+            assert (caught.value.code, caught.value.counts) == ("live-update.hold.restarted", False)
+            assert "confirm, or roll back" in caught.value.remedy
+            context.job = replace(context.job, reason=caught.value.detail)
+        [told] = [detail for kind, detail in context.events if kind == "hold.trouble"]
+        assert told == {
+            "code": "live-update.hold.restarted",
+            "reason": caught.value.detail,
+            "remedy": caught.value.remedy,
+        }
+
+    def test_the_operator_may_be_content_with_a_surrogate_that_was_restarted(self) -> None:
+        context = self.restarted(confirm=True)
+        context.job = replace(context.job, decision="confirm")
+        assert hold.STEP.apply(context) == {"confirmed": True}
+
+    def test_a_restart_is_noticed_in_a_job_of_an_older_release(self) -> None:
+        context = self.restarted(confirm=True)
+        context.results["open"] = {k: v for k, v in context.results["open"].items() if k != "boot_id"}
+        with pytest.raises(Retry) as caught:
+            hold.STEP.apply(context)
+        assert caught.value.code == "live-update.hold.forgotten"
+
+    def test_a_program_that_was_lost_is_noticed(self) -> None:
+        context = self.held(confirm=True)
+        context.guests["surrogate"].pair.roles["surrogate"] = None
+        with pytest.raises(Retry) as caught:
+            hold.STEP.apply(context)
+        assert caught.value.code == "live-update.hold.forgotten"
+
+    def test_a_surrogate_that_is_silent_is_waited_for(self) -> None:
+        context = self.held(confirm=True)
+        context.guests["surrogate"].pair.silent = {"surrogate"}
+        with pytest.raises(Retry) as caught:
+            hold.STEP.apply(context)
+        assert (caught.value.code, caught.value.counts) == ("live-update.hold.silent", False)
+        context.guests["surrogate"].pair.silent = set()
+        with pytest.raises(Retry, match="waits for the operator"):
+            hold.STEP.apply(context)
+
+
+class TestSilentWhileCopying:
+    """The kernel of a guest answers, its programs do not."""
+
+    @pytest.fixture(autouse=True)
+    def hurry(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(pre_copy, "_LOOK", 0.0)
+
+    def hanging(self, side: str, attempt: int) -> tuple[MemoryContext, Pair]:
+        context, pair = made()
+        context.attempt = attempt
+        pair.hanging = {"precopy"}
+        asked: list[str] = []
+
+        def fall_silent(command: str) -> None:
+            asked.append(command)
+            if asked.count(f"{side} status") > 3:
+                pair.silent = {side}
+
+        pair.before = fall_silent
+        return context, pair
+
+    @pytest.mark.parametrize("side", ["original", "surrogate"])
+    def test_it_is_noticed_by_its_silence_and_tried_once_more(self, side: str) -> None:
+        context, pair = self.hanging(side, attempt=1)
+        with pytest.raises(Retry) as caught:
+            drive(context, pre_copy.STEP)
+        assert caught.value.counts
+        assert caught.value.detail.startswith(f"the {side} does not say any more how it goes")
+        assert pair.serving == {"original"}
+
+    @pytest.mark.parametrize("side", ["original", "surrogate"])
+    def test_if_that_does_not_help_the_job_ends_with_what_to_do(self, side: str) -> None:
+        context, pair = self.hanging(side, attempt=2)
+        with pytest.raises(Failed) as caught:
+            drive(context, pre_copy.STEP)
+        assert caught.value.code == "live-update.pre-copy.silent"
+        assert f"the {side}'s console" in caught.value.remedy
+        assert pair.serving == {"original"}
+
+    def test_a_guest_that_is_only_slow_is_waited_for(self) -> None:
+        context, pair = made()
+        pair.hanging = {"precopy"}
+        looks: list[str] = []
+
+        def at_last(command: str) -> None:
+            looks.append(command)
+            if len(looks) > 100:
+                pair.hanging = set()
+
+        pair.before = at_last
+        drive(context, pre_copy.STEP)
+        assert looks.count("surrogate status") > 10
+        assert pre_copy._SILENCE >= 60
+
+    def test_a_round_without_end_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(pre_copy, "_ROUND", 0.05)
+        context, pair = made()
+        pair.hanging = {"precopy"}
+        with pytest.raises(Failed) as caught:
+            drive(context, pre_copy.STEP)
+        assert caught.value.code == "live-update.pre-copy.too-slow"

@@ -1,12 +1,15 @@
 """The surrogate takes the original's place: whole, after any interruption, with nothing left but the fallback."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from liveupdate.drivers.cloud import marks
 from liveupdate.drivers.cloud.servers import AttachedVolume
-from liveupdate.errors import Failed, Retry
+from liveupdate.errors import Failed, GuestError, Retry
 from liveupdate.planning import report
 from liveupdate.states import ResourceState
 from liveupdate.steps import clean_up, release_original
@@ -162,6 +165,28 @@ def test_an_unwell_workload_keeps_the_original_running() -> None:
     assert told.value.counts
     assert "kv.service" in told.value.detail
     assert world.servers["original"].status == "ACTIVE"
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_a_surrogate_that_was_restarted_in_hold_is_asked_for_its_units(active: bool) -> None:
+    class Restarted(GuestDouble):
+        def call(self, command: str, **arguments: Any) -> dict[str, Any]:
+            raise GuestError("this machine is not the target of a move", code="guest.wrong-role")
+
+        def run(self, argv: Sequence[str], **_: Any) -> SimpleNamespace:
+            asked.append(tuple(argv))
+            return SimpleNamespace(code=0 if active else 3, stdout="", stderr="")
+
+    asked: list[tuple[str, ...]] = []
+    world, context = opened()
+    units = [{"name": "kv.service", "handover": "move"}]
+    context.results["preflight"] = {**context.results["preflight"], "units": units}
+    context.guests = {"surrogate": Restarted(), "original": Restarted()}
+    with pytest.raises(Retry) as told:
+        release_original.STEP.apply(context)
+    assert asked == [("systemctl", "is-active", "--quiet", "kv.service")]
+    assert told.value.counts is not active
+    assert world.servers["original"].status == ("SHUTOFF" if active else "ACTIVE")
 
 
 def test_the_original_is_deleted_only_once_it_has_stopped() -> None:

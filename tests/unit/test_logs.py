@@ -109,3 +109,12 @@ def test_what_libraries_tell_of_headers_is_not_written() -> None:
         logging.getLogger().handlers[:] = before[0]
         logging.getLogger().setLevel(before[1])
         logging.captureWarnings(False)
+
+
+def test_strangers_words_begin_no_line_and_order_no_terminal_about(written: Written, form: str) -> None:
+    words = "no room\x1b[2J\n2026-11-21 00:00:00 1 INFO liveupdate: all is well\r\x9b31m"
+    LOG.warning("job %s: %s", "j", words)
+    [line] = written.getvalue().splitlines()
+    assert "\x1b" not in line
+    assert "\x9b" not in line
+    assert ("no room\\n2026" in line) if form == "text" else (written.lines()[0]["level"] == "WARNING")

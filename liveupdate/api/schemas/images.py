@@ -23,7 +23,7 @@ def _encoded(text: str) -> str:
 
 ServerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,57}$")]
 FlavorId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._ -]{1,255}$")]
-Words = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/]{1,255}$")]
+Words = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f/]{1,255}$")]
 
 
 class NewImage(Capture):

@@ -11,18 +11,20 @@ from liveupdate.model import Handover, SameHost
 
 
 def _absolute(path: str) -> str:
-    if not path.startswith("/") or path != normpath(path) or "\0" in path or path in ("/", "//"):
+    if not path.startswith("/") or path.startswith("//") or path != normpath(path) or path == "/":
         raise ValueError("must be an absolute path, without . or .. or a slash at its end")
+    if not path.isprintable():
+        raise ValueError("must have printable characters only")
     return path
 
 
 Kernel = Annotated[str, StringConstraints(pattern=r"^(newest|linux-image-[a-z0-9.+~-]{1,100})$")]
 Package = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.+-]{1,100}$")]
-UnitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:_.@-]{1,200}\.service$")]
+UnitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:_][A-Za-z0-9:_.@-]{0,199}\.service$")]
 AbsolutePath = Annotated[str, Field(max_length=4096), AfterValidator(_absolute)]
-VolumeTypeName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f/]{1,255}$")]
+VolumeTypeName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f/]{1,255}$")]
 HostGroupName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-ImageName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,255}$", strip_whitespace=True)]
+ImageName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,255}$", strip_whitespace=True)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 

@@ -2,24 +2,27 @@
 
 import base64
 import binascii
-import io
 import shlex
 import socket
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 import paramiko
-from paramiko.ed25519key import Ed25519Key
 from paramiko.ssh_exception import SSHException
 
 from liveupdate import lease
+from liveupdate.drivers.guest import credentials
 from liveupdate.errors import GuestError
+from liveupdate.plain import plain
 from liveupdate.settings import Guest as GuestSettings
 
 #: Bytes of a command's output that are kept, its end; guests are hostile.
 OUTPUT_LIMIT = 4 << 20
+#: Bytes of output after which a command is given up.
+_ENDLESS = 64 << 20
 _KEEPALIVE = 5
 _CHUNK = 1 << 16
 
@@ -31,6 +34,11 @@ class Completed:
     code: int
     stdout: str
     stderr: str
+
+    @property
+    def words(self) -> str:
+        """The end of what it said, for a person."""
+        return plain((self.stderr or self.stdout)[-2000:]).strip()[-500:]
 
 
 class Connection:
@@ -56,8 +64,7 @@ class Connection:
         channel = self.start(argv, timeout)
         done = _communicate(channel, stdin, timeout, argv[0])
         if check and done.code != 0:
-            tail = (done.stderr or done.stdout).strip()[-500:]
-            raise GuestError(f"{argv[0]} ended with {done.code}: {tail}", code="live-update.guest.command-failed")
+            raise GuestError(f"{argv[0]} ended with {done.code}: {done.words}", code="live-update.guest.command-failed")
         return done
 
     def start(self, argv: Sequence[str], timeout: float = 30.0) -> paramiko.Channel:
@@ -65,7 +72,13 @@ class Connection:
         lease.require()
         try:
             channel = self._transport.open_session(timeout=timeout)
-            channel.exec_command(shlex.join([*self._sudo, *argv]))
+            # whether the command has been started is waited for without end: closing the channel ends that
+            watchdog = threading.Timer(timeout, channel.close)
+            watchdog.start()
+            try:
+                channel.exec_command(shlex.join([*self._sudo, *argv]))  # nosec B601 # each word is quoted
+            finally:
+                watchdog.cancel()
         except (SSHException, OSError, EOFError) as error:
             raise _unreachable(error) from error
         return channel
@@ -91,32 +104,16 @@ def _public(host_key: str) -> bytes:
 
 
 def _connect(address: str, port: int, host_key: bytes, settings: GuestSettings) -> paramiko.Transport:
-    key = _private(settings.private_key_file)
+    key = credentials.of_worker(settings)
     try:
         sock = socket.create_connection((address, port), settings.connect_timeout)
         # a guest that dies says nothing: the keepalive that it does not acknowledge ends the connection
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * settings.connect_timeout))
         transport = paramiko.Transport(sock, default_window_size=4 << 20)
-        transport.banner_timeout = transport.auth_timeout = settings.connect_timeout
-        transport.get_security_options().key_types = ("ssh-ed25519",)
-        transport.start_client(timeout=settings.connect_timeout)
     except (SSHException, OSError, EOFError) as error:
         raise _unreachable(error) from error
     try:
-        if transport.get_remote_server_key().asbytes() != host_key:
-            raise GuestError(
-                f"{address} shows another host key than the one that is known",
-                code="live-update.guest.host-key-mismatch",
-                remedy="find out why; if the key was renewed, put it into the server's metadata liveupdate:host_key",
-            )
-        transport.auth_publickey(settings.user, key)
-    except paramiko.AuthenticationException:
-        transport.close()
-        raise GuestError(
-            f"{address} does not accept the service's key for {settings.user}",
-            code="live-update.guest.login-refused",
-            remedy="add the public key of [guest] private_key_file to the server's authorized keys",
-        ) from None
+        _log_in(transport, address, key, host_key, settings)
     except (SSHException, OSError, EOFError) as error:
         transport.close()
         raise _unreachable(error) from error
@@ -127,33 +124,43 @@ def _connect(address: str, port: int, host_key: bytes, settings: GuestSettings) 
     return transport
 
 
-def _private(path: str) -> paramiko.PKey:
-    try:
-        with open(path, encoding="ascii") as file:
-            return Ed25519Key.from_private_key(io.StringIO(file.read()))
-    except (OSError, UnicodeDecodeError, SSHException) as error:
+def _log_in(
+    transport: paramiko.Transport, address: str, key: paramiko.PKey, host_key: bytes, settings: GuestSettings
+) -> None:
+    transport.banner_timeout = transport.auth_timeout = settings.connect_timeout
+    transport.get_security_options().key_types = ("ssh-ed25519",)
+    transport.start_client(timeout=settings.connect_timeout)
+    if transport.get_remote_server_key().asbytes() != host_key:
         raise GuestError(
-            f"the ssh key of [guest] private_key_file cannot be used: {type(error).__name__}",
-            code="live-update.guest.no-key",
-            remedy="give a readable ed25519 private key without passphrase",
+            f"{address} shows another host key than the one that is known",
+            code="live-update.guest.host-key-mismatch",
+            remedy="find out why; if the key was renewed, put it into the server's metadata liveupdate:host_key",
+        )
+    try:
+        transport.auth_publickey(settings.user, key)
+    except paramiko.AuthenticationException:
+        raise GuestError(
+            f"{address} does not accept the service's key for {settings.user}",
+            code="live-update.guest.login-refused",
+            remedy="add the public key of [guest] private_key_file to the server's authorized keys, or that of "
+            "authority_file to its sshd's TrustedUserCAKeys; see that its clock is right",
         ) from None
 
 
 def _communicate(channel: paramiko.Channel, stdin: bytes, timeout: float, name: str) -> Completed:
-    end = time.monotonic() + timeout
-    out, err = bytearray(), bytearray()
+    heard = _Heard(channel, time.monotonic() + timeout, name)
     channel.settimeout(1.0)
     try:
         pending = memoryview(stdin)
         while pending and not channel.exit_status_ready():
-            pending = _send(channel, pending, end, name)
-            _drain(channel, out, err)
+            with suppress(TimeoutError):
+                pending = pending[channel.send(bytes(pending[:_CHUNK])) :]
+            heard.drain()
         channel.shutdown_write()
         while not (channel.exit_status_ready() and channel.eof_received):
-            if not _drain(channel, out, err):
+            if not heard.drain():
                 channel.status_event.wait(0.005)
-            _in_time(end, name, channel)
-        while _drain(channel, out, err):
+        while heard.drain():
             pass
         code = channel.recv_exit_status()
     except (SSHException, OSError, EOFError) as error:
@@ -162,35 +169,35 @@ def _communicate(channel: paramiko.Channel, stdin: bytes, timeout: float, name: 
         channel.close()
     if code < 0:
         raise _unreachable(ConnectionResetError())
-    return Completed(code, _text(out), _text(err))
+    return Completed(code, _text(heard.out), _text(heard.err))
 
 
-def _send(channel: paramiko.Channel, pending: memoryview, end: float, name: str) -> memoryview:
-    _in_time(end, name, channel)
-    with suppress(TimeoutError):
-        return pending[channel.send(bytes(pending[:_CHUNK])) :]
-    return pending
+class _Heard:
+    """What a command has said so far, the end of it."""
 
+    def __init__(self, channel: paramiko.Channel, end: float, name: str) -> None:
+        self._channel, self._end, self._name = channel, end, name
+        self.out, self.err = bytearray(), bytearray()
+        self._bytes = 0
 
-def _drain(channel: paramiko.Channel, out: bytearray, err: bytearray) -> bool:
-    """Take what has arrived; whether there was any."""
-    some = False
-    for ready, receive, kept in (
-        (channel.recv_ready, channel.recv, out),
-        (channel.recv_stderr_ready, channel.recv_stderr, err),
-    ):
-        while ready():
-            some = True
-            kept += receive(_CHUNK)
-            if len(kept) > 2 * OUTPUT_LIMIT:
-                del kept[:-OUTPUT_LIMIT]
-    return some
-
-
-def _in_time(end: float, name: str, channel: paramiko.Channel) -> None:
-    if time.monotonic() > end:
-        channel.close()
-        raise GuestError(f"{name} did not end in time", code="live-update.guest.command-timeout")
+    def drain(self) -> bool:
+        """Take a piece of what has arrived; whether there was any. Raises GuestError when it is enough."""
+        if time.monotonic() > self._end:
+            raise GuestError(f"{self._name} did not end in time", code="live-update.guest.command-timeout")
+        channel, before = self._channel, self._bytes
+        for ready, receive, kept in (
+            (channel.recv_ready, channel.recv, self.out),
+            (channel.recv_stderr_ready, channel.recv_stderr, self.err),
+        ):
+            if ready():
+                piece = receive(_CHUNK)
+                self._bytes += len(piece)
+                kept += piece
+                if len(kept) > 2 * OUTPUT_LIMIT:
+                    del kept[:-OUTPUT_LIMIT]
+        if self._bytes > _ENDLESS:
+            raise GuestError(f"{self._name} does not stop talking", code="live-update.guest.command-endless")
+        return self._bytes > before
 
 
 def _text(raw: bytearray) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import paramiko
+
 from liveupdate.drivers.guest.connection import Connection
 from liveupdate.errors import GuestError
 
@@ -23,8 +25,10 @@ if timeout "$watchdog" head -n 1 >/dev/null; then said=thawed; else said=late; f
 thaw
 echo "$said ${began%% *} $(cut -d' ' -f1 /proc/uptime)"
 """
-_FROZEN = re.compile(r"frozen (\d+\.\d+)")
-_THAWED = re.compile(r"(thawed|late) (\d+\.\d+) (\d+\.\d+)")
+_FROZEN = re.compile(r"frozen (\d{1,12}\.\d{1,9})", re.ASCII)
+_THAWED = re.compile(r"(thawed|late) (\d{1,12}\.\d{1,9}) (\d{1,12}\.\d{1,9})", re.ASCII)
+#: Bytes of a line.
+_LONGEST = 200
 _MOUNT = re.compile(r"/[^\s'\"\\*?\[]*")
 
 
@@ -45,18 +49,16 @@ def freeze(connection: Connection, mounts: Sequence[str], watchdog: float) -> It
     """
     if bad := [m for m in mounts if not _MOUNT.fullmatch(m)]:
         raise GuestError(f"cannot freeze {bad[0][:100]!r}", code="live-update.guest.freeze-failed")
-    channel = connection.start(["sh", "-c", _SCRIPT, "sh", f"{watchdog:.0f}", *mounts])
-    channel.settimeout(watchdog + 10)
-    with channel, channel.makefile("r") as answers:
-        told = _FROZEN.match(_line(answers))
+    patience = watchdog + 10
+    with connection.start(["sh", "-c", _SCRIPT, "sh", f"{watchdog:.0f}", *mounts]) as channel:
+        told = _FROZEN.fullmatch(_line(channel, patience))
         if told is None:
             raise GuestError("the guest's file systems could not be frozen", code="live-update.guest.freeze-failed")
         frozen, began = Frozen(float(told.group(1))), time.monotonic()
         try:
             yield frozen
         finally:
-            channel.sendall(b"\n")
-            thawed = _THAWED.match(_line(answers))
+            thawed = _THAWED.fullmatch(_line(channel, patience, said=b"\n"))
         if thawed is None or thawed.group(1) == "late":
             seconds = time.monotonic() - began
             raise GuestError(
@@ -65,9 +67,18 @@ def freeze(connection: Connection, mounts: Sequence[str], watchdog: float) -> It
         frozen.milliseconds = round((float(thawed.group(3)) - float(thawed.group(2))) * 1000)
 
 
-def _line(answers: object) -> str:
+def _line(channel: paramiko.Channel, seconds: float, said: bytes = b"") -> str:
+    """The next line, once something was ``said``."""
+    end = time.monotonic() + seconds
+    line = b""
     try:
-        line = answers.readline(200)  # type: ignore[attr-defined]
-    except TimeoutError:
+        channel.settimeout(seconds)
+        channel.sendall(said)
+        while not line.endswith(b"\n") and len(line) < _LONGEST:
+            channel.settimeout(max(0.01, end - time.monotonic()))
+            if not (piece := channel.recv(1)):
+                break
+            line += piece
+    except OSError:
         raise GuestError("the guest did not answer in time", code="live-update.guest.freeze-failed") from None
-    return line if isinstance(line, str) else bytes(line).decode("utf-8", "replace")
+    return line.decode("utf-8", "replace").strip()

@@ -1,16 +1,20 @@
 """One guest, kept connected while a job needs it."""
 
 import json
+import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+from liveupdate.drivers.guest import answers
 from liveupdate.drivers.guest.agent import Agent
 from liveupdate.drivers.guest.connection import Completed, Connection
 from liveupdate.drivers.guest.freeze import Frozen, freeze
 from liveupdate.errors import GuestError
 from liveupdate.guest import bundle, places
 from liveupdate.settings import Guest as GuestSettings
+
+_CLOCK = re.compile(r"\d{1,12}\.\d{1,9}\n?", re.ASCII)
 
 
 class Guest:
@@ -41,8 +45,11 @@ class Guest:
         return True
 
     def clock(self) -> float:
-        """Its clock, in seconds since 1970."""
-        return float(self.run(["date", "+%s.%N"]).stdout)
+        """Its clock, in seconds since 1970. Raises GuestError."""
+        told = self.run(["date", "+%s.%N"]).stdout
+        if not _CLOCK.fullmatch(told):
+            raise GuestError(f"its clock cannot be {told[:50]!r}", code="live-update.guest.bad-answer")
+        return float(told)
 
     def flush(self) -> None:
         """Write to the disks what its caches hold."""
@@ -58,23 +65,20 @@ class Guest:
         self.put(places.AGENT, bundle.build(), 0o600)
 
     def oneshot(self, command: str, arguments: dict[str, Any], timeout: float = 120.0) -> dict[str, Any]:
-        """Run one command of the program without its daemon. Raises GuestError with the program's code and remedy."""
+        """Run one command of the program without its daemon: its answer, see answers.
+
+        Raises GuestError with the program's code and remedy, ``guest.program-failed``, ``guest.bad-answer``.
+        """
         self.place_agent()
         asked = json.dumps(arguments).encode()
         done = self.run(["python3", places.AGENT, command], stdin=asked, timeout=timeout, check=False)
         try:
-            answer = json.loads(done.stdout)
-        except ValueError:
-            told = (done.stderr or done.stdout).strip()[-500:]
+            answer = answers.parse(done.stdout)
+        except GuestError:
             raise GuestError(
-                f"the in-guest program did not answer {command}: {told}", code="live-update.guest.program-failed"
+                f"the in-guest program did not answer {command}: {done.words}", code="live-update.guest.program-failed"
             ) from None
-        if not isinstance(answer, dict) or "error" in answer:
-            error = answer.get("error", {}) if isinstance(answer, dict) else {}
-            told, code = str(error.get("detail", ""))[:2000], str(error.get("code", "guest.failed"))[:100]
-            raise GuestError(told, code=code, remedy=str(error.get("remedy", ""))[:2000])
-        result = answer.get("result", answer)
-        return result if isinstance(result, dict) else {}
+        return answers.result(command, answer)
 
     def agent(self) -> Agent:
         """The channel to the program's daemon, which is started if need be."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from liveupdate.drivers.guest.guest import Guest
+from liveupdate.plain import plain
 
 
 class TaskState(StrEnum):
@@ -41,7 +42,7 @@ class Task:
     def words(self) -> str:
         """The end of what it said, for a person."""
         argv = ["journalctl", "--quiet", "--no-pager", "--output=cat", "--boot", "--lines=20", f"--unit={self._unit}"]
-        return self._guest.run(argv, check=False).stdout.strip()[-1000:]
+        return plain(self._guest.run(argv, check=False).stdout[-4000:]).strip()[-1000:]
 
     def forget(self) -> None:
         """Stop it if it runs, and clear its result."""

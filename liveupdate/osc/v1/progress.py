@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 #: Nothing more happens by itself in these.
 ENDED = frozenset({"succeeded", "undone", "cancelled", "undo_failed", "needs_attention"})
@@ -79,7 +80,8 @@ def _screen(job: Any, steps: dict[str, Any], elapsed: float, age: float) -> Tabl
     left = steps.get("remaining_seconds")
     eta = f", about {_clock(max(0, left - age))} left" if left is not None else ""
     title = f"{job.method}: {job.state}, {job.progress or 0} %, {_clock(elapsed)}{eta}"
-    caption = "  ".join(part for part in (_blackout(steps), job.reason or "") if part)
+    # a reason is text, whatever marks are in it
+    caption = Text("  ".join(part for part in (_blackout(steps), job.reason or "") if part))
     table = Table(title=title, title_justify="left", show_header=False, caption=caption or None)
     for step in steps["steps"]:
         table.add_row(_MARKS.get(step["state"], " "), step["id"], _took(step))
