@@ -72,7 +72,7 @@ def _adopted(context: StepContext, line: Resource, made: str) -> bool:
             return True
         undecided = any(r.role == line.role and r.state == ResourceState.INTENDED for r in lines)
         if not undecided or time.monotonic() >= end:
-            # what nobody has decided on by now is found by its mark: liveupdate-manage orphans
+            # what nobody has decided on by now is left to whoever takes the job up: it is found by its mark
             return undecided
         time.sleep(1.0)
 
