@@ -24,6 +24,8 @@ OUTPUT_LIMIT = 4 << 20
 #: Bytes of output after which a command is given up.
 _ENDLESS = 64 << 20
 _KEEPALIVE = 5
+#: Seconds that an emulated guest with much to do may take to start a command.
+_STARTING = 120.0
 _CHUNK = 1 << 16
 
 
@@ -67,13 +69,13 @@ class Connection:
             raise GuestError(f"{argv[0]} ended with {done.code}: {done.words}", code="live-update.guest.command-failed")
         return done
 
-    def start(self, argv: Sequence[str], timeout: float = 30.0) -> paramiko.Channel:
+    def start(self, argv: Sequence[str], timeout: float = _STARTING) -> paramiko.Channel:
         """Start ``argv`` as root and return the channel that its three streams are on."""
         lease.require()
         try:
             channel = self._transport.open_session(timeout=timeout)
             # whether the command has been started is waited for without end: closing the channel ends that
-            watchdog = threading.Timer(timeout, channel.close)
+            watchdog = threading.Timer(timeout, _close, [channel])
             watchdog.start()
             try:
                 channel.exec_command(shlex.join([*self._sudo, *argv]))  # nosec B601 # each word is quoted
@@ -87,6 +89,11 @@ class Connection:
         """Write a file whole or not at all; it never has more rights than ``mode``."""
         script = 'umask 077; cat > "$1.part" && chmod "$2" "$1.part" && mv -f "$1.part" "$1"'
         self.run(["sh", "-c", script, "sh", path, f"{mode:o}"], stdin=data)
+
+
+def _close(channel: paramiko.Channel) -> None:
+    with suppress(SSHException, OSError, EOFError):  # its connection may be gone already
+        channel.close()
 
 
 def _public(host_key: str) -> bytes:
