@@ -83,7 +83,7 @@ def test_a_path_that_is_cut_is_told_of_and_nobody_notices(
     report = jobs.report(api, job)
     assert guest.ssh("uname -r") == runs
     assert guest.ssh("dmesg | grep -c 'I/O error, dev dm-' || true") == "0", guest.ssh("dmesg | tail -n 40")
-    assert guest.ssh("findmnt -n -o FSTYPE,OPTIONS /data").startswith("ext4 rw")
+    assert guest.ssh("findmnt -rn -o FSTYPE,OPTIONS /data").startswith("ext4 rw")
     told = {(event["event"], event["portal"]) for event in report["path_events"]}
     assert ("lost", f"{PORTAL}:{settings.ISCSI_PORT}") in told, report["path_events"]
     [paths] = [each for each in report["paths"] if each["attached_by"] == "guest"]
