@@ -32,6 +32,8 @@ _PATIENCE = 30.0
 #: Seconds for a connection: two lost packets.
 _ANSWER = 5.0
 _RECORDING = threading.Lock()
+#: For our own log-in only: at a boot, the network may come later than the log-in is tried.
+_ONCE = {"node.session.initial_login_retry_max": "1"}
 #: Of our own routes, and of the rules that lead there: those of the guest stay as they are.
 _TABLE = "7023"
 
@@ -114,7 +116,6 @@ def _log_in(portal: str, target: str, user: str, secret: str) -> str:
     node = ["iscsiadm", "-m", "node", "-T", target, "-p", portal]
     settings = {
         "node.startup": "automatic",
-        "node.session.initial_login_retry_max": "1",
         "node.session.timeo.replacement_timeout": "5",
         "node.conn[0].timeo.login_timeout": "15",
         "node.conn[0].timeo.noop_out_interval": "2",
@@ -131,8 +132,10 @@ def _log_in(portal: str, target: str, user: str, secret: str) -> str:
         path = _record(portal, target)
         with open(path, encoding="utf-8", errors="replace") as file:
             text = file.read(1 << 20)
-        places.write_private(path, with_settings(text, settings))
+        places.write_private(path, with_settings(text, settings | _ONCE))
     done = run([*node, "--login"], timeout=60, check=False)
+    with _RECORDING:
+        places.write_private(path, with_settings(text, settings))
     return "" if done.code in (0, _EXISTS) else f"{portal}: {done.text[-200:]}"
 
 

@@ -19,9 +19,11 @@ RECORD = """\
 # BEGIN RECORD 2.1.8
 node.name = iqn.2026-01.test:volume
 node.startup = manual
+node.session.initial_login_retry_max = 8
 node.session.auth.authmethod = None
 # END RECORD
 """
+RETRIES = "node.session.initial_login_retry_max = {}\n"
 
 
 @pytest.fixture
@@ -90,6 +92,25 @@ def test_the_secret_is_in_the_nodes_record_alone(machine: Path, tools: list[list
     assert record.read_text().splitlines()[-1] == "# END RECORD"
     assert record.stat().st_mode & 0o777 == 0o600
     assert [argv[-1] for argv in tools] == ["delete", "new", "--login"]
+
+
+def test_a_log_in_of_ours_is_tried_once_and_one_at_a_boot_until_the_network_is_there(
+    machine: Path, tools: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    ran = vars(initiator)["run"]
+
+    def run(argv: Any, **options: Any) -> Any:
+        if argv[-1] == "--login":
+            seen.extend(path.read_text() for path in (machine / "nodes").rglob("default"))
+        return ran(argv, **options)
+
+    monkeypatch.setattr(initiator, "run", run)
+    initiator._log_in(PORTAL, TARGET, "me", "very-secret")
+    assert RETRIES.format(1) in seen[0]
+    [record] = (machine / "nodes").rglob("default")
+    assert RETRIES.format(8) in record.read_text()
+    assert record.stat().st_mode & 0o777 == 0o600
 
 
 def test_who_is_logged_in_is_left_alone(tools: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
