@@ -5,6 +5,7 @@ command, with all that was said: the docs are to say that, or the code is to be 
 """
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -76,8 +77,7 @@ def typed(page: Sequence[Block]) -> None:
 
 def _here(command: Command) -> Command:
     """The lab's state may lie elsewhere."""
-    state = str(settings.STATE)
-    return Command(command.text.replace("$PWD/lab/state", state).replace("lab/state", state), command.told)
+    return Command(re.sub(r"(\$PWD/)?\blab/state", lambda _: str(settings.STATE), command.text), command.told)
 
 
 @pytest.mark.usefixtures("web")
