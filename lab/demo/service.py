@@ -44,7 +44,8 @@ def stop() -> None:
 
 def api(connection: Any) -> Adapter:
     """The REST API as a user calls it; ``connection``: openstacksdk's, of that user."""
-    return Adapter(connection.session, service_type="live-update", interface="public")
+    # a connection that was idle for long may be closed just when it is used
+    return Adapter(connection.session, service_type="live-update", interface="public", connect_retries=3)
 
 
 def _answers() -> bool:

@@ -16,6 +16,8 @@ from liveupdate.settings import Api
 
 #: Seconds that the answers under way get when the API is to stop.
 _PATIENCE = 15
+#: Seconds that a connection may be idle: longer than who polls waits in between, or its next request is cut off.
+_KEPT = 75
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,7 +34,13 @@ def serve(app: ASGIApp, api: Api) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     uvicorn.run(
-        app, host=api.host, port=api.port, log_config=None, server_header=False, timeout_graceful_shutdown=_PATIENCE
+        app,
+        host=api.host,
+        port=api.port,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=_PATIENCE,
+        timeout_keep_alive=_KEPT,
     )
 
 
