@@ -33,6 +33,7 @@ from liveupdate.db.tables import jobs
 from liveupdate.drivers.cloud import Clouds, trusts
 from liveupdate.states import JobState
 from liveupdate.worker.reaper import delete_trusts
+from tests import ports
 from tests.db import servers
 
 SERVERS, SECONDS, WARM = 24, 8.0, 1.0
@@ -120,7 +121,7 @@ def _timed(
 @contextmanager
 def api(folder: Path, database: str) -> Iterator[str]:
     """liveupdate-api as it is, without limits; its root URL."""
-    port, config = servers.free_port(), folder / "liveupdate.conf"
+    port, config = ports.free(), folder / "liveupdate.conf"
     limits = f"[api]\nport = {port}\nrate_limit = 0\njobs_per_project = 0\n"
     config.write_text(f"{limits}[database]\nconnection = {database}\n")
     argv = [sys.executable, "-m", "liveupdate.cmd.api", "--config-file", str(config)]

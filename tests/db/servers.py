@@ -4,19 +4,14 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+from lab.ports import listening
+from tests import ports
 
 
 @contextmanager
@@ -25,7 +20,7 @@ def _running(argv: Sequence[str], log: Path, port: int, user: str | None = None)
         process = subprocess.Popen(argv, stdout=output, stderr=output, user=user, start_new_session=True)
     try:
         end = time.monotonic() + 60
-        while not _answers(port):
+        while not listening("127.0.0.1", port):
             if process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"{argv[0]} does not answer: {log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.1)
@@ -39,18 +34,10 @@ def _running(argv: Sequence[str], log: Path, port: int, user: str | None = None)
             process.wait()
 
 
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True
-
-
 @contextmanager
 def mariadb(folder: Path) -> Iterator[str]:
     """A MariaDB with an empty database; its URL."""
-    data, port, log = folder / "data", free_port(), folder / "log"
+    data, port, log = folder / "data", ports.free(), folder / "log"
     install = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db", f"--user={_me()}"]
     subprocess.run([*install, "--auth-root-authentication-method=normal"], check=True, capture_output=True)
     # a path of its own: a socket's path must be short
@@ -69,7 +56,7 @@ def postgresql(folder: Path) -> Iterator[str]:
     """A PostgreSQL with an empty database; its URL. The server refuses to run as root."""
     binaries = next(Path("/usr/lib/postgresql").glob("*/bin"))
     user = "postgres" if os.geteuid() == 0 else None
-    home, port = folder / "home", free_port()
+    home, port = folder / "home", ports.free()
     home.mkdir()
     if user:
         for path in (folder, home):
