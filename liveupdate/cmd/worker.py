@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Sequence
+from threading import Thread
 
 from liveupdate.cmd.assembly import serving_figures, teller
 from liveupdate.cmd.assembly import worker as assemble
@@ -16,7 +17,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     engine = open_engine(settings.database)
     worker, telling = assemble(settings, engine), teller(settings, engine)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: worker.stop())
+        # a thread: what the signal has interrupted may hold the lock that stop wants
+        signal.signal(number, lambda *_: Thread(target=worker.stop).start())
     listener = nudge.listen(settings.transport_url, worker.owner, worker.nudged.set)
     telling.start()
     try:

@@ -73,6 +73,8 @@ class Worker:
         LOG.info("worker %s has stopped", self.owner)
 
     def stop(self) -> None:
+        """Take no new job; ``run`` returns once the steps under way have ended. It takes locks: no signal handler."""
+        LOG.info("worker %s stops", self.owner)
         self._stopping.set()
         self.nudged.set()
 

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 from liveupdate.db.session import open_engine
 from liveupdate.model import Json
@@ -53,7 +53,7 @@ def main(database: str, folder: Path, release: str) -> None:
         delete_trust=lambda trust: None,
         forget=lambda job: None,
     )
-    signal.signal(signal.SIGTERM, lambda *_: worker.stop())
+    signal.signal(signal.SIGTERM, lambda *_: Thread(target=worker.stop).start())
     worker.run()
 
 

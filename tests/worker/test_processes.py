@@ -54,6 +54,11 @@ def in_the_middle(folder: Path) -> bool:
     return (folder / "log").read_text().split() == ["prepare", "copy", "switch"]
 
 
+def stops(folder: Path, number: int) -> bool:
+    """The worker has heard that it shall stop."""
+    return "stops" in (folder / f"worker-{number}").read_text()
+
+
 def holder(engine: Engine, job_id: str) -> str:
     with read(engine) as connection:
         return str(connection.execute(select(jobs.c.lease_owner).where(jobs.c.id == job_id)).scalar_one())
@@ -100,6 +105,7 @@ def test_a_stopped_worker_finishes_its_step_and_gives_the_job_back_at_once(
     job_id, first = accept(sqlite), start()
     until(lambda: in_the_middle(folder))
     first.terminate()
+    until(lambda: stops(folder, 0))
     (folder / "gate").touch()
     assert first.wait(60) == 0
     assert look(sqlite, job_id)[1]["switch"].state == StepState.DONE
@@ -116,6 +122,7 @@ def test_workers_are_upgraded_one_by_one_while_jobs_run(sqlite: Engine, folder: 
     until(lambda: in_the_middle(folder))
     new = start("new")
     old.terminate()
+    until(lambda: stops(folder, 0))
     (folder / "gate").touch()
     assert old.wait(60) == 0
     until(succeeded(sqlite, job_id))
