@@ -201,6 +201,31 @@ def test_the_traits_of_flavor_and_boot_image_are_asked_for(world: World, context
     assert reasons(result)["host4"] == "lacks CUSTOM_A"
 
 
+@pytest.mark.parametrize(
+    ("image_id", "from_volume", "gibibytes"), [("", True, 5), ("debian", True, 5), ("debian", False, 25)]
+)
+def test_the_disk_of_a_host_that_is_held(
+    world: World, context: MemoryContext, image_id: str, from_volume: bool, gibibytes: int
+) -> None:
+    """Ephemeral disk and swap always; the root disk unless it is a volume, also where an image has named that."""
+    flavor = Flavor("f", 1, 64, 20, 5, {})
+    world.servers["original"] = replace(world.servers["original"], image_id=image_id, flavor=flavor)
+    if not from_volume:
+        del world.attached["original"]["root-volume"]
+    context.run(place.STEP)
+    mine = context.reservations.mine()
+    assert mine is not None
+    assert mine.resources["DISK_GB"] == gibibytes
+
+
+def test_each_volume_is_read_once(context: MemoryContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+    volumes = context.service_cloud().volumes
+    monkeypatch.setattr(type(volumes), "get", lambda self, i: read.append(i) or self.world.volumes.get(i))
+    context.run(place.STEP)
+    assert sorted(read) == ["data-volume", "root-volume"]
+
+
 def test_the_processors_must_have_what_the_originals_have(world: World, context: MemoryContext) -> None:
     room = {"VCPU": (Amount(9, 0, 1.0, 0),), "MEMORY_MB": (Amount(9999, 0, 1.0, 0),)}
     fast = frozenset({"HW_CPU_X86_AVX2", "CUSTOM_RACK_1"})
