@@ -27,12 +27,14 @@ from rich.table import Table
 from sqlalchemy import Engine, update
 
 from lab.demo.servers import wait_for
+from lab.settings import PATIENCE
 from liveupdate.db.schema import upgrade
 from liveupdate.db.session import open_engine, write
 from liveupdate.db.tables import jobs
 from liveupdate.drivers.cloud import Clouds, trusts
 from liveupdate.states import JobState
 from liveupdate.worker.reaper import delete_trusts
+from tests import ports
 from tests.db import servers
 
 SERVERS, SECONDS, WARM = 24, 8.0, 1.0
@@ -120,7 +122,7 @@ def _timed(
 @contextmanager
 def api(folder: Path, database: str) -> Iterator[str]:
     """liveupdate-api as it is, without limits; its root URL."""
-    port, config = servers.free_port(), folder / "liveupdate.conf"
+    port, config = ports.free(), folder / "liveupdate.conf"
     limits = f"[api]\nport = {port}\nrate_limit = 0\njobs_per_project = 0\n"
     config.write_text(f"{limits}[database]\nconnection = {database}\n")
     argv = [sys.executable, "-m", "liveupdate.cmd.api", "--config-file", str(config)]
@@ -156,7 +158,7 @@ def booted(user: Any) -> Iterator[list[str]]:
     try:
         made = [user.compute.create_server(name=f"{NAME}-{n}", **wanted) for n in range(SERVERS)]
         for server in made:
-            user.compute.wait_for_server(server, interval=1, wait=300)
+            user.compute.wait_for_server(server, interval=1, wait=PATIENCE)
         yield [server.id for server in made]
     finally:
         _clean(user)
@@ -167,7 +169,7 @@ def _clean(user: Any) -> None:
     for server in there:
         user.compute.delete_server(server)
     for server in there:
-        user.compute.wait_for_delete(server, interval=1, wait=300)
+        user.compute.wait_for_delete(server, interval=1, wait=PATIENCE)
 
 
 def bench(user: Any, url: str, engine: Engine, server_ids: Sequence[str]) -> Iterator[Figures]:

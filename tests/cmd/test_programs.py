@@ -22,22 +22,18 @@ from liveupdate.db.schema import upgrade
 from liveupdate.db.session import open_engine, read
 from liveupdate.messaging import webhooks
 from liveupdate.testing.jobs import accept
+from tests import ports
+from tests.waiting import PATIENCE
 
-PATIENCE = 120
 BIN = Path(sys.executable).parent
 Start = Callable[[str], "subprocess.Popen[bytes]"]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 class Site:
     """A configuration as an operator writes it; Keystone is away."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.port, self.figures = folder, free_port(), free_port()
+        self.folder, self.port, self.figures = folder, ports.free(), ports.free()
         self.database = f"sqlite:///{folder}/l.sqlite"
         self.conf = folder / "liveupdate.conf"
         self.conf.write_text(

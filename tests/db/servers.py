@@ -4,19 +4,15 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+from lab.ports import listening
+from tests import ports
+from tests.waiting import PATIENCE, until
 
 
 @contextmanager
@@ -24,33 +20,23 @@ def _running(argv: Sequence[str], log: Path, port: int, user: str | None = None)
     with log.open("wb") as output:
         process = subprocess.Popen(argv, stdout=output, stderr=output, user=user, start_new_session=True)
     try:
-        end = time.monotonic() + 60
-        while not _answers(port):
-            if process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"{argv[0]} does not answer: {log.read_text(errors='replace')[-2000:]}")
-            time.sleep(0.1)
+        said = partial(log.read_text, errors="replace")
+        until(lambda: process.poll() is not None or listening("127.0.0.1", port), said)
+        assert process.poll() is None, f"{argv[0]} ended: {said()[-2000:]}"
         yield
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(30)
+            process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True
-
-
 @contextmanager
 def mariadb(folder: Path) -> Iterator[str]:
     """A MariaDB with an empty database; its URL."""
-    data, port, log = folder / "data", free_port(), folder / "log"
+    data, port, log = folder / "data", ports.free(), folder / "log"
     install = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db", f"--user={_me()}"]
     subprocess.run([*install, "--auth-root-authentication-method=normal"], check=True, capture_output=True)
     # a path of its own: a socket's path must be short
@@ -69,7 +55,7 @@ def postgresql(folder: Path) -> Iterator[str]:
     """A PostgreSQL with an empty database; its URL. The server refuses to run as root."""
     binaries = next(Path("/usr/lib/postgresql").glob("*/bin"))
     user = "postgres" if os.geteuid() == 0 else None
-    home, port = folder / "home", free_port()
+    home, port = folder / "home", ports.free()
     home.mkdir()
     if user:
         for path in (folder, home):
@@ -86,11 +72,7 @@ def postgresql(folder: Path) -> Iterator[str]:
 
 def _until_ready(argv: Sequence[str]) -> None:
     """A starting PostgreSQL accepts connections before it takes commands."""
-    end = time.monotonic() + 30
-    while (done := subprocess.run(argv, capture_output=True, text=True)).returncode:
-        if time.monotonic() > end:
-            raise RuntimeError(done.stderr)
-        time.sleep(0.1)
+    until(lambda: subprocess.run(argv, capture_output=True).returncode == 0)
 
 
 def _me() -> str:

@@ -2,15 +2,16 @@
 
 import os
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.ports import listening
 from liveupdate.settings import Guest as GuestSettings
+from tests import ports
+from tests.waiting import PATIENCE, until
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/bin")
 
@@ -33,9 +34,7 @@ def running(folder: Path, more: str = "") -> Iterator[Sshd]:
     assert SSHD, "openssh-server is missing"
     host_key, public = keygen(folder / "host"), keygen(folder / "user")
     (folder / "authorized").write_text(public + "\n")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = ports.free()
     config = folder / "config"
     config.write_text(
         f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {folder}/host\nPidFile none\nStrictModes no\nUsePAM no\n"
@@ -45,20 +44,9 @@ def running(folder: Path, more: str = "") -> Iterator[Sshd]:
     process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(config)], stderr=subprocess.DEVNULL)
     user = os.environ.get("USER", "root") if os.geteuid() else "root"
     try:
-        end = time.monotonic() + 20
-        while not _answers(port):
-            assert process.poll() is None, "sshd ended"
-            assert time.monotonic() < end, "sshd does not answer"
-            time.sleep(0.05)
-        yield Sshd(port, host_key, GuestSettings(user, str(folder / "user"), 5.0))
+        until(lambda: process.poll() is not None or listening("127.0.0.1", port))
+        assert process.poll() is None, "sshd ended"
+        yield Sshd(port, host_key, GuestSettings(user, str(folder / "user"), PATIENCE))
     finally:
         process.terminate()
         process.wait()
-
-
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True

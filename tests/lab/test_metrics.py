@@ -16,6 +16,7 @@ import requests
 
 from lab import load, metrics, processes, settings
 from lab.load import Times
+from lab.settings import PATIENCE
 from liveupdate.api.host_groups import HostGroups
 from liveupdate.drivers.cloud import Clouds
 from liveupdate.drivers.metrics import Source, make
@@ -127,7 +128,7 @@ def ask(query: str) -> dict[str, float]:
     return {series["metric"]["instance"]: float(series["value"][1]) for series in answer["data"]["result"]}
 
 
-def until(look: Callable[[], object], what: str, patience: float = 20) -> None:
+def until(look: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
     end = time.monotonic() + patience
     while not look():
         assert time.monotonic() < end, f"not within {patience:.0f} s: {what}"
@@ -210,9 +211,9 @@ def groups(clouds_yaml: None) -> Iterator[HostGroups]:
 def original(admin: Any) -> Iterator[Any]:
     image, flavor = admin.image.find_image("tiny"), admin.compute.find_flavor("tiny")
     server = admin.compute.create_server(name=NAME, image_id=image.id, flavor_id=flavor.id, networks="none", host=HOME)
-    yield admin.compute.wait_for_server(server, interval=0.5, wait=120)
+    yield admin.compute.wait_for_server(server, interval=0.5, wait=PATIENCE)
     admin.compute.delete_server(server)
-    admin.compute.wait_for_delete(server, interval=0.5, wait=60)
+    admin.compute.wait_for_delete(server, interval=0.5, wait=PATIENCE)
 
 
 def choice(server_id: str) -> Choice:

@@ -11,6 +11,7 @@ import pytest
 
 from lab import settings
 from lab.demo import placing
+from lab.settings import PATIENCE
 from liveupdate.api.host_groups import HostGroups
 from liveupdate.drivers.cloud import Clouds
 from liveupdate.drivers.metrics import Nothing
@@ -47,9 +48,9 @@ def groups(clouds_yaml: None) -> Iterator[HostGroups]:
 def original(admin: Any) -> Iterator[Any]:
     image, flavor = admin.image.find_image("tiny"), admin.compute.find_flavor("tiny")
     server = admin.compute.create_server(name=NAME, image_id=image.id, flavor_id=flavor.id, networks="none", host=HOME)
-    yield admin.compute.wait_for_server(server, interval=0.5, wait=120)
+    yield admin.compute.wait_for_server(server, interval=0.5, wait=PATIENCE)
     admin.compute.delete_server(server)
-    admin.compute.wait_for_delete(server, interval=0.5, wait=60)
+    admin.compute.wait_for_delete(server, interval=0.5, wait=PATIENCE)
 
 
 def test_there_are_facts_for_each_policy() -> None:

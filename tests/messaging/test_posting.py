@@ -15,6 +15,7 @@ import pytest
 
 from liveupdate.messaging import posting
 from liveupdate.messaging.posting import Refused
+from tests.waiting import PATIENCE
 
 LOCAL = (ip_network("127.0.0.0/8"),)
 
@@ -28,7 +29,7 @@ def server(answer: Callable[[socket.socket], None]) -> Iterator[tuple[int, list[
         def serve() -> None:
             connection, _ = listening.accept()
             with connection:
-                connection.settimeout(30)
+                connection.settimeout(PATIENCE)
                 heard.append(connection.recv(65536))
                 try:
                     answer(connection)
@@ -41,7 +42,7 @@ def server(answer: Callable[[socket.socket], None]) -> Iterator[tuple[int, list[
         # one that was never called still waits for its connection
         with socket.socket() as last:
             last.connect_ex(listening.getsockname())
-        thread.join(30)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
 
 
@@ -178,4 +179,4 @@ def test_the_certificate_must_be_the_names(
         else:
             with pytest.raises(Refused, match="SSLCertVerificationError"):
                 post(port, scheme="https", host=host)
-        thread.join(30)
+        thread.join(PATIENCE)

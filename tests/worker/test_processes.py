@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,15 +15,9 @@ from liveupdate.db.tables import jobs
 from liveupdate.model import Plan, StepSpec
 from liveupdate.states import JobState, StepState
 from liveupdate.testing.jobs import STEPS, accept, look, make_due
+from tests.waiting import PATIENCE, until
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
-
-
-def until(what: Callable[[], object], patience: float = 60) -> None:
-    end = time.monotonic() + patience
-    while not what():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -101,7 +94,7 @@ def test_a_stopped_worker_finishes_its_step_and_gives_the_job_back_at_once(
     until(lambda: in_the_middle(folder))
     first.terminate()
     (folder / "gate").touch()
-    assert first.wait(60) == 0
+    assert first.wait(PATIENCE) == 0
     assert look(sqlite, job_id)[1]["switch"].state == StepState.DONE
     assert holder(sqlite, job_id) == ""
     start()
@@ -117,7 +110,7 @@ def test_workers_are_upgraded_one_by_one_while_jobs_run(sqlite: Engine, folder: 
     new = start("new")
     old.terminate()
     (folder / "gate").touch()
-    assert old.wait(60) == 0
+    assert old.wait(PATIENCE) == 0
     until(succeeded(sqlite, job_id))
     assert (folder / "log").read_text().split() == list(STEPS)
     done_by = [row.result["release"] for row in look(sqlite, job_id)[1].values() if row.spec.id in STEPS]

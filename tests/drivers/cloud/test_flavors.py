@@ -11,9 +11,7 @@ from liveupdate.drivers.cloud.flavors import Flavors
 
 class Nova:
     def __init__(self, **disks: Any) -> None:
-        self.flavor = SimpleNamespace(
-            id="f-1", name="two", vcpus=2, ram=2048, extra_specs=None, **({"disk": 3, "ephemeral": 0, "swap": ""} | disks)
-        )
+        self.flavor = SimpleNamespace(id="f-1", name="two", vcpus=2, ram=2048, disk=3, extra_specs=None, **disks)
 
     def get_flavor(self, flavor_id: str) -> Any:
         return self.flavor
