@@ -35,7 +35,7 @@ _THINGS = {"job_id": "job", "preview_id": "preview", "fallback_id": "fallback", 
 _MODES = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
 
 
-def conform(app: Any, headers: Mapping[str, str], things: Things, examples: int = 25) -> dict[str, set[int]]:
+def conform(app: Any, headers: Mapping[str, str], things: Things, examples: int = 10) -> dict[str, set[int]]:
     """Operation → the statuses that it answered with. Raises schemathesis' failures."""
     schema = schemathesis.openapi.from_asgi("/openapi.json", app, headers=dict(headers))
     seen: dict[str, set[int]] = {}

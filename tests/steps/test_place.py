@@ -8,6 +8,7 @@ from liveupdate.drivers.cloud.aggregates import Aggregate
 from liveupdate.drivers.cloud.hosts import Host
 from liveupdate.drivers.cloud.placement import Amount, Stock
 from liveupdate.drivers.cloud.servers import Flavor, Group
+from liveupdate.drivers.cloud.volumes import Volume
 from liveupdate.errors import Failed, Retry
 from liveupdate.model import Held, Json, NoData, Utilization
 from liveupdate.planning import groups
@@ -16,6 +17,7 @@ from liveupdate.states import ResourceState
 from liveupdate.steps import place, provision
 from liveupdate.testing.cloud import World, server, with_server
 from liveupdate.testing.context import MemoryContext, job
+from liveupdate.testing.storage import Volumes
 from tests.steps.conftest import context_of, run_before
 from tests.steps.crashes import Crash, alive, crash_at
 
@@ -220,8 +222,12 @@ def test_the_disk_of_a_host_that_is_held(
 
 def test_each_volume_is_read_once(context: MemoryContext, monkeypatch: pytest.MonkeyPatch) -> None:
     read = []
-    volumes = context.service_cloud().volumes
-    monkeypatch.setattr(type(volumes), "get", lambda self, i: read.append(i) or self.world.volumes.get(i))
+
+    def get(self: Volumes, volume_id: str) -> Volume | None:
+        read.append(volume_id)
+        return self.world.volumes.get(volume_id)
+
+    monkeypatch.setattr(Volumes, "get", get)
     context.run(place.STEP)
     assert sorted(read) == ["data-volume", "root-volume"]
 
