@@ -18,14 +18,11 @@ from lab import load, metrics, processes, settings
 from lab.load import Times
 from lab.settings import PATIENCE
 from liveupdate.api.host_groups import HostGroups
-from liveupdate.drivers.cloud import Clouds
 from liveupdate.drivers.metrics import Source, make
 from liveupdate.drivers.metrics.prometheus import QUERIES
 from liveupdate.model import NoData, Utilization
-from liveupdate.planning.groups import Rules
-from liveupdate.planning.placement import Choice
 from liveupdate.settings import Metrics
-from liveupdate.steps.fleet_facts import Wish, look
+from tests.lab.fleet import choice, host_group, server_on
 
 pytestmark = [
     pytest.mark.lab,
@@ -197,30 +194,14 @@ def test_processor_times_that_stand_still_are_no_load() -> None:
 @pytest.fixture(scope="module")
 def groups(clouds_yaml: None) -> Iterator[HostGroups]:
     """With one group, NAME, of all simulated hosts."""
-    groups = HostGroups(Clouds("liveupdate").infrastructure(""))
-    groups.create(NAME, Rules())
-    for host in settings.FAKE_HOSTS:
-        groups.add_host(NAME, host)
-    yield groups
-    for host in groups.get(NAME).hosts:
-        groups.remove_host(NAME, host)
-    groups.delete(NAME)
+    with host_group(NAME, settings.FAKE_HOSTS) as groups:
+        yield groups
 
 
 @pytest.fixture(scope="module")
 def original(admin: Any) -> Iterator[Any]:
-    image, flavor = admin.image.find_image("tiny"), admin.compute.find_flavor("tiny")
-    server = admin.compute.create_server(name=NAME, image_id=image.id, flavor_id=flavor.id, networks="none", host=HOME)
-    yield admin.compute.wait_for_server(server, interval=0.5, wait=PATIENCE)
-    admin.compute.delete_server(server)
-    admin.compute.wait_for_delete(server, interval=0.5, wait=PATIENCE)
-
-
-def choice(server_id: str) -> Choice:
-    cloud = Clouds("liveupdate").infrastructure("")
-    server = cloud.servers.get(server_id)
-    assert server is not None
-    return look(cloud, source(), {}, server, Wish()).choice
+    with server_on(admin, NAME, HOME) as server:
+        yield server
 
 
 @pytest.mark.usefixtures("fleet")
@@ -229,7 +210,7 @@ def test_the_host_with_the_lowest_mean_is_chosen_and_those_without_one_are_left_
     groups: HostGroups, original: Any, policy: str, part: int
 ) -> None:
     groups.update(NAME, {"policy": policy, "without_metrics": "refuse"})
-    found = choice(original.id)
+    found = choice(source(), original.id)
     others = sorted(MEASURED[1:], key=lambda host: mean(host)[part])
     assert found.hosts == (*others, HOME), "the original's own host is the last resort"
     refused = {judged.host: judged.reason for judged in found.judged if judged.kind == "no fresh metrics"}
@@ -243,7 +224,7 @@ def test_without_the_mean_of_some_all_are_judged_by_the_policy_that_the_group_na
     admin: Any, groups: HostGroups, original: Any
 ) -> None:
     groups.update(NAME, {"policy": "cpu_utilization", "without_metrics": "striping"})
-    found = choice(original.id)
+    found = choice(source(), original.id)
     on = [server.compute_host for server in admin.compute.servers(all_projects=True)]
     assert found.policy == "striping"
     assert found.hosts[0] == min(settings.FAKE_HOSTS[1:], key=lambda host: (on.count(host), host))
