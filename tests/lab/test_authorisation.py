@@ -125,7 +125,7 @@ def test_a_token_that_was_revoked_is_none(api: TestClient, things: Things, peopl
 def test_a_token_that_has_expired_is_none(api: TestClient, things: Things, people: People, admin: Any) -> None:
     """One of a trust that lasts a few seconds, for tokens last no longer than their trust."""
     member = Session(auth=people.plugin("member", "mine"))
-    ends = datetime.now(UTC) + timedelta(seconds=8)
+    ends = datetime.now(UTC) + timedelta(seconds=20)
     trust = {
         "trustor_user_id": people.users["member", "mine"],
         "trustee_user_id": people.users["member", "other"],

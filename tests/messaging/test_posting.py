@@ -51,7 +51,7 @@ def says(text: bytes) -> Callable[[socket.socket], None]:
 
 
 def post(
-    port: int, *, scheme: str = "http", host: str = "127.0.0.1", seconds: float = 10, networks: Any = LOCAL
+    port: int, *, scheme: str = "http", host: str = "127.0.0.1", seconds: float = PATIENCE, networks: Any = LOCAL
 ) -> None:
     posting.post(f"{scheme}://{host}:{port}/in?a=b", {"X-One": "1"}, b'{"x": 1}', seconds, networks)
 
@@ -90,7 +90,7 @@ def test_a_body_without_end_is_not_read() -> None:
     with server(endless) as (port, heard):
         post(port)
     assert heard[-1] == b"(went away)"
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < PATIENCE / 2
 
 
 def test_who_drips_gets_no_more_time() -> None:
@@ -102,7 +102,7 @@ def test_who_drips_gets_no_more_time() -> None:
     begun = time.monotonic()
     with server(drip) as (port, _), pytest.raises(Refused, match="Timeout"):
         post(port, seconds=1)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 20, "dripped to its end, it takes thirty"
 
 
 def test_loopback_is_not_called_unless_allowed() -> None:
