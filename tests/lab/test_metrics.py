@@ -7,7 +7,7 @@ fifteen, and goes on from there with what its exporters tell.
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 import requests
 
 from lab import load, metrics, processes, settings
+from lab.demo.servers import wait_for
 from lab.load import Times
 from lab.settings import PATIENCE
 from liveupdate.api.host_groups import HostGroups
@@ -75,7 +76,9 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             for process in wanted:
                 processes.start(process)
             processes.wait_ready(*wanted)
-            until(lambda: all(isinstance(seen(host), Utilization) for host in MEASURED), "samples of all hosts")
+            wait_for(
+                lambda: all(isinstance(seen(host), Utilization) for host in MEASURED), PATIENCE, "samples of all hosts"
+            )
             yield
         finally:
             processes.stop(processes.names())
@@ -125,13 +128,6 @@ def ask(query: str) -> dict[str, float]:
     return {series["metric"]["instance"]: float(series["value"][1]) for series in answer["data"]["result"]}
 
 
-def until(look: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
-    end = time.monotonic() + patience
-    while not look():
-        assert time.monotonic() < end, f"not within {patience:.0f} s: {what}"
-        time.sleep(0.2)
-
-
 # -- figures -----------------------------------------------------------------------------------------------------------
 
 
@@ -159,8 +155,8 @@ def test_what_is_chosen_for_a_host_is_what_its_exporter_tells() -> None:
     load.choose(host, 0.75, 0.625)
     idle = 'rate(node_cpu_seconds_total{mode="idle"}[8s])'
     free = "node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes"
-    until(lambda: ask(free).get(host) == pytest.approx(0.375, abs=1e-6), "the memory chosen")
-    until(lambda: ask(idle).get(host) == pytest.approx(0.25, abs=0.1), "the processors' share chosen")
+    wait_for(lambda: ask(free).get(host) == pytest.approx(0.375, abs=1e-6), PATIENCE, "the memory chosen")
+    wait_for(lambda: ask(idle).get(host) == pytest.approx(0.25, abs=0.1), PATIENCE, "the processors' share chosen")
 
 
 @pytest.mark.usefixtures("fleet")
@@ -168,10 +164,10 @@ def test_a_host_whose_exporter_dies_has_no_data_at_once() -> None:
     host = HOME
     [exporter] = [process for process in metrics.processes() if process.name == f"exporter-{host}"]
     processes.stop([exporter.name])
-    until(lambda: isinstance(seen(host), NoData), "its samples end with a mark of staleness")
+    wait_for(lambda: isinstance(seen(host), NoData), PATIENCE, "its samples end with a mark of staleness")
     assert why_not(host) == "Prometheus has no samples of it"
     processes.start(exporter)
-    until(lambda: isinstance(seen(host), Utilization), "its samples go on")
+    wait_for(lambda: isinstance(seen(host), Utilization), PATIENCE, "its samples go on")
 
 
 @pytest.mark.usefixtures("fleet")
@@ -179,10 +175,10 @@ def test_processor_times_that_stand_still_are_no_load() -> None:
     """An exporter whose host is frozen tells the same again and again: that is neither idle nor busy."""
     query = QUERIES["cpu"].replace("15m", "3s") % {"label": "instance"}
     processes.stop(["host-load"])
-    until(lambda: str(ask(query).get(STEADY)) == "nan", "no share of no time at all")
+    wait_for(lambda: str(ask(query).get(STEADY)) == "nan", PATIENCE, "no share of no time at all")
     [writer] = [process for process in metrics.processes() if process.name == "host-load"]
     processes.start(writer)
-    until(lambda: ask(query).get(STEADY, 2) <= 1, "they go on")
+    wait_for(lambda: ask(query).get(STEADY, 2) <= 1, PATIENCE, "they go on")
     found = seen(STEADY)
     assert isinstance(found, Utilization), found
     assert found.cpu == pytest.approx(mean(STEADY)[0], abs=0.03)

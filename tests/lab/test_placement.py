@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from lab import settings as lab
+from lab.demo.servers import wait_for
 from lab.settings import PATIENCE
 from liveupdate.api.host_groups import HostGroups
 from liveupdate.drivers.cloud import Clouds
@@ -24,6 +25,7 @@ from liveupdate.steps.protocol import Step
 from liveupdate.steps.server_facts import describe
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.guest import GuestDouble
+from tests.lab.fleet import host_group
 
 pytestmark = [
     pytest.mark.lab,
@@ -51,15 +53,10 @@ def groups(clouds_yaml: None) -> HostGroups:
 
 
 @pytest.fixture
-def group(groups: HostGroups) -> Iterator[str]:
+def group(clouds_yaml: None) -> Iterator[str]:
     """A host group of all simulated hosts."""
-    groups.create(NAME, Rules())
-    for host in HOSTS:
-        groups.add_host(NAME, host)
-    yield NAME
-    for host in groups.get(NAME).hosts:
-        groups.remove_host(NAME, host)
-    groups.delete(NAME)
+    with host_group(NAME, HOSTS):
+        yield NAME
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +85,7 @@ def original(admin: Any, demo: Any) -> Iterator[Any]:
     server, volume, port = _boot(demo, f"{NAME}-original")
     if admin.compute.get_server(server.id).compute_host != HOSTS[0]:
         admin.compute.live_migrate_server(server.id, host=HOSTS[0], block_migration="auto")
-        _until(lambda: admin.compute.get_server(server.id).compute_host == HOSTS[0])
+        wait_for(lambda: admin.compute.get_server(server.id).compute_host == HOSTS[0], PATIENCE, "the original's move")
     yield server
     _remove(admin, demo, server.id, port.id, volume.id)
 
@@ -112,13 +109,6 @@ def _volume(demo: Any, name: str) -> Any:
     image = demo.image.find_image("tiny", ignore_missing=False).id
     volume = demo.block_storage.create_volume(name=name, size=1, image_id=image, volume_type="ceph")
     return demo.block_storage.wait_for_status(volume, "available", ["error"], interval=0.5, wait=PATIENCE)
-
-
-def _until(look: Any, patience: float = PATIENCE) -> None:
-    end = time.monotonic() + patience
-    while not look():
-        assert time.monotonic() < end
-        time.sleep(0.5)
 
 
 def _remove(admin: Any, demo: Any, server_id: str, port_id: str, volume_id: str) -> None:
