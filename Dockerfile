@@ -2,8 +2,10 @@
 # /etc/liveupdate/ is yours to mount: liveupdate.conf, clouds.yaml, and the ssh key that the former names.
 FROM python:3.11-slim-bookworm AS build
 COPY . /src
-RUN python -m venv /opt/liveupdate \
- && /opt/liveupdate/bin/pip install --no-cache-dir -c /src/constraints.txt '/src[server]'
+RUN python -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir -c /src/constraints.txt uv \
+ && python -m venv --without-pip /opt/liveupdate \
+ && /opt/uv/bin/uv pip install --no-cache --compile-bytecode --python /opt/liveupdate/bin/python \
+    -c /src/constraints.txt '/src[server]'
 
 FROM python:3.11-slim-bookworm
 COPY --from=build /opt/liveupdate /opt/liveupdate

@@ -10,6 +10,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
+# the tests start programs by the dozen: what they import is compiled once, not by each
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: bench-engine docs demo preview test test-all test-fast test-databases test-faults test-lab test-lab-all check audit lab-up lab-down lab-status lab-reset setup
 
 bench-engine: setup

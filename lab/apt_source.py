@@ -28,6 +28,12 @@ def make() -> None:
     (HOME / "Release").write_text(f"Origin: lab\nSuite: lab\nSHA256:\n {digest} {len(index.encode())} Packages\n")
 
 
+def kernel() -> str:
+    """The release of its kernel, as uname tells it: what the lab's guests are updated to."""
+    [image] = HOME.glob("linux-image-[0-9]*.deb")
+    return image.name.partition("_")[0].removeprefix("linux-image-")
+
+
 def processes() -> list[Process]:
     server = ["-m", "http.server", "--bind", settings.DATA_ADDRESS, "--directory", str(HOME), str(settings.APT_PORT)]
     return [

@@ -33,9 +33,10 @@ done
 """
 
 #: libvirt and the switch change a new tap's flags at the same time, each after a look at them: now and then
-#: "promiscuous" wins over "up", and the guest is deaf for good. No tap of this host is ever meant to be down.
+#: "promiscuous" wins over "up", and the guest is deaf for good. No tap of this host is ever meant to be down. All are
+#: looked at now and then, too: the monitor does not tell of what happened before it listened.
 KEEP_UP = """\
-{ ip -o link show; ip -o monitor link; } | while read -r _ name flags _; do
+{ while ip -o link show; do sleep 5; done & ip -o monitor link; } | while read -r _ name flags _; do
     case "$name $flags" in
         tap*UP*) ;;
         tap*) ip link set "${name%%[:@]*}" up 2> /dev/null ;;

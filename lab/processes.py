@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 from lab import settings
+from lab.settings import PATIENCE
 
 #: Lines of a dead process' log shown to whoever must find out why.
 TAIL = 15
@@ -68,7 +69,7 @@ def start(process: Process) -> bool:
     return True
 
 
-def wait_ready(*wanted: Process, timeout: float = 60) -> None:
+def wait_ready(*wanted: Process, timeout: float = PATIENCE) -> None:
     """Return once all are ready. Raises Failed at the first that dies, or names one not ready after timeout seconds."""
     deadline = time.monotonic() + timeout
     waiting = list(wanted)

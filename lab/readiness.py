@@ -10,20 +10,20 @@ from typing import Any
 import openstack
 
 from lab import processes
+from lab.settings import PATIENCE
 
 BACKENDS = {"lab@ceph", "lab@iscsi", "lab@nfs"}
-TIMEOUT = 150.0
 
 
 def main() -> None:
     hosts = set(sys.argv[1:])
     cloud = openstack.connect(cloud="admin")
-    deadline = time.monotonic() + TIMEOUT
+    deadline = time.monotonic() + PATIENCE
     while missing := _missing(cloud, hosts):
         for name in processes.dead():
             sys.exit(f"{name} died; the end of {processes.log_file(name)}:\n{processes.tail(name)}")
         if time.monotonic() > deadline:
-            sys.exit(f"not ready after {TIMEOUT:.0f} s: {missing}")
+            sys.exit(f"not ready after {PATIENCE:.0f} s: {missing}")
         time.sleep(0.3)
 
 

@@ -12,6 +12,7 @@ from openstack.exceptions import ConflictException
 
 from lab import settings
 from lab.neutron import PHYSICAL_NETWORK
+from lab.settings import PATIENCE
 
 #: Name → vCPUs, MiB of memory, GB of disk, the kind of host it must run on (None: any).
 FLAVORS = {
@@ -165,7 +166,7 @@ def _image(file: Path, properties: dict[str, str]) -> None:
         container_format="bare",
         visibility="public",
         wait=True,
-        timeout=600,
+        timeout=3 * PATIENCE,
         **properties,
         **built,
     )

@@ -20,6 +20,10 @@ FAKE_HOSTS = tuple(f"host{number}" for number in range(1, int(os.environ.get("LA
 #: The real hypervisors, QEMU guests in their own namespaces.
 REAL_HOSTS = ("kvm1", "kvm2")
 
+#: Seconds for the cloud, or a guest, to bring about what it was asked for. Only what never comes takes as long, on
+#: however slow a machine.
+PATIENCE = 600.0
+
 #: Clients on this machine use PUBLIC_ADDRESS; the hosts' namespaces reach the same services at MANAGEMENT_ADDRESS.
 PUBLIC_ADDRESS = "127.0.0.1"
 MANAGEMENT_BRIDGE = "labbr"

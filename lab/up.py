@@ -131,7 +131,7 @@ def _services() -> bool:
 
 def _start(wanted: list[Process]) -> bool:
     started = [processes.start(process) for process in wanted]
-    processes.wait_ready(*wanted, timeout=150)
+    processes.wait_ready(*wanted)
     return any(started)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,10 +26,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"faults: LIVEUPDATE_FAULTS_SEED={os.environ['LIVEUPDATE_FAULTS_SEED']}")
 
 
-@pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path}/liveupdate.sqlite")
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of SQLite's with the schema as the migrations make it, to be copied: they take longer than most tests."""
+    file = tmp_path_factory.mktemp("database") / "empty.sqlite"
+    engine = open_engine(f"sqlite:///{file}")
     upgrade(engine)
+    engine.dispose()
+    return file
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path, empty_database: Path) -> Iterator[Engine]:
+    file = shutil.copy(empty_database, tmp_path / "liveupdate.sqlite")
+    engine = open_engine(f"sqlite:///{file}")
     yield engine
     engine.dispose()
 

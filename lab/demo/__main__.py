@@ -17,6 +17,7 @@ from rich.console import Console
 from lab import settings
 from lab.demo import client, inventory, jobs, report, servers, service, watch
 from lab.demo.clients import run_client
+from lab.settings import PATIENCE
 
 NAME = "demo-server"
 MEGABYTES = 200
@@ -46,8 +47,8 @@ def reboot(user: Any, guest: servers.Guest, address: str) -> dict[str, Any]:
     started = time.monotonic()
     server = user.compute.find_server(guest.name)
     user.compute.reboot_server(server, "SOFT")
-    servers.wait_for(lambda: running.process.poll() is not None or not kv_answers(address), 120, "reboot begins")
-    servers.wait_for(lambda: kv_answers(address), 600, "kv after the reboot")
+    servers.wait_for(lambda: running.process.poll() is not None or not kv_answers(address), PATIENCE, "reboot begins")
+    servers.wait_for(lambda: kv_answers(address), 2 * PATIENCE, "kv after the reboot")
     outage = (time.monotonic() - started) * 1000
     findings = running.stop()
     return {"reboot_outage_ms": round(outage), "reboot_connection_errors": len(findings.errors)}
@@ -74,8 +75,7 @@ def main() -> int:
     servers.clean_fallbacks(user)
     guest = servers.boot(user, NAME)
     servers.start(guest, *CLIENTS, megabytes=MEGABYTES)
-    kernel = guest.ssh("uname -r")
-    console.print(f"{guest.name} at {guest.address} runs {kernel}, {MEGABYTES} MB in memory; clients connect")
+    console.print(f"{guest.name} at {guest.address} runs {guest.kernel}, {MEGABYTES} MB in memory; clients connect")
     before = inventory.take(admin)
     clients = [run_client(kind, guest.address) for kind in CLIENTS]
     try:
@@ -84,7 +84,7 @@ def main() -> int:
     finally:
         findings = {c.kind: c.stop() for c in clients}
     after = inventory.take(admin)
-    proof = report.assemble(told, findings, inventory.compare(before, after), kernel)
+    proof = report.assemble(told, findings, inventory.compare(before, after), guest.kernel)
     if servers.answers(guest.address, guest.host_key):
         proof["kernel_after"] = guest.ssh("uname -r")
         proof["writes_lost"] += log_lines_lost(guest, findings["tick"].writes)

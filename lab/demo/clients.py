@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lab import settings
 from lab.demo.client import Findings
+from lab.settings import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Running:
         """One that cannot even end, as when its server is silent, has that for its error."""
         self.process.terminate()
         try:
-            self.process.wait(120)
+            self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return Findings(errors=["no answer any more; what it had written was not checked"])

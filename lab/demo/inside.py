@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from lab.demo.servers import Guest, wait_for
+from lab.settings import PATIENCE
 
 #: $1 target, $2 user; portals and secret on standard input. Ends with the map mounted at /data.
 _CONNECT = """set -eu
@@ -42,16 +43,16 @@ def attached(cloud: Any, guest: Guest) -> Iterator[str]:
     """The volume's id; mounted at /data in the guest, over two paths. Gone afterwards: leave when the server is."""
     storage = cloud.block_storage
     volume = storage.create_volume(name=f"{guest.name}-inside", size=1, volume_type="iscsi")
-    storage.wait_for_status(volume, "available", ["error"], interval=0.5, wait=60)
+    storage.wait_for_status(volume, "available", ["error"], interval=0.5, wait=PATIENCE)
     try:
         _attach(cloud, guest, volume.id)
         yield volume.id
     finally:
         for attachment in storage.attachments(volume_id=volume.id):
             storage.delete_attachment(attachment.id)
-        storage.wait_for_status(storage.get_volume(volume.id), "available", ["error"], interval=0.5, wait=60)
+        storage.wait_for_status(storage.get_volume(volume.id), "available", ["error"], interval=0.5, wait=PATIENCE)
         storage.delete_volume(volume)
-        storage.wait_for_delete(volume, interval=0.5, wait=90)
+        storage.wait_for_delete(volume, interval=0.5, wait=PATIENCE)
 
 
 def good_paths(guest: Guest) -> int:
@@ -71,4 +72,4 @@ def _attach(cloud: Any, guest: Guest, volume_id: str) -> None:
         shlex.join(["sh", "-c", _CONNECT, "sh", told["target_iqn"], told["auth_username"]]),
         stdin=f"{' '.join(told['target_portals'])}\n{told['auth_password']}\n",
     )
-    wait_for(lambda: guest.ssh("findmnt -n -o SOURCE /data", check=False), 30, f"{guest.name}: /data")
+    wait_for(lambda: guest.ssh("findmnt -n -o SOURCE /data", check=False), PATIENCE, f"{guest.name}: /data")

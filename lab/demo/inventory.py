@@ -74,7 +74,7 @@ def leftovers(change: Change, expected: set[str]) -> list[str]:
     return appeared + [f"lock: {name}" for name in change.locked]
 
 
-def left_behind(connection: Any, before: Inventory, expected: set[str], patience: float = 30) -> list[str]:
+def left_behind(connection: Any, before: Inventory, expected: set[str], patience: float = 120) -> list[str]:
     """``leftovers`` since ``before``, sought again until there are none: an ended job's trust goes a moment later."""
     end = time.monotonic() + patience
     while (found := leftovers(compare(before, take(connection)), expected)) and time.monotonic() < end:

@@ -1,10 +1,15 @@
 """Update jobs through the REST API, as an automation script would drive them."""
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from lab.demo.servers import wait_for
+from lab.demo.servers import Guest, ssh, wait_for
+from lab.settings import PATIENCE
 
+#: Seconds for an update: two boots and a move, see PATIENCE.
+_UPDATE = 6 * PATIENCE
 ENDED = {"succeeded", "undone", "cancelled", "undo_failed", "needs_attention"}
 
 
@@ -31,13 +36,24 @@ def report(api: Any, job_id: str) -> dict[str, Any]:
     return found
 
 
+def kept(api: Any, job_id: str) -> set[str]:
+    """Ids of what the job's report says it leaves: the updated server, its boot volume, a fallback."""
+    return {line["cloud_id"] for line in report(api, job_id)["resources"]["kept"]}
+
+
+def shell(user: Any, guest: Guest, job_id: str, role: str) -> Callable[[str], str]:
+    """On the surrogate, or by ``management`` on the original: by their own addresses, which no fence closes."""
+    [port] = user.network.ports(name=f"liveupdate-{job_id[:8]}-{role}")
+    return partial(ssh, port.fixed_ips[0]["ip_address"], guest.host_key)
+
+
 def act(api: Any, job_id: str, action: str) -> None:
     answer = api.post(f"/v1/jobs/{job_id}/actions", json={"action": action}, raise_exc=False)
     if not answer.ok:
         raise AssertionError(f"{action}: {answer.status_code}: {answer.text[:1000]}")
 
 
-def until_ended(api: Any, job_id: str, seconds: float = 900) -> dict[str, Any]:
+def until_ended(api: Any, job_id: str, seconds: float = _UPDATE) -> dict[str, Any]:
     """The job once it has ended, however it has. Raises AssertionError with what it does instead."""
 
     def ended() -> dict[str, Any] | None:
@@ -58,7 +74,7 @@ def told(api: Any, job_id: str) -> str:
     return "\n".join([f"job {job_id} is {job['state']} at {job['step']}: {job['reason']}", *lines])
 
 
-def until_step(api: Any, job_id: str, step: str, seconds: float = 900, interval: float = 0.1) -> None:
+def until_step(api: Any, job_id: str, step: str, seconds: float = _UPDATE, interval: float = 0.1) -> None:
     """Return as soon as the step has begun. Raises AssertionError if the job ends before."""
     end = time.monotonic() + seconds
     while True:

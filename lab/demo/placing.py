@@ -13,6 +13,7 @@ from typing import Any
 import requests
 
 from lab import load, metrics
+from lab.settings import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def facts(admin: Any, policy: str, other: str) -> Iterator[None]:
         for _ in range(wanted.servers):
             made.append(_neighbour(admin, other))
         for server in made:
-            admin.compute.wait_for_server(server, interval=0.5, wait=180)
+            admin.compute.wait_for_server(server, interval=0.5, wait=PATIENCE)
         if wanted.taken:
             _allocate(admin, consumer, other, wanted.taken)
         yield
@@ -75,7 +76,7 @@ def facts(admin: Any, policy: str, other: str) -> Iterator[None]:
         for server in made:
             admin.compute.delete_server(server)
         for server in made:
-            admin.compute.wait_for_delete(server, interval=0.5, wait=120)
+            admin.compute.wait_for_delete(server, interval=0.5, wait=PATIENCE)
 
 
 def _neighbour(admin: Any, host: str) -> Any:

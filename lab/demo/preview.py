@@ -14,6 +14,7 @@ from rich.table import Table
 
 from lab.demo import inventory, servers, service
 from lab.demo.clients import run_client
+from lab.settings import PATIENCE
 
 NAME = "preview-server"
 #: One that can be moved, and one whose sandboxing does not let it.
@@ -25,7 +26,7 @@ def preview(api: Any, server_id: str) -> dict[str, Any]:
     """Create a preview and wait for its end."""
     body = {"preview": {"method": "surrogate", "server_id": server_id}}
     made = api.post("/v1/previews", json=body).json()["preview"]
-    return servers.wait_for(lambda: _ended(api, made["id"]), 600, "the preview's end")
+    return servers.wait_for(lambda: _ended(api, made["id"]), PATIENCE, "the preview's end")
 
 
 def _ended(api: Any, identifier: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lab import settings
+from lab.settings import PATIENCE
 
 _HOST_KEYS = re.compile(r"-----BEGIN SSH HOST KEY KEYS-----(.*?)-----END SSH HOST KEY KEYS-----", re.DOTALL)
 _ED25519 = re.compile(r"ssh-ed25519 [A-Za-z0-9+/=]{68}")
@@ -18,15 +19,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Guest:
-    """A running server: ids in the cloud ("" for a volume that it does without), and how to reach it."""
+    """A running server: ids in the cloud ("" for a data volume that it does without), and how to reach it.
+
+    ``kernel`` is the release that it ran at first.
+    """
 
     id: str
     name: str
     address: str
     port_id: str
-    boot_volume_id: str
     data_volume_id: str
     host_key: str
+    kernel: str
     #: Mounted at /srv/1, /srv/2, …
     more_volume_ids: tuple[str, ...] = ()
 
@@ -41,7 +45,7 @@ class Guest:
 def ssh(address: str, host_key: str, command: str, *, stdin: str = "", timeout: float = 300, check: bool = True) -> str:
     known_hosts = settings.STATE / "run" / f"known_hosts-{address}"
     known_hosts.write_text(f"{address} {host_key}\n")
-    argv = ["ssh", "-F", "none", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5"]
+    argv = ["ssh", "-F", "none", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15"]
     argv += ["-o", "StrictHostKeyChecking=yes", "-o", f"UserKnownHostsFile={known_hosts}"]
     argv += ["-i", str(settings.STATE / "id_ed25519"), f"root@{address}", command]
     done = subprocess.run(argv, input=stdin, capture_output=True, text=True, errors="replace", timeout=timeout)
@@ -73,7 +77,7 @@ def boot(
     data = data_type and create(name=f"{name}-data", size=1, volume_type=data_type)
     more = [create(name=f"{name}-data-{n}", size=1, volume_type=kind) for n, kind in enumerate(more_types, 1)]
     for volume in filter(None, (root, data, *more)):
-        cloud.block_storage.wait_for_status(volume, "available", ["error"], interval=0.5, wait=180)
+        cloud.block_storage.wait_for_status(volume, "available", ["error"], interval=0.5, wait=PATIENCE)
     boot_volume = {
         "uuid": root and root.id,
         "source_type": "volume",
@@ -90,12 +94,12 @@ def boot(
         scheduler_hints=hints or {},
         **({"block_device_mapping": [boot_volume]} if root else {"image_id": image_id}),
     )
-    cloud.compute.wait_for_server(server, failures=["ERROR"], interval=0.5, wait=180)
+    cloud.compute.wait_for_server(server, failures=["ERROR"], interval=0.5, wait=PATIENCE)
     address = port.fixed_ips[0]["ip_address"]
-    host_key = wait_for(lambda: host_key_of(cloud, server.id), 600, f"{name}: host key on its console")
-    wait_for(lambda: answers(address, host_key), 120, f"{name}: ssh")
-    ids = (root.id if root else "", data.id if data else "")
-    guest = Guest(server.id, name, address, port.id, *ids, host_key, tuple(volume.id for volume in more))
+    host_key = wait_for(lambda: host_key_of(cloud, server.id), PATIENCE, f"{name}: host key on its console")
+    wait_for(lambda: answers(address, host_key), PATIENCE, f"{name}: ssh")
+    kernel, data_id = ssh(address, host_key, "uname -r"), data.id if data else ""
+    guest = Guest(server.id, name, address, port.id, data_id, host_key, kernel, tuple(volume.id for volume in more))
     if data:
         guest.ssh(f"mkfs.ext4 -q -L data {_attach(cloud, guest, data.id)} && udevadm settle")
     for number, volume in enumerate(more, 1):
@@ -111,10 +115,12 @@ def _attach(cloud: Any, guest: Guest, volume_id: str) -> str:
     """Its device in the guest, by its stable name."""
     cloud.compute.create_volume_attachment(guest.id, volume_id=volume_id)
     cloud.block_storage.wait_for_status(
-        cloud.block_storage.get_volume(volume_id), "in-use", ["error"], interval=0.5, wait=90
+        cloud.block_storage.get_volume(volume_id), "in-use", ["error"], interval=0.5, wait=PATIENCE
     )
     device = f"/dev/disk/by-id/virtio-{volume_id[:20]}"
-    wait_for(lambda: guest.ssh(f"[ -b {device} ] && echo there", check=False) == "there", 60, f"{guest.name}: {device}")
+    wait_for(
+        lambda: guest.ssh(f"[ -b {device} ] && echo there", check=False) == "there", PATIENCE, f"{guest.name}: {device}"
+    )
     return device
 
 
@@ -123,7 +129,7 @@ def start(guest: Guest, *workloads: str, megabytes: int = 0) -> None:
     units = " ".join(f"{w}.service" for w in workloads)
     guest.ssh(f"systemctl unmask {units} && systemctl enable --now {units} && systemctl is-active {units}")
     if megabytes:
-        wait_for(lambda: guest.ssh("redis-cli ping", check=False) == "PONG", 60, f"{guest.name}: kv")
+        wait_for(lambda: guest.ssh("redis-cli ping", check=False) == "PONG", PATIENCE, f"{guest.name}: kv")
         guest.ssh(f"redis-cli debug populate {megabytes * 1000} filler 900")
 
 
@@ -137,9 +143,14 @@ def host_key_of(cloud: Any, server_id: str) -> str:
 
 def answers(address: str, host_key: str) -> bool:
     try:
-        return ssh(address, host_key, "echo yes", timeout=10, check=False) == "yes"
+        return ssh(address, host_key, "echo yes", timeout=30, check=False) == "yes"
     except subprocess.TimeoutExpired:
         return False
+
+
+def id_of(cloud: Any, name: str) -> str:
+    """Of the one server of this name in the cloud's project: after an update that is another one."""
+    return str(cloud.compute.find_server(name, ignore_missing=False).id)
 
 
 def wait_for(question: Callable[[], T], seconds: float, what: str) -> T:
@@ -155,14 +166,14 @@ def clean(cloud: Any, name: str) -> None:
     """Delete the server that ``boot`` made under this name, or what it had made of it so far, and see it gone."""
     for server in cloud.compute.servers(name=f"^{name}$"):
         cloud.compute.delete_server(server)
-        cloud.compute.wait_for_delete(server, interval=0.5, wait=120)
+        cloud.compute.wait_for_delete(server, interval=0.5, wait=PATIENCE)
     for port in cloud.network.ports(name=f"{name}-port"):
         cloud.network.delete_port(port)
     ours = re.compile(rf"{re.escape(name)}-(root|data(-\d+)?)")
     for volume in cloud.block_storage.volumes():
         if ours.fullmatch(volume.name):
             cloud.block_storage.delete_volume(volume)
-            cloud.block_storage.wait_for_delete(volume, interval=0.5, wait=60)
+            cloud.block_storage.wait_for_delete(volume, interval=0.5, wait=PATIENCE)
 
 
 def clean_fallbacks(cloud: Any) -> None:
@@ -174,11 +185,11 @@ def clean_fallbacks(cloud: Any) -> None:
     for snapshot in cloud.block_storage.snapshots():
         if kept.fullmatch(snapshot.name):
             cloud.block_storage.delete_snapshot(snapshot)
-            cloud.block_storage.wait_for_delete(snapshot, interval=0.5, wait=60)
+            cloud.block_storage.wait_for_delete(snapshot, interval=0.5, wait=PATIENCE)
     for volume in cloud.block_storage.volumes():
         if kept.fullmatch(volume.name):
             cloud.block_storage.delete_volume(volume)
-            cloud.block_storage.wait_for_delete(volume, interval=0.5, wait=60)
+            cloud.block_storage.wait_for_delete(volume, interval=0.5, wait=PATIENCE)
 
 
 @contextmanager

@@ -51,7 +51,7 @@ def api(connection: Any) -> Adapter:
 def _answers() -> bool:
     try:
         return bool(requests.get(f"{URL}/healthcheck", timeout=2).ok)
-    except requests.ConnectionError:
+    except requests.RequestException:
         return False
 
 

@@ -27,9 +27,9 @@ def authenticator(cloud: str) -> Callable[[Mapping[str, str]], Caller]:
         "www_authenticate_uri": options["auth_url"],
         "region_name": region.get_region_name(),
         "service_type": "live-update",
-        "service_token_roles_required": True,  # nosec B105 # a flag
         "interface": region.get_interface("identity") or "public",
     }
+    options["service_token_roles_required"] = True
     protocol = auth_token.AuthProtocol(None, options)
 
     def authenticate(headers: Mapping[str, str]) -> Caller:

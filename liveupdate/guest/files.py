@@ -307,16 +307,6 @@ class Arriving:
                 file.writelines(b"%d %d %s\0" % (*known, path) for path, known in left.items())
 
 
-def to_text(paths: Iterable[bytes]) -> list[str]:
-    """Paths for a message."""
-    return [path.decode("utf-8", "surrogateescape") for path in paths]
-
-
-def to_paths(names: Iterable[str]) -> list[bytes]:
-    """Paths from a message."""
-    return [name.encode("utf-8", "surrogateescape") for name in names]
-
-
 def _unlike(status: os.stat_result, member: tarfile.TarInfo) -> bool:
     """Would putting the member there make a difference that somebody could miss?"""
     if (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) != (member.mode, member.uid, member.gid):

@@ -16,7 +16,8 @@ from .move import UnitPlan
 
 #: Seconds for one check.
 _TIMEOUT = 10
-_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 # nosec B104 # looked up, not listened on
+_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 # nosec B104 # looked up, not listened on
+_LOOPBACK = {_ANY_ADDRESS: "127.0.0.1", "::": "::1"}
 
 
 def probe(plans: Sequence[UnitPlan], ports: Mapping[str, Sequence[Sequence[Any]]]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from . import memory, proc, units
 from .external import find, run
+from .small_files import first_line
 from .storage import storage
 
 TOOLS = ("criu", "nft", "ip", "arping", "ssh", "sshd", "tar", "fsfreeze", "blockdev", "rsync", "apt-get",
@@ -24,13 +25,13 @@ def inspect() -> dict[str, Any]:
     return {
         "kernel": os.uname().release,
         "architecture": os.uname().machine,
-        "boot_id": _line("/proc/sys/kernel/random/boot_id"),
-        "machine_id": _line("/etc/machine-id"),
-        "smbios_uuid": _line("/sys/class/dmi/id/product_uuid").lower(),
+        "boot_id": first_line("/proc/sys/kernel/random/boot_id"),
+        "machine_id": first_line("/etc/machine-id"),
+        "smbios_uuid": first_line("/sys/class/dmi/id/product_uuid").lower(),
         "hostname": os.uname().nodename,
         "cpus": os.cpu_count() or 1,
         "memory": memory.facts(),
-        "pids": {"maximum": int(_line("/proc/sys/kernel/pid_max") or 0), "highest": max(proc.pids())},
+        "pids": {"maximum": int(first_line("/proc/sys/kernel/pid_max") or 0), "highest": max(proc.pids())},
         "mounts": mounts(),
         "swaps": swaps(),
         "fstab": fstab(),
@@ -183,11 +184,3 @@ def _mounts_in_use(pids: list[int]) -> list[str]:
             if where:
                 used.add(where)
     return sorted(used)
-
-
-def _line(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.readline(200).strip()
-    except OSError:
-        return ""

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from .external import find, run
+from .small_files import first_line
 
 #: The package managers' own lists, sorted: the same packages give the same sum.
 _LISTS = {
@@ -22,7 +23,7 @@ def provenance() -> dict[str, Any]:
         "kernel": os.uname().release,
         "packages": packages(),
         "machine_id": hashed("/etc/machine-id"),
-        "host_key": " ".join(_line("/etc/ssh/ssh_host_ed25519_key.pub").split()[:2]),
+        "host_key": " ".join(first_line("/etc/ssh/ssh_host_ed25519_key.pub").split()[:2]),
         "filesystems": filesystems(),
     }
 
@@ -51,9 +52,3 @@ def filesystems(folder: str = "/dev/disk") -> dict[str, list[str]]:
 def _links(folder: str) -> list[tuple[str, str]]:
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     return [(name, os.path.realpath(os.path.join(folder, name))) for name in names]
-
-
-def _line(path: str) -> str:
-    with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
-        return file.readline(1000)
-    return ""

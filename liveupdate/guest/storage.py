@@ -10,6 +10,7 @@ from typing import Any
 
 from .errors import GuestError
 from .external import find, run
+from .small_files import first_line
 
 INITIATOR = "/etc/iscsi/initiatorname.iscsi"
 #: More than this nobody has; what tells of more is not believed.
@@ -47,8 +48,8 @@ def sessions(sys: str = "/sys") -> list[dict[str, str]]:
     for folder in sorted(glob.glob(f"{sys}/class/iscsi_session/session*"))[:_MOST]:
         name = os.path.basename(folder)
         connection = f"{sys}/class/iscsi_connection/connection{name[len('session') :]}:0"
-        address, port = _line(f"{connection}/persistent_address"), _line(f"{connection}/persistent_port")
-        told = {"name": name, "target": _line(f"{folder}/targetname"), "state": _line(f"{folder}/state")}
+        address, port = first_line(f"{connection}/persistent_address"), first_line(f"{connection}/persistent_port")
+        told = {"name": name, "target": first_line(f"{folder}/targetname"), "state": first_line(f"{folder}/state")}
         found.append({**told, "portal": f"[{address}]:{port}" if ":" in address else f"{address}:{port}"})
     return found
 
@@ -67,7 +68,7 @@ def disks(sys: str = "/sys") -> list[dict[str, Any]]:
         found.append(
             {
                 "device": os.path.basename(folder),
-                "wwid": _line(f"{folder}/device/wwid"),
+                "wwid": first_line(f"{folder}/device/wwid"),
                 "target": session.get("target", ""),
                 "portal": session.get("portal", ""),
                 "lun": int(lun) if lun.isdigit() else 0,
@@ -81,7 +82,7 @@ def _users(folder: str) -> list[str]:
     partitions = [os.path.basename(os.path.dirname(path)) for path in glob.glob(f"{folder}/*/partition")]
     used = []
     for holder in sorted(glob.glob(f"{folder}/holders/*")):
-        if _line(f"{holder}/dm/uuid").startswith("mpath-"):
+        if first_line(f"{holder}/dm/uuid").startswith("mpath-"):
             used += [os.path.basename(above) for above in glob.glob(f"{os.path.realpath(holder)}/holders/*")]
         else:
             used.append(os.path.basename(holder))
@@ -132,11 +133,3 @@ def _word(pattern: re.Pattern[str], value: object) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise ValueError(f"{str(value)[:80]!r}")
     return value
-
-
-def _line(path: str) -> str:
-    try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            return file.readline(300).strip()
-    except OSError:
-        return ""

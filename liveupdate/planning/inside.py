@@ -56,57 +56,75 @@ def judge(server: Mapping[str, Any], guest: Mapping[str, Any], minimum: int) -> 
     """``minimum``: paths that every volume must have."""
     storage, known = _storage(guest), server.get("inside", ())
     for volume in known:
-        if not (disks := _disks(volume, storage)):
+        if disks := _disks(volume, storage):
+            alone = volume["servers"] == [server["id"]]
+            yield from _volume(volume, disks, guest, minimum, alone=alone)
+        else:
             told = "Cinder has it attached in the server's name, but the guest is not logged in: it is not handed over"
             yield _found("volume.inside-seen", volume, False, told, "log in to it, or delete the attachment", warn=True)
-            continue
-        yield _found(
-            "volume.inside-shareable",
-            volume,
-            volume["multiattach"] and volume["servers"] == [server["id"]],
-            "the guest attaches it itself, and it cannot be on the surrogate at the same time",
-            "retype it to a multiattach type, and take it off other servers",
-        )
-        used = sorted({user for disk in disks for user in disk["users"]})
-        yield _found(
-            "volume.inside-whole",
-            volume,
-            not used,
-            f"it is used by {', '.join(used)[:200]}: partitions and LVM on it are not handed over yet",
-            "put the file system on the whole volume",
-        )
-        stable = all(mount["by_id"] for mount in _mounted(volume, storage, guest.get("mounts", ())))
-        yield _found(
-            "volume.inside-stable-name",
-            volume,
-            stable,
-            "its file system's device has no name in /dev/disk/by-id",
-            "see the guest's udev",
-        )
-        good = _good(volume, storage)
-        yield _found(
-            "volume.paths",
-            volume,
-            good >= minimum,
-            f"the guest has it over {good} of the {minimum} paths that are demanded",
-            _REMEDY,
-        )
-        yield _found(
-            "volume.inside-paths",
-            volume,
-            good >= len(volume["targets"]),
-            f"{good} of its {len(volume['targets'])} paths work",
-            "see the portals and multipathd's journal in the guest",
-            warn=True,
-        )
-        yield _found(
-            "guest.multipath-tools",
-            volume,
-            len(volume["targets"]) == 1 or bool(guest.get("tools", {}).get("multipathd")),
-            f"it has {len(volume['targets'])} paths, and multipathd is not installed",
-            "apt-get install multipath-tools",
-        )
     yield from _foreign(known, storage)
+    yield from _without_map(storage)
+
+
+def _volume(
+    volume: Mapping[str, Any],
+    disks: Sequence[Mapping[str, Any]],
+    guest: Mapping[str, Any],
+    minimum: int,
+    *,
+    alone: bool,
+) -> Iterator[Finding]:
+    """``alone``: no other server has it."""
+    storage = _storage(guest)
+    yield _found(
+        "volume.inside-shareable",
+        volume,
+        volume["multiattach"] and alone,
+        "the guest attaches it itself, and it cannot be on the surrogate at the same time",
+        "retype it to a multiattach type, and take it off other servers",
+    )
+    used = sorted({user for disk in disks for user in disk["users"]})
+    yield _found(
+        "volume.inside-whole",
+        volume,
+        not used,
+        f"it is used by {', '.join(used)[:200]}: partitions and LVM on it are not handed over yet",
+        "put the file system on the whole volume",
+    )
+    stable = all(mount["by_id"] for mount in _mounted(volume, storage, guest.get("mounts", ())))
+    yield _found(
+        "volume.inside-stable-name",
+        volume,
+        stable,
+        "its file system's device has no name in /dev/disk/by-id",
+        "see the guest's udev",
+    )
+    good = _good(volume, storage)
+    yield _found(
+        "volume.paths",
+        volume,
+        good >= minimum,
+        f"the guest has it over {good} of the {minimum} paths that are demanded",
+        _REMEDY,
+    )
+    yield _found(
+        "volume.inside-paths",
+        volume,
+        good >= len(volume["targets"]),
+        f"{good} of its {len(volume['targets'])} paths work",
+        "see the portals and multipathd's journal in the guest",
+        warn=True,
+    )
+    yield _found(
+        "guest.multipath-tools",
+        volume,
+        len(volume["targets"]) == 1 or bool(guest.get("tools", {}).get("multipathd")),
+        f"it has {len(volume['targets'])} paths, and multipathd is not installed",
+        "apt-get install multipath-tools",
+    )
+
+
+def _without_map(storage: Mapping[str, Any]) -> Iterator[Finding]:
     for wwid, seen in sorted(_several_paths(storage).items()):
         yield check(
             "guest.multipath",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from liveupdate.drivers.cloud.hosts import Host
     from liveupdate.drivers.cloud.placement import Amount, Stock
     from liveupdate.drivers.cloud.servers import Group, Server
+    from liveupdate.drivers.cloud.volumes import Volume
     from liveupdate.drivers.metrics import Source
 
 
@@ -54,23 +55,26 @@ def look(cloud: "Cloud", metrics: "Source", held: Mapping[str, Held], server: "S
     hosts = cloud.hosts.list(with_servers=groups.find(known, name).rules.counts_servers)
     all_groups = groups.read(aggregates, [host.name for host in hosts])
     group = groups.find(all_groups, name)
-    asked = _demand(cloud, server)
+    attached = [(a.device, cloud.volumes.get(a.volume_id)) for a in cloud.servers.volumes(server.id)]
+    boot_volume = next((volume for device, volume in attached if device == server.root_device), None)
+    asked = _demand(cloud, server, boot_volume)
     stocks = _stocks(cloud, asked, hosts, {server.host, *group.hosts})
     busy = _utilization(metrics, group)
     facts = tuple(_facts(host, all_groups, stocks, held.get(host.name, Held()), busy) for host in hosts)
     home = next((fact.traits for fact in facts if fact.name == server.host), frozenset[str]())
     need = _need(cloud, server, asked, wish, home, cloud.servers.groups(server.server_groups))
-    need = _within_reach(cloud, server, need, hosts)
+    need = _within_reach(cloud, server, need, hosts, [volume for _, volume in attached if volume])
     free = {fact.name: room(fact, group, need.resources) for fact in facts}
     return Outlook(choose(need, facts, group), need, group, facts, free)
 
 
-def _within_reach(cloud: "Cloud", server: "Server", need: Need, hosts: Sequence["Host"]) -> Need:
+def _within_reach(
+    cloud: "Cloud", server: "Server", need: Need, hosts: Sequence["Host"], volumes: Sequence["Volume"]
+) -> Need:
     """With what is known of the hosts that reach the server's networks and volumes."""
     networks = {port.network_id for port in cloud.ports.of_server(server.id)}
     physical = {cloud.network_agents.physical_network(network) for network in networks} - {""}
-    volumes = [cloud.volumes.get(attached.volume_id) for attached in cloud.servers.volumes(server.id)]
-    zones = {volume.zone for volume in volumes if volume and volume.zone}
+    zones = {volume.zone for volume in volumes if volume.zone}
     home_zone = next((host.zone for host in hosts if host.name == server.host), "")
     return replace(
         need,
@@ -87,7 +91,8 @@ def neighbours(cloud: "Cloud", outlook: Outlook, stuck: Mapping[str, str]) -> li
             continue
         for server in cloud.servers.on_host(host.name):
             its_groups = cloud.servers.groups(server.server_groups)
-            need = _need(cloud, server, _demand(cloud, server), Wish(), host.traits, its_groups, alone=True)
+            asked = _demand(cloud, server, _boot_volume(cloud, server))
+            need = _need(cloud, server, asked, Wish(), host.traits, its_groups, alone=True)
             ours = "it is the one to be updated" if server.id == outlook.need.server_id else ""
             apart = {g.id for g in its_groups if g.policy == "anti-affinity"}
             fixed = why_fixed(
@@ -103,22 +108,26 @@ def neighbours(cloud: "Cloud", outlook: Outlook, stuck: Mapping[str, str]) -> li
     return found
 
 
-def _demand(cloud: "Cloud", server: "Server") -> Demand:
-    # a server that boots from a volume takes no root disk of its host
-    disk = (server.flavor.disk if server.image_id else 0) + server.flavor.local_disk
+def _boot_volume(cloud: "Cloud", server: "Server") -> "Volume | None":
+    attached = cloud.servers.volumes(server.id)
+    boot = next((a.volume_id for a in attached if a.device == server.root_device), "")
+    return cloud.volumes.get(boot) if boot else None
+
+
+def _demand(cloud: "Cloud", server: "Server", boot_volume: "Volume | None") -> Demand:
     flavor = server.flavor
-    return demand.read(flavor.vcpus, flavor.memory, disk, flavor.extra_specs, _image_properties(cloud, server))
+    # one that boots from a volume takes no root disk of its host, also where its image named that volume
+    root_disk = flavor.disk if server.image_id and not boot_volume else 0
+    properties = _image_properties(cloud, server, boot_volume)
+    return demand.read(flavor.vcpus, flavor.memory, root_disk + flavor.local_disk, flavor.extra_specs, properties)
 
 
-def _image_properties(cloud: "Cloud", server: "Server") -> Mapping[str, str]:
+def _image_properties(cloud: "Cloud", server: "Server", boot_volume: "Volume | None") -> Mapping[str, str]:
     if server.image_id:
         # it may be gone by now: the server runs on without it
         image = cloud.images.get(server.image_id)
         return image.metadata if image else {}
-    attached = cloud.servers.volumes(server.id)
-    boot = next((a.volume_id for a in attached if a.device == server.root_device), "")
-    volume = cloud.volumes.get(boot) if boot else None
-    return volume.image_properties if volume else {}
+    return boot_volume.image_properties if boot_volume else {}
 
 
 def _stocks(

@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ class Entry:
     verdict: str = ""
 
 
-def findings() -> list[Entry]:
+@cache
+def findings() -> tuple[Entry, ...]:
     """Every check of the preflights, by code. What is filled in at the time shows as …"""
     found: dict[str, Entry] = {}
     for path in sorted((_PACKAGE / "planning").rglob("*.py")):
@@ -42,7 +44,7 @@ def findings() -> list[Entry]:
             known = found.get(code, Entry(code, detail, remedy, verdict))
             either = verdict if verdict == known.verdict else "block or warn"
             found[code] = Entry(code, _also(known.detail, detail), _also(known.remedy, remedy), either)
-    return [found[code] for code in sorted(found)]
+    return tuple(found[code] for code in sorted(found))
 
 
 def _also(known: str, more: str) -> str:
@@ -50,7 +52,8 @@ def _also(known: str, more: str) -> str:
     return known if more in known.split(" / ") else f"{known} / {more}"
 
 
-def errors() -> list[Entry]:
+@cache
+def errors() -> tuple[Entry, ...]:
     """Every error that names a code where it is raised, by code; one that several places raise is told once."""
     found: dict[str, Entry] = {}
     for path in sorted(_PACKAGE.rglob("*.py")):
@@ -64,7 +67,7 @@ def errors() -> list[Entry]:
             remedy = _text(named["remedy"], words) if "remedy" in named else ""
             found.setdefault(code, Entry(code, told[0] if told else "", remedy))
     found |= {entry.code: entry for entry in _guest_errors()}
-    return [found[code] for code in sorted(found)]
+    return tuple(found[code] for code in sorted(found))
 
 
 def _guest_errors() -> Iterator[Entry]:

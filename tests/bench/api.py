@@ -27,6 +27,7 @@ from rich.table import Table
 from sqlalchemy import Engine, update
 
 from lab.demo.servers import wait_for
+from lab.settings import PATIENCE
 from liveupdate.db.schema import upgrade
 from liveupdate.db.session import open_engine, write
 from liveupdate.db.tables import jobs
@@ -157,7 +158,7 @@ def booted(user: Any) -> Iterator[list[str]]:
     try:
         made = [user.compute.create_server(name=f"{NAME}-{n}", **wanted) for n in range(SERVERS)]
         for server in made:
-            user.compute.wait_for_server(server, interval=1, wait=300)
+            user.compute.wait_for_server(server, interval=1, wait=PATIENCE)
         yield [server.id for server in made]
     finally:
         _clean(user)
@@ -168,7 +169,7 @@ def _clean(user: Any) -> None:
     for server in there:
         user.compute.delete_server(server)
     for server in there:
-        user.compute.wait_for_delete(server, interval=1, wait=300)
+        user.compute.wait_for_delete(server, interval=1, wait=PATIENCE)
 
 
 def bench(user: Any, url: str, engine: Engine, server_ids: Sequence[str]) -> Iterator[Figures]:

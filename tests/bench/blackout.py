@@ -20,6 +20,7 @@ from lab.demo import jobs, servers, service
 from lab.demo.__main__ import reboot
 from lab.demo.clients import run_client
 from lab.demo.servers import Guest
+from lab.settings import PATIENCE
 
 NAME, TWIN = "bench-blackout", "bench-twin"
 MEGABYTES = 200
@@ -54,7 +55,7 @@ def plain(admin: Any, source: Guest, twin: Guest) -> float:
     """Dump, copy, restore with one ssh command after the other; the client's longest pause in seconds."""
     source.ssh("echo 30000 > /proc/sys/kernel/ns_last_pid; systemctl restart kv; sleep 1; redis-cli ping")
     source.ssh(f"redis-cli debug populate {MEGABYTES * 1000} filler 900")
-    servers.wait_for(lambda: source.ssh("redis-cli ping", check=False) == "PONG", 60, "kv")
+    servers.wait_for(lambda: source.ssh("redis-cli ping", check=False) == "PONG", PATIENCE, "kv")
     pid = source.ssh("systemctl show -P MainPID kv")
     stdout = source.ssh(f"readlink /proc/{pid}/fd/1")
     external = f"--external 'unix[{stdout[8:-1]}]'" if stdout.startswith("socket:") else ""
@@ -99,7 +100,7 @@ def share(admin: Any, source: Guest, twin: Guest) -> None:
     admin.compute.create_volume_attachment(twin.id, volume_id=source.data_volume_id)
     admin.network.update_port(twin.port_id, allowed_address_pairs=[{"ip_address": source.address}])
     device = f"/dev/disk/by-id/virtio-{source.data_volume_id[:20]}"
-    servers.wait_for(lambda: twin.ssh(f"[ -b {device} ] && echo there", check=False) == "there", 60, device)
+    servers.wait_for(lambda: twin.ssh(f"[ -b {device} ] && echo there", check=False) == "there", PATIENCE, device)
     time.sleep(3)  # Neutron puts address pairs in force some two seconds later
 
 

@@ -23,8 +23,8 @@ from liveupdate.db.session import open_engine, read
 from liveupdate.messaging import webhooks
 from liveupdate.testing.jobs import accept
 from tests import ports
+from tests.waiting import PATIENCE
 
-PATIENCE = 120
 BIN = Path(sys.executable).parent
 Start = Callable[[str], "subprocess.Popen[bytes]"]
 

@@ -5,13 +5,14 @@ import pwd
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from lab.ports import listening
 from tests import ports
+from tests.waiting import PATIENCE, until
 
 
 @contextmanager
@@ -19,16 +20,14 @@ def _running(argv: Sequence[str], log: Path, port: int, user: str | None = None)
     with log.open("wb") as output:
         process = subprocess.Popen(argv, stdout=output, stderr=output, user=user, start_new_session=True)
     try:
-        end = time.monotonic() + 60
-        while not listening("127.0.0.1", port):
-            if process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"{argv[0]} does not answer: {log.read_text(errors='replace')[-2000:]}")
-            time.sleep(0.1)
+        said = partial(log.read_text, errors="replace")
+        until(lambda: process.poll() is not None or listening("127.0.0.1", port), said)
+        assert process.poll() is None, f"{argv[0]} ended: {said()[-2000:]}"
         yield
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(30)
+            process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -73,11 +72,7 @@ def postgresql(folder: Path) -> Iterator[str]:
 
 def _until_ready(argv: Sequence[str]) -> None:
     """A starting PostgreSQL accepts connections before it takes commands."""
-    end = time.monotonic() + 30
-    while (done := subprocess.run(argv, capture_output=True, text=True)).returncode:
-        if time.monotonic() > end:
-            raise RuntimeError(done.stderr)
-        time.sleep(0.1)
+    until(lambda: subprocess.run(argv, capture_output=True).returncode == 0)
 
 
 def _me() -> str:

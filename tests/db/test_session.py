@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Engine, insert, select, update
 
 from liveupdate.db.session import read, write
 from liveupdate.db.tables import projects
+from tests.waiting import PATIENCE
 
 #: SQLite has one writer at a time.
 DATABASES = ("mariadb", "postgresql")
@@ -26,7 +27,7 @@ def test_a_deadlock_behind_a_savepoint_is_one_like_any_other(database: Engine) -
         tries[mine] += 1
         count_up(connection, mine)
         if tries[mine] == 1:
-            both.wait(30)
+            both.wait(PATIENCE)
         with connection.begin_nested():
             count_up(connection, other)
 

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from lab.ports import listening
 from liveupdate.settings import Guest as GuestSettings
 from tests import ports
+from tests.waiting import PATIENCE, until
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/bin")
 
@@ -44,12 +44,9 @@ def running(folder: Path, more: str = "") -> Iterator[Sshd]:
     process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(config)], stderr=subprocess.DEVNULL)
     user = os.environ.get("USER", "root") if os.geteuid() else "root"
     try:
-        end = time.monotonic() + 20
-        while not listening("127.0.0.1", port):
-            assert process.poll() is None, "sshd ended"
-            assert time.monotonic() < end, "sshd does not answer"
-            time.sleep(0.05)
-        yield Sshd(port, host_key, GuestSettings(user, str(folder / "user"), 5.0))
+        until(lambda: process.poll() is not None or listening("127.0.0.1", port))
+        assert process.poll() is None, "sshd ended"
+        yield Sshd(port, host_key, GuestSettings(user, str(folder / "user"), PATIENCE))
     finally:
         process.terminate()
         process.wait()

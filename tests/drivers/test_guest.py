@@ -17,6 +17,7 @@ from liveupdate.drivers.guest.guest import Guest
 from liveupdate.errors import GuestError
 from liveupdate.settings import Guest as GuestSettings
 from tests.drivers.sshd import Sshd, keygen, running
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -161,11 +162,13 @@ class TestAuthority:
     def test_it_allows_no_forwarding_and_no_terminal(self, trusting: Sshd) -> None:
         made = Connection("127.0.0.1", trusting.host_key, trusting.settings, trusting.port)
         try:
-            channel = made._transport.open_session(timeout=5)
+            channel = made._transport.open_session(timeout=PATIENCE)
             with pytest.raises(SSHException):
                 channel.get_pty()
             with pytest.raises(SSHException):
-                made._transport.open_channel("direct-tcpip", ("127.0.0.1", trusting.port), ("127.0.0.1", 1), timeout=5)
+                made._transport.open_channel(
+                    "direct-tcpip", ("127.0.0.1", trusting.port), ("127.0.0.1", 1), timeout=PATIENCE
+                )
         finally:
             made.close()
 

@@ -63,7 +63,7 @@ def refused(act: Callable[[], object]) -> GuestError:
     before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
     with pytest.raises(GuestError) as caught:
         act()
-    assert time.monotonic() - began < 20 + PATIENCE
+    assert time.monotonic() - began < 40 + PATIENCE, "a mood lasts a minute"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEMORY << 10
     words = caught.value.detail + caught.value.remedy
     assert all(c.isprintable() or c in "\n\t" for c in words), words

@@ -9,14 +9,12 @@ from liveupdate.db.session import open_engine
 
 
 @pytest.fixture
-def database(tmp_path: Path, sqlite: Engine) -> Iterator[Callable[[], Engine]]:
+def database(tmp_path: Path, empty_database: Path) -> Iterator[Callable[[], Engine]]:
     """Makes databases, each a copy of the empty one."""
-    sqlite.dispose()
     opened: list[Engine] = []
 
     def make() -> Engine:
-        path = tmp_path / f"{len(opened)}.sqlite"
-        shutil.copy(tmp_path / "liveupdate.sqlite", path)
+        path = shutil.copy(empty_database, tmp_path / f"{len(opened)}.sqlite")
         opened.append(open_engine(f"sqlite:///{path}"))
         return opened[-1]
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine
 
 from liveupdate import methods
-from liveupdate.db import resources
-from liveupdate.db.session import read
+from liveupdate.db import jobs, resources
+from liveupdate.db.session import read, write
 from liveupdate.engine.context import Surroundings
 from liveupdate.engine.journal import Journal, claim_next
 from liveupdate.engine.runner import Runner
+from liveupdate.errors import Conflict
 from liveupdate.model import Job
 from liveupdate.states import FINAL, JobState, ResourceState
 from liveupdate.steps.protocol import Step
@@ -51,6 +52,14 @@ class Workers:
             except Killed:
                 expire_lease(self.engine, job_id)
         raise AssertionError(f"never ends: {job.state} at {job.step}: {job.reason}")
+
+    def cancel(self, job_id: str) -> bool:
+        """False: it comes too late."""
+        try:
+            write(self.engine, lambda c: jobs.request_cancel(c, jobs.get(c, job_id)))
+        except Conflict:
+            return False
+        return True
 
     def finish(self, job_id: str) -> Job:
         return self.work(job_id, lambda job: job.state in FINAL)

@@ -8,7 +8,6 @@ from sqlalchemy import Engine
 
 from liveupdate.db import jobs
 from liveupdate.db.session import write
-from liveupdate.errors import Conflict
 from liveupdate.states import JobState
 from tests.engine.site import Site
 
@@ -46,17 +45,11 @@ def test_a_cancel_after_the_workers_death_leaves_everything_as_it_was_or_comes_t
     for each in deaths(site, lambda s: s.finish(s.accept()), multiattach=False):
         job_id = each.accept()
         each.work(job_id, lambda job, at=each: at.moments >= at.fatal)  # type: ignore[misc]
-        try:
-            write(each.engine, lambda c, j=job_id: jobs.request_cancel(c, jobs.get(c, j)))  # type: ignore[misc]
-        except Conflict:
-            assert each.finish(job_id).state == JobState.SUCCEEDED
-            each.assert_updated(job_id)
-            ends.add("too late")
-        else:
-            assert each.finish(job_id).state == JobState.CANCELLED
-            each.assert_as_before(job_id)
-            ends.add("cancelled")
-    assert ends == {"cancelled", "too late"}
+        in_time = each.cancel(job_id)
+        assert each.finish(job_id).state == (JobState.CANCELLED if in_time else JobState.SUCCEEDED)
+        (each.assert_as_before if in_time else each.assert_updated)(job_id)
+        ends.add(in_time)
+    assert ends == {True, False}
 
 
 @pytest.mark.parametrize("multiattach", [True, False], ids=["multiattach", "one server"])

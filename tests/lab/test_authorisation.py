@@ -125,7 +125,7 @@ def test_a_token_that_was_revoked_is_none(api: TestClient, things: Things, peopl
 def test_a_token_that_has_expired_is_none(api: TestClient, things: Things, people: People, admin: Any) -> None:
     """One of a trust that lasts a few seconds, for tokens last no longer than their trust."""
     member = Session(auth=people.plugin("member", "mine"))
-    ends = datetime.now(UTC) + timedelta(seconds=8)
+    ends = datetime.now(UTC) + timedelta(seconds=20)
     trust = {
         "trustor_user_id": people.users["member", "mine"],
         "trustee_user_id": people.users["member", "other"],
@@ -173,5 +173,5 @@ def test_an_application_credential_has_the_rights_that_it_was_given(
 def test_everything_that_is_answered_is_documented(
     api: TestClient, things: Things, tokens: dict[tuple[str, str], str]
 ) -> None:
-    seen = conform(api.app, {"X-Auth-Token": tokens["admin", "mine"]}, things, examples=10)
+    seen = conform(api.app, {"X-Auth-Token": tokens["admin", "mine"]}, things)
     assert len(seen) > 25

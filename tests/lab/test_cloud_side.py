@@ -14,6 +14,7 @@ import openstack
 import pytest
 
 from lab.demo import inventory
+from lab.settings import PATIENCE
 from liveupdate.drivers.cloud import Clouds
 from liveupdate.errors import Retry
 from liveupdate.methods import fallback_expire, restore
@@ -63,7 +64,7 @@ def server(request: pytest.FixtureRequest, admin: Any, demo: Any) -> Iterator[An
         boot = {"uuid": root.id, "source_type": "volume", "destination_type": "volume", "boot_index": 0}
         source = {"block_device_mapping": [{**boot, "delete_on_termination": True}]}
     for volume in volumes.values():
-        storage.wait_for_status(volume, "available", ["error"], interval=0.5, wait=90)
+        storage.wait_for_status(volume, "available", ["error"], interval=0.5, wait=PATIENCE)
     made = compute.create_server(
         name=NAME,
         flavor_id=compute.find_flavor("tiny", ignore_missing=False).id,
@@ -73,9 +74,9 @@ def server(request: pytest.FixtureRequest, admin: Any, demo: Any) -> Iterator[An
         config_drive=True,
         **source,
     )
-    compute.wait_for_server(made, interval=0.5, wait=90)
+    compute.wait_for_server(made, interval=0.5, wait=PATIENCE)
     compute.create_volume_attachment(made.id, volume_id=volumes["data"].id)
-    storage.wait_for_status(storage.get_volume(volumes["data"].id), "in-use", ["error"], interval=0.5, wait=60)
+    storage.wait_for_status(storage.get_volume(volumes["data"].id), "in-use", ["error"], interval=0.5, wait=PATIENCE)
     yield compute.get_server(made.id)
     _sweep(admin, demo, {volume.id for volume in volumes.values()}, port.id)
 
@@ -85,7 +86,7 @@ def _sweep(admin: Any, demo: Any, volume_ids: set[str], port_id: str) -> None:
     for found in [s for s in demo.compute.servers() if s.name == NAME]:
         volume_ids |= {a.volume_id for a in demo.compute.volume_attachments(found)}
         admin.compute.delete_server(found)
-        admin.compute.wait_for_delete(found, interval=0.5, wait=60)
+        admin.compute.wait_for_delete(found, interval=0.5, wait=PATIENCE)
     demo.network.delete_port(port_id)
     for image in demo.image.images(visibility="private"):
         # Nova notes the server that an image is of
@@ -93,10 +94,10 @@ def _sweep(admin: Any, demo: Any, volume_ids: set[str], port_id: str) -> None:
             demo.image.delete_image(image)
     for snapshot in [s for s in demo.block_storage.snapshots() if s.volume_id in volume_ids]:
         demo.block_storage.delete_snapshot(snapshot)
-        demo.block_storage.wait_for_delete(snapshot, interval=0.5, wait=60)
+        demo.block_storage.wait_for_delete(snapshot, interval=0.5, wait=PATIENCE)
     for volume in [v for v in demo.block_storage.volumes() if v.id in volume_ids]:
         demo.block_storage.delete_volume(volume)
-        demo.block_storage.wait_for_delete(volume, interval=0.5, wait=60)
+        demo.block_storage.wait_for_delete(volume, interval=0.5, wait=PATIENCE)
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ def context(admin: Any, demo: Any, server: Any) -> Iterator[MemoryContext]:
 def drive(context: MemoryContext, *steps: Step, undo: bool = False) -> None:
     """As the engine would: a parked step is called again."""
     for step in steps:
-        end = time.monotonic() + 120
+        end = time.monotonic() + PATIENCE
         while True:
             try:
                 if undo:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from lab.demo import inventory
+from lab.settings import PATIENCE
 from liveupdate.drivers.cloud import Clouds
 from liveupdate.errors import Failed
 from liveupdate.methods import capture, deploy, image_delete
@@ -116,7 +117,7 @@ def test_a_server_is_captured_deployed_twice_and_the_image_goes_without_a_trace(
     assert [s.tags for s in servers] == [[], []]
     for new in servers:
         demo.compute.delete_server(new)
-        demo.compute.wait_for_delete(new, interval=0.5, wait=60)
+        demo.compute.wait_for_delete(new, interval=0.5, wait=PATIENCE)
     assert inventory.left_behind(admin, captured, set()) == [], "their volumes and ports die with them"
 
     drive(job_for(capturing, "image_delete", "", image_id=image.id), *image_delete.METHOD.steps)
@@ -136,10 +137,10 @@ def test_a_plain_server_create_from_the_image_boots_and_has_the_volumes(
         flavor_id=demo.compute.find_flavor("tiny").id,
         networks=[{"uuid": demo.network.find_network("lab").id}],
     )
-    demo.compute.wait_for_server(made, interval=0.5, wait=90)
+    demo.compute.wait_for_server(made, interval=0.5, wait=PATIENCE)
     attached = list(demo.compute.volume_attachments(made))
     demo.compute.delete_server(made)
-    demo.compute.wait_for_delete(made, interval=0.5, wait=60)
+    demo.compute.wait_for_delete(made, interval=0.5, wait=PATIENCE)
     assert sorted(a.device for a in attached) == ["/dev/vda", "/dev/vdb"]
     types = {v["id"]: v["type"] for v in capturing.results["preflight"]["server"]["volumes"]}
     assert "ceph-multiattach" in types.values()

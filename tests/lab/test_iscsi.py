@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from lab.settings import PATIENCE
 from liveupdate.drivers.cloud import Clouds
 
 pytestmark = [
@@ -32,13 +33,13 @@ class Refused(Exception):
 def volume(demo: Any) -> Iterator[Any]:
     storage = demo.block_storage
     made = storage.create_volume(name=f"iscsi-{uuid.uuid4().hex[:6]}", size=1, volume_type="iscsi")
-    storage.wait_for_status(made, "available", ["error"], interval=0.5, wait=60)
+    storage.wait_for_status(made, "available", ["error"], interval=0.5, wait=PATIENCE)
     yield made
     for attachment in storage.attachments(volume_id=made.id):
         storage.delete_attachment(attachment.id)
-    storage.wait_for_status(storage.get_volume(made.id), "available", ["error"], interval=0.5, wait=60)
+    storage.wait_for_status(storage.get_volume(made.id), "available", ["error"], interval=0.5, wait=PATIENCE)
     storage.delete_volume(made)
-    storage.wait_for_delete(made, interval=0.5, wait=60)
+    storage.wait_for_delete(made, interval=0.5, wait=PATIENCE)
 
 
 def test_every_portal_serves_whoever_is_attached_and_nobody_else(demo: Any, volume: Any, tmp_path: Path) -> None:

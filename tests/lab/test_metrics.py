@@ -7,7 +7,7 @@ fifteen, and goes on from there with what its exporters tell.
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,15 @@ import pytest
 import requests
 
 from lab import load, metrics, processes, settings
+from lab.demo.servers import wait_for
 from lab.load import Times
+from lab.settings import PATIENCE
 from liveupdate.api.host_groups import HostGroups
-from liveupdate.drivers.cloud import Clouds
 from liveupdate.drivers.metrics import Source, make
 from liveupdate.drivers.metrics.prometheus import QUERIES
 from liveupdate.model import NoData, Utilization
-from liveupdate.planning.groups import Rules
-from liveupdate.planning.placement import Choice
 from liveupdate.settings import Metrics
-from liveupdate.steps.fleet_facts import Wish, look
+from tests.lab.fleet import choice, host_group, server_on
 
 pytestmark = [
     pytest.mark.lab,
@@ -77,7 +76,9 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             for process in wanted:
                 processes.start(process)
             processes.wait_ready(*wanted)
-            until(lambda: all(isinstance(seen(host), Utilization) for host in MEASURED), "samples of all hosts")
+            wait_for(
+                lambda: all(isinstance(seen(host), Utilization) for host in MEASURED), PATIENCE, "samples of all hosts"
+            )
             yield
         finally:
             processes.stop(processes.names())
@@ -127,13 +128,6 @@ def ask(query: str) -> dict[str, float]:
     return {series["metric"]["instance"]: float(series["value"][1]) for series in answer["data"]["result"]}
 
 
-def until(look: Callable[[], object], what: str, patience: float = 20) -> None:
-    end = time.monotonic() + patience
-    while not look():
-        assert time.monotonic() < end, f"not within {patience:.0f} s: {what}"
-        time.sleep(0.2)
-
-
 # -- figures -----------------------------------------------------------------------------------------------------------
 
 
@@ -161,8 +155,8 @@ def test_what_is_chosen_for_a_host_is_what_its_exporter_tells() -> None:
     load.choose(host, 0.75, 0.625)
     idle = 'rate(node_cpu_seconds_total{mode="idle"}[8s])'
     free = "node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes"
-    until(lambda: ask(free).get(host) == pytest.approx(0.375, abs=1e-6), "the memory chosen")
-    until(lambda: ask(idle).get(host) == pytest.approx(0.25, abs=0.1), "the processors' share chosen")
+    wait_for(lambda: ask(free).get(host) == pytest.approx(0.375, abs=1e-6), PATIENCE, "the memory chosen")
+    wait_for(lambda: ask(idle).get(host) == pytest.approx(0.25, abs=0.1), PATIENCE, "the processors' share chosen")
 
 
 @pytest.mark.usefixtures("fleet")
@@ -170,10 +164,10 @@ def test_a_host_whose_exporter_dies_has_no_data_at_once() -> None:
     host = HOME
     [exporter] = [process for process in metrics.processes() if process.name == f"exporter-{host}"]
     processes.stop([exporter.name])
-    until(lambda: isinstance(seen(host), NoData), "its samples end with a mark of staleness")
+    wait_for(lambda: isinstance(seen(host), NoData), PATIENCE, "its samples end with a mark of staleness")
     assert why_not(host) == "Prometheus has no samples of it"
     processes.start(exporter)
-    until(lambda: isinstance(seen(host), Utilization), "its samples go on")
+    wait_for(lambda: isinstance(seen(host), Utilization), PATIENCE, "its samples go on")
 
 
 @pytest.mark.usefixtures("fleet")
@@ -181,10 +175,10 @@ def test_processor_times_that_stand_still_are_no_load() -> None:
     """An exporter whose host is frozen tells the same again and again: that is neither idle nor busy."""
     query = QUERIES["cpu"].replace("15m", "3s") % {"label": "instance"}
     processes.stop(["host-load"])
-    until(lambda: str(ask(query).get(STEADY)) == "nan", "no share of no time at all")
+    wait_for(lambda: str(ask(query).get(STEADY)) == "nan", PATIENCE, "no share of no time at all")
     [writer] = [process for process in metrics.processes() if process.name == "host-load"]
     processes.start(writer)
-    until(lambda: ask(query).get(STEADY, 2) <= 1, "they go on")
+    wait_for(lambda: ask(query).get(STEADY, 2) <= 1, PATIENCE, "they go on")
     found = seen(STEADY)
     assert isinstance(found, Utilization), found
     assert found.cpu == pytest.approx(mean(STEADY)[0], abs=0.03)
@@ -196,30 +190,14 @@ def test_processor_times_that_stand_still_are_no_load() -> None:
 @pytest.fixture(scope="module")
 def groups(clouds_yaml: None) -> Iterator[HostGroups]:
     """With one group, NAME, of all simulated hosts."""
-    groups = HostGroups(Clouds("liveupdate").infrastructure(""))
-    groups.create(NAME, Rules())
-    for host in settings.FAKE_HOSTS:
-        groups.add_host(NAME, host)
-    yield groups
-    for host in groups.get(NAME).hosts:
-        groups.remove_host(NAME, host)
-    groups.delete(NAME)
+    with host_group(NAME, settings.FAKE_HOSTS) as groups:
+        yield groups
 
 
 @pytest.fixture(scope="module")
 def original(admin: Any) -> Iterator[Any]:
-    image, flavor = admin.image.find_image("tiny"), admin.compute.find_flavor("tiny")
-    server = admin.compute.create_server(name=NAME, image_id=image.id, flavor_id=flavor.id, networks="none", host=HOME)
-    yield admin.compute.wait_for_server(server, interval=0.5, wait=120)
-    admin.compute.delete_server(server)
-    admin.compute.wait_for_delete(server, interval=0.5, wait=60)
-
-
-def choice(server_id: str) -> Choice:
-    cloud = Clouds("liveupdate").infrastructure("")
-    server = cloud.servers.get(server_id)
-    assert server is not None
-    return look(cloud, source(), {}, server, Wish()).choice
+    with server_on(admin, NAME, HOME) as server:
+        yield server
 
 
 @pytest.mark.usefixtures("fleet")
@@ -228,7 +206,7 @@ def test_the_host_with_the_lowest_mean_is_chosen_and_those_without_one_are_left_
     groups: HostGroups, original: Any, policy: str, part: int
 ) -> None:
     groups.update(NAME, {"policy": policy, "without_metrics": "refuse"})
-    found = choice(original.id)
+    found = choice(source(), original.id)
     others = sorted(MEASURED[1:], key=lambda host: mean(host)[part])
     assert found.hosts == (*others, HOME), "the original's own host is the last resort"
     refused = {judged.host: judged.reason for judged in found.judged if judged.kind == "no fresh metrics"}
@@ -242,7 +220,7 @@ def test_without_the_mean_of_some_all_are_judged_by_the_policy_that_the_group_na
     admin: Any, groups: HostGroups, original: Any
 ) -> None:
     groups.update(NAME, {"policy": "cpu_utilization", "without_metrics": "striping"})
-    found = choice(original.id)
+    found = choice(source(), original.id)
     on = [server.compute_host for server in admin.compute.servers(all_projects=True)]
     assert found.policy == "striping"
     assert found.hosts[0] == min(settings.FAKE_HOSTS[1:], key=lambda host: (on.count(host), host))

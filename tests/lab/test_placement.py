@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from lab import settings as lab
+from lab.demo.servers import wait_for
+from lab.settings import PATIENCE
 from liveupdate.api.host_groups import HostGroups
 from liveupdate.drivers.cloud import Clouds
 from liveupdate.errors import Conflict, Failed, Retry
@@ -23,6 +25,7 @@ from liveupdate.steps.protocol import Step
 from liveupdate.steps.server_facts import describe
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.guest import GuestDouble
+from tests.lab.fleet import host_group
 
 pytestmark = [
     pytest.mark.lab,
@@ -50,15 +53,10 @@ def groups(clouds_yaml: None) -> HostGroups:
 
 
 @pytest.fixture
-def group(groups: HostGroups) -> Iterator[str]:
+def group(clouds_yaml: None) -> Iterator[str]:
     """A host group of all simulated hosts."""
-    groups.create(NAME, Rules())
-    for host in HOSTS:
-        groups.add_host(NAME, host)
-    yield NAME
-    for host in groups.get(NAME).hosts:
-        groups.remove_host(NAME, host)
-    groups.delete(NAME)
+    with host_group(NAME, HOSTS):
+        yield NAME
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +71,12 @@ def neighbours(admin: Any) -> Iterator[None]:
         for kind in kinds
     ]
     for server in made:
-        admin.compute.wait_for_server(server, interval=0.5, wait=120)
+        admin.compute.wait_for_server(server, interval=0.5, wait=PATIENCE)
     yield
     for server in made:
         admin.compute.delete_server(server)
     for server in made:
-        admin.compute.wait_for_delete(server, interval=0.5, wait=60)
+        admin.compute.wait_for_delete(server, interval=0.5, wait=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +85,7 @@ def original(admin: Any, demo: Any) -> Iterator[Any]:
     server, volume, port = _boot(demo, f"{NAME}-original")
     if admin.compute.get_server(server.id).compute_host != HOSTS[0]:
         admin.compute.live_migrate_server(server.id, host=HOSTS[0], block_migration="auto")
-        _until(lambda: admin.compute.get_server(server.id).compute_host == HOSTS[0])
+        wait_for(lambda: admin.compute.get_server(server.id).compute_host == HOSTS[0], PATIENCE, "the original's move")
     yield server
     _remove(admin, demo, server.id, port.id, volume.id)
 
@@ -104,26 +102,19 @@ def _boot(demo: Any, name: str) -> tuple[Any, Any, Any]:
         networks=[{"port": port.id}],
         block_device_mapping=[boot],
     )
-    return demo.compute.wait_for_server(server, interval=0.5, wait=120), volume, port
+    return demo.compute.wait_for_server(server, interval=0.5, wait=PATIENCE), volume, port
 
 
 def _volume(demo: Any, name: str) -> Any:
     image = demo.image.find_image("tiny", ignore_missing=False).id
     volume = demo.block_storage.create_volume(name=name, size=1, image_id=image, volume_type="ceph")
-    return demo.block_storage.wait_for_status(volume, "available", ["error"], interval=0.5, wait=90)
-
-
-def _until(look: Any, patience: float = 60) -> None:
-    end = time.monotonic() + patience
-    while not look():
-        assert time.monotonic() < end
-        time.sleep(0.5)
+    return demo.block_storage.wait_for_status(volume, "available", ["error"], interval=0.5, wait=PATIENCE)
 
 
 def _remove(admin: Any, demo: Any, server_id: str, port_id: str, volume_id: str) -> None:
     if admin.compute.find_server(server_id, all_projects=True):
         admin.compute.delete_server(server_id)
-        admin.compute.wait_for_delete(admin.compute.get_server(server_id), interval=0.5, wait=60)
+        admin.compute.wait_for_delete(admin.compute.get_server(server_id), interval=0.5, wait=PATIENCE)
     demo.network.delete_port(port_id)
     demo.block_storage.delete_volume(volume_id)
 
@@ -156,7 +147,7 @@ def context(admin: Any, demo: Any, original: Any) -> Iterator[MemoryContext]:
 
 def _drive(context: MemoryContext, step: Step, *, undo: bool = False) -> Json:
     """As the engine would: a parked step is called again."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + PATIENCE
     while True:
         try:
             if not undo:
@@ -311,12 +302,12 @@ def crowd(admin: Any, ten: str) -> Iterator[list[str]]:
         for _ in range(3)
     ]
     for server in made:
-        admin.compute.wait_for_server(server, interval=0.5, wait=120)
+        admin.compute.wait_for_server(server, interval=0.5, wait=PATIENCE)
     yield [server.id for server in made]
     for server in made:
         admin.compute.delete_server(server)
     for server in made:
-        admin.compute.wait_for_delete(server, interval=0.5, wait=60)
+        admin.compute.wait_for_delete(server, interval=0.5, wait=PATIENCE)
 
 
 def test_a_full_group_makes_room_and_the_surrogate_lands_there(

@@ -12,12 +12,10 @@ import pytest
 from lab import settings
 from lab.demo import placing
 from liveupdate.api.host_groups import HostGroups
-from liveupdate.drivers.cloud import Clouds
 from liveupdate.drivers.metrics import Nothing
 from liveupdate.model import SameHost
-from liveupdate.planning.groups import Rules
 from liveupdate.planning.policies import POLICIES
-from liveupdate.steps.fleet_facts import Wish, look
+from tests.lab.fleet import choice, host_group, server_on
 
 pytestmark = [
     pytest.mark.lab,
@@ -33,23 +31,14 @@ TWIN = {"VCPU": 1, "MEMORY_MB": 128}
 @pytest.fixture(scope="module")
 def groups(clouds_yaml: None) -> Iterator[HostGroups]:
     """With one group, NAME, of the two hosts."""
-    groups = HostGroups(Clouds("liveupdate").infrastructure(""))
-    groups.create(NAME, Rules())
-    for host in (HOME, OTHER):
-        groups.add_host(NAME, host)
-    yield groups
-    for host in groups.get(NAME).hosts:
-        groups.remove_host(NAME, host)
-    groups.delete(NAME)
+    with host_group(NAME, (HOME, OTHER)) as groups:
+        yield groups
 
 
 @pytest.fixture(scope="module")
 def original(admin: Any) -> Iterator[Any]:
-    image, flavor = admin.image.find_image("tiny"), admin.compute.find_flavor("tiny")
-    server = admin.compute.create_server(name=NAME, image_id=image.id, flavor_id=flavor.id, networks="none", host=HOME)
-    yield admin.compute.wait_for_server(server, interval=0.5, wait=120)
-    admin.compute.delete_server(server)
-    admin.compute.wait_for_delete(server, interval=0.5, wait=60)
+    with server_on(admin, NAME, HOME) as server:
+        yield server
 
 
 def test_there_are_facts_for_each_policy() -> None:
@@ -64,11 +53,4 @@ def test_where_any_host_will_do_the_policy_alone_decides(
         for judge, expected in ((policy, OTHER), (placing.OPPOSITE[policy], HOME)):
             assert placing.named(admin, judge, (HOME, OTHER), TWIN) == expected
             groups.update(NAME, {"policy": judge})
-            assert chosen(original.id) == expected
-
-
-def chosen(server_id: str) -> str:
-    cloud = Clouds("liveupdate").infrastructure("")
-    server = cloud.servers.get(server_id)
-    assert server is not None
-    return look(cloud, Nothing(), {}, server, Wish(same_host=SameHost.ALLOW)).choice.hosts[0]
+            assert choice(Nothing(), original.id, SameHost.ALLOW).hosts[0] == expected

@@ -3,14 +3,14 @@
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lab import processes
 from lab.processes import Failed, Process
+from tests.waiting import until
 
 SLEEPER = Process("sleeper", ["sleep", "1000"])
 
@@ -19,13 +19,6 @@ SLEEPER = Process("sleeper", ["sleep", "1000"])
 def lab(state: Path) -> Iterator[Path]:
     yield state
     processes.stop(processes.names(), grace=0)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen"
-        time.sleep(0.01)
 
 
 def gone(pid: int) -> bool:

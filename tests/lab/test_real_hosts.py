@@ -15,6 +15,7 @@ import pytest
 
 from lab import ceph, namespaces
 from lab.namespaces import Host
+from tests.waiting import PATIENCE
 
 #: A number no host of the lab has.
 STRANGER = Host(99)
@@ -41,7 +42,7 @@ def test_down_ends_what_nobody_remembers_even_if_it_ignores_sigterm(remains: Hos
         assert guest.stdout
         assert guest.stdout.readline() == "ready\n"
         namespaces.down(remains)
-        assert guest.wait(10) == -signal.SIGKILL
+        assert guest.wait(PATIENCE) == -signal.SIGKILL
 
 
 @needs_namespaces

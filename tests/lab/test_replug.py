@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from lab import openvswitch
 from lab.namespaces import Host
+from tests.waiting import until
 
 TAP = "tap-lab-test"
 GUEST = f"<domain><devices><interface><target dev='{TAP}'/></interface></devices></domain>"
@@ -87,7 +87,4 @@ def test_a_tap_that_the_switch_has_taken_down_by_accident_comes_up_again(tap: st
 
 
 def until_up(tap: str) -> None:
-    end = time.monotonic() + 30
-    while not int(Path(f"/sys/class/net/{tap}/flags").read_text(), 16) & 1:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: int(Path(f"/sys/class/net/{tap}/flags").read_text(), 16) & 1)

@@ -14,6 +14,7 @@ from liveupdate.messaging.channels import Undelivered
 from liveupdate.model import Happening
 from liveupdate.states import JobState
 from liveupdate.testing.samples import audit_sample, happening, notification_samples
+from tests.waiting import PATIENCE
 
 DOCS = Path(__file__).parents[2] / "docs" / "notifications"
 
@@ -80,7 +81,7 @@ def test_a_stock_listener_hears_it_on_the_bus() -> None:
     assert bus.receivers(happening("job.started").job, start) == (BUS,)
     bus.tell(start)
     bus.tell(error)
-    heard = sorted(consumer.heard.get(timeout=30) for _ in range(2))
+    heard = sorted(consumer.heard.get(timeout=PATIENCE) for _ in range(2))
     listener.stop()
     listener.wait()
     assert heard == [

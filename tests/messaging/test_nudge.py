@@ -7,6 +7,7 @@ from threading import Event
 import pytest
 
 from liveupdate.messaging.nudge import Nudger, listen
+from tests.waiting import PATIENCE
 
 
 def rabbit() -> str:
@@ -22,7 +23,7 @@ def test_every_worker_hears_a_nudge(broker: Callable[[], str]) -> None:
     heard = {name: Event() for name in ("one", "two")}
     listeners = [listen(broker(), name, event.set) for name, event in heard.items()]
     Nudger(broker()).nudge()
-    assert all(event.wait(10) for event in heard.values())
+    assert all(event.wait(PATIENCE) for event in heard.values())
     for listener in listeners:
         assert listener is not None
         listener.stop()
@@ -44,5 +45,5 @@ def test_a_broker_that_is_away_costs_a_warning_without_its_password(caplog: pyte
 
     caplog.handler.addFilter(tell)
     Nudger("rabbit://u:secret@127.0.0.1:1/").nudge()
-    assert told.wait(30)
+    assert told.wait(PATIENCE)
     assert "secret" not in caplog.text

@@ -20,6 +20,7 @@ from liveupdate.messaging import notifications, webhooks
 from liveupdate.messaging.channels import Undelivered
 from liveupdate.messaging.webhooks import Webhooks
 from liveupdate.testing.samples import happening
+from tests.waiting import PATIENCE
 
 HAPPENED = happening("job.succeeded")
 JOB = HAPPENED.job
@@ -151,7 +152,7 @@ def test_a_receiver_can_check_what_it_is_sent(config: settings.Webhooks, receive
     [name] = channel.receivers(job, NOTE)
     assert len(name) <= 64
     channel.send(name, job, NOTE)
-    headers, body = receiver.heard.get(timeout=30)
+    headers, body = receiver.heard.get(timeout=PATIENCE)
     assert json.loads(body) == NOTE.as_json()
     told = {key.lower(): value for key, value in headers.items()}
     assert told["webhook-id"] == NOTE.id

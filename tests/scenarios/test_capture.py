@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from lab import apt_source
 from lab.demo import inventory, jobs, servers
 from lab.demo.clients import run_client
+from lab.settings import PATIENCE
 
 pytestmark = [
     pytest.mark.lab,
@@ -19,7 +21,6 @@ pytestmark = [
 ]
 
 NAME, IMAGE = "scenario-capture", "scenario-golden"
-OLD, NEW = "6.1.0-50-cloud-amd64", "6.1.0-56-cloud-amd64"
 
 
 @pytest.fixture
@@ -45,10 +46,10 @@ def images(api: Any) -> list[dict[str, Any]]:
     return [image for image in api.get("/v1/images").json()["images"] if image["name"] == IMAGE]
 
 
-def ended(api: Any, answer: Any, seconds: float = 1800) -> dict[str, Any]:
+def ended(api: Any, answer: Any) -> dict[str, Any]:
     """The report of the job that was accepted, at its end."""
     assert answer.status_code == 202, answer.text
-    job = jobs.until_ended(api, answer.json()["job"]["id"], seconds)
+    job = jobs.until_ended(api, answer.json()["job"]["id"])
     assert job["state"] == "succeeded", f"{job['step']}: {job['reason']}"
     return jobs.report(api, job["id"])
 
@@ -62,7 +63,7 @@ def test_a_server_under_load_is_captured_and_two_new_ones_come_up_with_the_new_k
     api: Any, user: Any, admin: Any, guest: servers.Guest
 ) -> None:
     guest.ssh("echo captured > /data/proof && touch /root/.bash_history && sync")
-    before, pid = inventory.take(admin), guest.ssh("systemctl show -P MainPID kv")
+    before, newest, pid = inventory.take(admin), apt_source.kernel(), guest.ssh("systemctl show -P MainPID kv")
     client = run_client("kv", guest.address)
     try:
         asked = {"image": {"server_id": guest.id, "name": IMAGE, "volumes": [guest.data_volume_id]}}
@@ -73,7 +74,7 @@ def test_a_server_under_load_is_captured_and_two_new_ones_come_up_with_the_new_k
     # the server: nothing but a short freeze
     assert (findings.errors, findings.lost) == ([], 0)
     assert findings.writes > 100
-    assert guest.ssh("systemctl show -P MainPID kv; uname -r") == f"{pid}\n{OLD}"
+    assert guest.ssh("systemctl show -P MainPID kv; uname -r") == f"{pid}\n{guest.kernel}"
     assert (
         guest.ssh("find / -xdev -name '*liveupdate*' -not -path '/proc/*' 2>/dev/null; ls -A /run/liveupdate || true")
         == ""
@@ -86,7 +87,7 @@ def test_a_server_under_load_is_captured_and_two_new_ones_come_up_with_the_new_k
     kept = {line["cloud_id"] for line in told["resources"]["kept"]}
     assert inventory.left_behind(admin, before, kept) == []
     [image] = images(api)
-    assert (image["kernel"], image["source_server_id"], len(image["disks"])) == (NEW, guest.id, 2)
+    assert (image["kernel"], image["source_server_id"], len(image["disks"])) == (newest, guest.id, 2)
 
     # two new servers
     deploy = {
@@ -98,16 +99,16 @@ def test_a_server_under_load_is_captured_and_two_new_ones_come_up_with_the_new_k
         "key_name": "demo",
     }
     deployed = ended(api, api.post(f"/v1/images/{image['id']}/actions", json=deploy, raise_exc=False))["deployed"]
-    assert [s["kernel"] for s in deployed] == [NEW, NEW]
+    assert [s["kernel"] for s in deployed] == [newest, newest]
     assert len({s["host_key"] for s in deployed} | {guest.host_key}) == 3
     machine_ids = {guest.ssh("cat /etc/machine-id")}
     for new in deployed:
         address, key = address_of(user, new["id"]), new["host_key"]
-        servers.wait_for(lambda a=address, k=key: servers.answers(a, k), 300, f"ssh of {new['name']}")  # type: ignore[misc]
-        assert servers.ssh(address, key, "uname -r; hostname") == f"{NEW}\n{new['name']}"
+        servers.wait_for(lambda a=address, k=key: servers.answers(a, k), PATIENCE, f"ssh of {new['name']}")  # type: ignore[misc]
+        assert servers.ssh(address, key, "uname -r; hostname") == f"{newest}\n{new['name']}"
         servers.wait_for(
             lambda a=address, k=key: servers.ssh(a, k, "cat /data/proof", check=False) == "captured",  # type: ignore[misc]
-            120,
+            PATIENCE,
             f"the captured data on {new['name']}",
         )
         machine_ids.add(servers.ssh(address, key, "cat /etc/machine-id"))

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from lab import iscsi, settings
+from lab import apt_source, iscsi, settings
 from lab.demo import inside, inventory, jobs, servers
 from lab.demo.clients import Running, run_client
-from tests.scenarios.test_surrogate import NEW, OLD, kept, pgbench
+from lab.settings import PATIENCE
+from tests.scenarios.database import assert_balanced, pgbench, until_ready
 
 pytestmark = [
     pytest.mark.lab,
@@ -38,7 +39,7 @@ def guest(user: Any, api: Any) -> Iterator[servers.Guest]:
     with inside.attached(user, made):
         try:
             servers.start(made, "kv", "tick", "pg", megabytes=20)
-            servers.wait_for(lambda: "accepting" in made.ssh("pg_isready -h localhost", check=False), 120, "PostgreSQL")
+            until_ready(made)
             yield made
         finally:
             servers.clean(user, NAME)
@@ -52,9 +53,7 @@ def clients(guest: servers.Guest) -> Iterator[list[Running]]:
         client.process.kill()
 
 
-@pytest.mark.parametrize(
-    ("step", "kernel", "runs"), [("pre_copy", "newest", NEW), ("cut_over", f"linux-image-{OLD}", OLD)]
-)
+@pytest.mark.parametrize(("step", "to_newest"), [("pre_copy", True), ("cut_over", False)])
 def test_a_path_that_is_cut_is_told_of_and_nobody_notices(
     api: Any,
     user: Any,
@@ -62,17 +61,16 @@ def test_a_path_that_is_cut_is_told_of_and_nobody_notices(
     guest: servers.Guest,
     clients: list[Running],
     step: str,
-    kernel: str,
-    runs: str,
+    to_newest: bool,
 ) -> None:
     assert inside.good_paths(guest) == 2, "both paths work before the update"
-    before, original = inventory.take(admin), user.compute.find_server(NAME, ignore_missing=False).id
+    before, original = inventory.take(admin), servers.id_of(user, NAME)
     with pgbench(guest.address):
         job = jobs.create(
             api,
             original,
             units=UNITS,
-            kernel=kernel,
+            kernel="newest" if to_newest else f"linux-image-{guest.kernel}",
             keep_fallback_days=0,
             blackout_budget_seconds=120,
             minimum_paths=2,
@@ -81,18 +79,18 @@ def test_a_path_that_is_cut_is_told_of_and_nobody_notices(
             ended = jobs.until_ended(api, job)
     assert ended["state"] == "succeeded", f"{ended['reason']} ({ended['code']})"
     report = jobs.report(api, job)
-    assert guest.ssh("uname -r") == runs
+    assert guest.ssh("uname -r") == (apt_source.kernel() if to_newest else guest.kernel)
     assert guest.ssh("dmesg | grep -c 'I/O error, dev dm-' || true") == "0", guest.ssh("dmesg | tail -n 40")
     assert guest.ssh("findmnt -rn -o FSTYPE,OPTIONS /data").startswith("ext4 rw")
     told = {(event["event"], event["portal"]) for event in report["path_events"]}
     assert ("lost", f"{PORTAL}:{settings.ISCSI_PORT}") in told, report["path_events"]
     [paths] = [each for each in report["paths"] if each["attached_by"] == "guest"]
     assert paths["before"] == 2, report["paths"]
-    servers.wait_for(lambda: inside.good_paths(guest) == 2, 60, "both paths to work again")
+    servers.wait_for(lambda: inside.good_paths(guest) == 2, PATIENCE, "both paths to work again")
     names = guest.ssh("sed -n s/^InitiatorName=//p /etc/iscsi/initiatorname.iscsi")
-    assert names.endswith(user.compute.find_server(NAME).id.replace("-", "")), "an initiator name of its own"
+    assert names.endswith(servers.id_of(user, NAME).replace("-", "")), "an initiator name of its own"
     assert [c.kind for c in clients if c.process.poll() is not None] == [], "clients that lost their connection"
-    assert inventory.left_behind(admin, before, kept(api, job)) == []
+    assert inventory.left_behind(admin, before, jobs.kept(api, job)) == []
 
 
 def test_no_client_lost_its_connection_or_an_acknowledged_write(clients: list[Running], guest: servers.Guest) -> None:
@@ -101,20 +99,18 @@ def test_no_client_lost_its_connection_or_an_acknowledged_write(clients: list[Ru
         assert (findings.errors, findings.lost) == ([], 0), client.kind
         assert findings.writes > 1000
     clients[:] = []
-    totals = guest.ssh(
-        "psql -h localhost -U postgres -Atc 'SELECT (SELECT sum(abalance) FROM pgbench_accounts),"
-        " (SELECT sum(tbalance) FROM pgbench_tellers), (SELECT sum(delta) FROM pgbench_history)'"
-    ).split("|")
-    assert len(set(totals)) == 1, f"balances differ: {totals}"
+    assert_balanced(guest)
 
 
 def test_a_server_that_boots_anew_has_its_disk_over_both_paths(guest: servers.Guest, user: Any) -> None:
     boot = _boot(guest)
-    user.compute.reboot_server(user.compute.find_server(NAME).id, "SOFT")
+    user.compute.reboot_server(servers.id_of(user, NAME), "SOFT")
     servers.wait_for(
-        lambda: servers.answers(guest.address, guest.host_key) and _boot(guest) not in ("", boot), 400, "the reboot"
+        lambda: servers.answers(guest.address, guest.host_key) and _boot(guest) not in ("", boot),
+        PATIENCE,
+        "the reboot",
     )
-    servers.wait_for(lambda: inside.good_paths(guest) == 2, 120, "both paths after a boot")
+    servers.wait_for(lambda: inside.good_paths(guest) == 2, PATIENCE, "both paths after a boot")
 
 
 def _boot(guest: servers.Guest) -> str:

@@ -8,6 +8,7 @@ import pytest
 from lab.demo import inventory, jobs, servers
 from lab.demo.clients import run_client
 from lab.demo.preview import UNITS, preview
+from lab.settings import PATIENCE
 
 pytestmark = [
     pytest.mark.lab,
@@ -56,7 +57,7 @@ def test_a_guest_that_does_not_let_us_in_is_a_finding(api: Any, guest: servers.G
     # the guest gives the key back by itself: from outside nobody could
     guest.ssh(f"systemd-run --unit={back} --on-active=60 mv {aside} {keys} && mv {keys} {aside}")
     found = preview(api, guest.id)
-    servers.wait_for(lambda: servers.answers(guest.address, guest.host_key), 120, "the key is back")
+    servers.wait_for(lambda: servers.answers(guest.address, guest.host_key), PATIENCE, "the key is back")
     assert found["state"] == "succeeded"
     assert found["verdict"] == "block"
     [blocking] = [f for f in found["findings"] if f["verdict"] == "block"]

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from lab import apt_source
 from lab.demo import inventory, jobs, servers
+from lab.settings import PATIENCE
 
 pytestmark = [
     pytest.mark.lab,
@@ -15,7 +17,6 @@ pytestmark = [
 ]
 
 NAME = "scenario-restore"
-OLD, NEW = "6.1.0-50-cloud-amd64", "6.1.0-56-cloud-amd64"
 
 
 @pytest.fixture
@@ -29,10 +30,6 @@ def guest(user: Any, api: Any) -> Iterator[servers.Guest]:
     finally:
         servers.clean_fallbacks(user)
         servers.clean(user, NAME)
-
-
-def server_id(user: Any) -> str:
-    return str(user.compute.find_server(NAME, ignore_missing=False).id)
 
 
 def fallbacks(api: Any, server: str) -> list[dict[str, Any]]:
@@ -51,17 +48,17 @@ def test_an_updated_server_comes_back_at_its_old_kernel_and_its_data_stays(
     api: Any, user: Any, admin: Any, guest: servers.Guest
 ) -> None:
     before = inventory.take(admin)
-    assert guest.ssh("uname -r") == OLD
+    assert guest.kernel != apt_source.kernel()
     job = jobs.create(api, guest.id, units=[{"name": "kv.service"}], keep_fallback_days=1, blackout_budget_seconds=120)
     assert jobs.until_ended(api, job)["state"] == "succeeded"
-    assert guest.ssh("uname -r") == NEW
-    [fallback] = fallbacks(api, server_id(user))
+    assert guest.ssh("uname -r") == apt_source.kernel()
+    [fallback] = fallbacks(api, servers.id_of(user, NAME))
     assert (fallback["id"], fallback["kind"]) == (job, "snapshot")
     ended(api, api.post(f"/v1/fallbacks/{job}/actions", json={"action": "restore"}, raise_exc=False))
-    servers.wait_for(lambda: servers.answers(guest.address, guest.host_key), 300, "ssh, by the same host key")
-    assert guest.ssh("uname -r") == OLD
-    servers.wait_for(lambda: guest.ssh("systemctl is-active kv", check=False) == "active", 120, "the workload")
-    restored = user.compute.get_server(server_id(user))
+    servers.wait_for(lambda: servers.answers(guest.address, guest.host_key), PATIENCE, "ssh, by the same host key")
+    assert guest.ssh("uname -r") == guest.kernel
+    servers.wait_for(lambda: guest.ssh("systemctl is-active kv", check=False) == "active", PATIENCE, "the workload")
+    restored = user.compute.get_server(servers.id_of(user, NAME))
     assert user.network.get_port(guest.port_id).device_id == restored.id
     attached = [a.volume_id for a in user.compute.volume_attachments(restored.id)]
     assert guest.data_volume_id in attached

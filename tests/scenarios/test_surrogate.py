@@ -6,19 +6,19 @@ One server and its clients go through all of it, in this order; every test leave
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab import processes
+from lab import apt_source, processes
 from lab.demo import inventory, jobs, servers, service
 from lab.demo.clients import Running, run_client
+from lab.settings import PATIENCE
 from liveupdate.guest import places
+from tests.scenarios.database import assert_balanced, pgbench, until_ready
 
 pytestmark = [
     pytest.mark.lab,
@@ -27,7 +27,6 @@ pytestmark = [
 ]
 
 NAME = "scenario-move"
-OLD, NEW = "6.1.0-50-cloud-amd64", "6.1.0-56-cloud-amd64"
 UNITS = [{"name": "kv.service"}, {"name": "tick.service"}]
 MEGABYTES = 60
 #: No word passes between the agents any more, neither way, whichever of them has called the other.
@@ -35,7 +34,6 @@ CUT = """nft -f - <<< 'table inet scenario {
   chain out { type filter hook output priority 0; tcp dport 7022 drop; tcp sport 7022 drop; }
   chain in { type filter hook input priority 0; tcp sport 7022 drop; tcp dport 7022 drop; }
 }'"""
-PGBENCH = Path("/usr/lib/postgresql/15/bin/pgbench")
 
 
 @pytest.fixture(scope="module")
@@ -66,22 +64,19 @@ def served_throughout(clients: list[Running], guest: servers.Guest) -> Iterator[
     assert guest.ssh("systemctl is-active kv tick") == "active\nactive"
 
 
-def server_id(user: Any) -> str:
-    return str(user.compute.find_server(NAME, ignore_missing=False).id)
-
-
 def update(api: Any, user: Any, **parameters: Any) -> str:
     # how long a blackout is depends on the machine that the tests run on
     common = {"units": UNITS, "keep_fallback_days": 0, "blackout_budget_seconds": 120}
-    return jobs.create(api, server_id(user), **(common | parameters))
+    return jobs.create(api, servers.id_of(user, NAME), **(common | parameters))
 
 
 @contextmanager
 def as_before(user: Any, admin: Any, guest: servers.Guest) -> Iterator[None]:
     """The same server runs the same processes, and the cloud holds what it held."""
-    before, server, pid = inventory.take(admin), server_id(user), guest.ssh("systemctl show -P MainPID kv tick")
+    before, server = inventory.take(admin), servers.id_of(user, NAME)
+    pid = guest.ssh("systemctl show -P MainPID kv tick")
     yield
-    assert server_id(user) == server
+    assert servers.id_of(user, NAME) == server
     assert guest.ssh("systemctl show -P MainPID kv tick") == pid, "processes were started anew"
     assert inventory.left_behind(admin, before, set()) == []
     assert (
@@ -97,14 +92,14 @@ def test_a_workload_that_is_not_well_on_the_surrogate_goes_back(
         sick = [{"name": "kv.service", "health": [{"kind": "tcp", "port": 1}]}, {"name": "tick.service"}]
         job = update(api, user, units=sick)
         jobs.until_step(api, job, "pre_copy")
-        copy = shell(user, guest, job, "surrogate")
+        copy = jobs.shell(user, guest, job, "surrogate")
         assert copy("hostname; cat /etc/machine-id") == guest.ssh("hostname; cat /etc/machine-id")
         assert copy("systemctl is-active kv tick data.mount; true") == "inactive\ninactive\ninactive"
         assert f" {guest.address}/" not in copy("ip -4 -o address show")
         ended = jobs.until_ended(api, job)
         assert (ended["state"], ended["code"]) == ("undone", "live-update.probe.not-well"), ended["reason"]
         assert jobs.steps(api, job)["cut_over"]["state"] == "undone"
-        assert guest.ssh("uname -r") == OLD
+        assert guest.ssh("uname -r") == guest.kernel
 
 
 @pytest.mark.long
@@ -125,7 +120,7 @@ def test_guests_cut_from_each_other_in_the_cut_over_go_on_where_they_were(
     with as_before(user, admin, guest):
         job = update(api, user)
         jobs.until_step(api, job, "cut_over")
-        original = shell(user, guest, job, "management")
+        original = jobs.shell(user, guest, job, "management")
         original(until("frozen") + CUT)
         original(until("resumed") + "nft delete table inet scenario")
         assert_undone(api, job, guest)
@@ -138,7 +133,7 @@ def test_a_surrogate_that_freezes_in_the_cut_over_and_wakes_later_never_serves(
     with as_before(user, admin, guest):
         job = update(api, user)
         jobs.until_step(api, job, "cut_over")
-        original, asleep = shell(user, guest, job, "management"), surrogate(api, job)
+        original, asleep = jobs.shell(user, guest, job, "management"), surrogate(api, job)
         original(until("frozen"))
         signal_hypervisor_of(asleep, signal.SIGSTOP)
         original(until("resumed"))
@@ -154,8 +149,8 @@ def test_a_worker_killed_in_the_cut_over_loses_nothing_and_a_moved_workload_move
         job = update(api, user, confirm=True)
         jobs.until_step(api, job, "cut_over")
         kill_worker()
-        servers.wait_for(lambda: jobs.show(api, job)["step"] == "hold", 300, "the hold")
-        assert guest.ssh("uname -r") == NEW, "the workload's address is the surrogate's now"
+        servers.wait_for(lambda: jobs.show(api, job)["step"] == "hold", PATIENCE, "the hold")
+        assert guest.ssh("uname -r") == apt_source.kernel(), "the workload's address is the surrogate's now"
         jobs.act(api, job, "rollback")
         assert_undone(api, job, guest)
 
@@ -166,8 +161,8 @@ def test_a_way_back_that_fails_leaves_the_workload_where_it_serves(
 ) -> None:
     with as_before(user, admin, guest):
         job = update(api, user, confirm=True)
-        servers.wait_for(lambda: jobs.show(api, job)["step"] == "hold", 900, "the hold")
-        source = shell(user, guest, job, "surrogate")
+        servers.wait_for(lambda: jobs.show(api, job)["step"] == "hold", 6 * PATIENCE, "the hold")
+        source = jobs.shell(user, guest, job, "surrogate")
         with ThreadPoolExecutor(1) as pool:
             # it waits there already when the moment comes
             cut = pool.submit(
@@ -175,8 +170,8 @@ def test_a_way_back_that_fails_leaves_the_workload_where_it_serves(
             )
             jobs.act(api, job, "rollback")
             cut.result()
-        servers.wait_for(lambda: jobs.show(api, job)["step"] == "hold", 300, "the hold, again")
-        assert guest.ssh("uname -r") == NEW
+        servers.wait_for(lambda: jobs.show(api, job)["step"] == "hold", PATIENCE, "the hold, again")
+        assert guest.ssh("uname -r") == apt_source.kernel()
         jobs.act(api, job, "rollback")
         assert_undone(api, job, guest)
 
@@ -185,8 +180,8 @@ def test_kernel_updated_with_a_database_under_load_on_its_data_volume(
     api: Any, user: Any, admin: Any, guest: servers.Guest
 ) -> None:
     servers.start(guest, "pg")
-    servers.wait_for(lambda: "accepting" in guest.ssh("pg_isready -h localhost", check=False), 120, "PostgreSQL")
-    before, original = inventory.take(admin), server_id(user)
+    until_ready(guest)
+    before, original = inventory.take(admin), servers.id_of(user, NAME)
     with pgbench(guest.address):
         job = update(api, user, units=[*UNITS, {"name": "pg.service"}])
         ended = jobs.until_ended(api, job)
@@ -195,16 +190,12 @@ def test_kernel_updated_with_a_database_under_load_on_its_data_volume(
     assert {u["name"]: u["handover"] for u in told["units"]} == dict.fromkeys(
         ("kv.service", "tick.service", "pg.service"), "move"
     )
-    assert guest.ssh("uname -r") == NEW
-    assert server_id(user) != original
-    assert (told["kernel_before"], told["kernel_after"]) == (OLD, NEW)
+    assert guest.ssh("uname -r") == apt_source.kernel()
+    assert servers.id_of(user, NAME) != original
+    assert (told["kernel_before"], told["kernel_after"]) == (guest.kernel, apt_source.kernel())
     assert told["blackout_ms"] > 0
-    assert inventory.left_behind(admin, before, kept(api, job)) == []
-    totals = guest.ssh(
-        "psql -h localhost -U postgres -Atc 'SELECT (SELECT sum(abalance) FROM pgbench_accounts),"
-        " (SELECT sum(tbalance) FROM pgbench_tellers), (SELECT sum(delta) FROM pgbench_history)'"
-    ).split("|")
-    assert len(set(totals)) == 1, f"balances differ: {totals}"
+    assert inventory.left_behind(admin, before, jobs.kept(api, job)) == []
+    assert_balanced(guest)
     guest.ssh("systemctl disable --now pg")
 
 
@@ -212,29 +203,29 @@ def test_kernel_updated_with_a_database_under_load_on_its_data_volume(
 def test_an_updated_server_is_updated_again_to_the_other_kernel(
     api: Any, user: Any, admin: Any, guest: servers.Guest
 ) -> None:
-    before, first = inventory.take(admin), server_id(user)
-    job = update(api, user, kernel=f"linux-image-{OLD}")
+    before, first = inventory.take(admin), servers.id_of(user, NAME)
+    job = update(api, user, kernel=f"linux-image-{guest.kernel}")
     ended = jobs.until_ended(api, job)
     assert ended["state"] == "succeeded", ended["reason"]
-    assert server_id(user) != first
-    assert guest.ssh("uname -r") == OLD
-    assert inventory.left_behind(admin, before, kept(api, job)) == []
+    assert servers.id_of(user, NAME) != first
+    assert guest.ssh("uname -r") == guest.kernel
+    assert inventory.left_behind(admin, before, jobs.kept(api, job)) == []
 
 
 @pytest.mark.long
 def test_a_worker_killed_in_every_step_loses_and_leaves_nothing(
     api: Any, user: Any, admin: Any, guest: servers.Guest
 ) -> None:
-    before, first = inventory.take(admin), server_id(user)
+    before, first = inventory.take(admin), servers.id_of(user, NAME)
     job = update(api, user)
     for step in jobs.steps(api, job):
         jobs.until_step(api, job, step)
         kill_worker()
     ended = jobs.until_ended(api, job)
     assert ended["state"] == "succeeded", ended["reason"]
-    assert server_id(user) != first
-    assert guest.ssh("uname -r") == NEW
-    assert inventory.left_behind(admin, before, kept(api, job)) == []
+    assert servers.id_of(user, NAME) != first
+    assert guest.ssh("uname -r") == apt_source.kernel()
+    assert inventory.left_behind(admin, before, jobs.kept(api, job)) == []
 
 
 def test_no_client_lost_its_connection_or_an_acknowledged_write(clients: list[Running], guest: servers.Guest) -> None:
@@ -252,19 +243,14 @@ def test_no_client_lost_its_connection_or_an_acknowledged_write(clients: list[Ru
 def test_systemd_cares_for_a_moved_unit_as_for_one_it_started(guest: servers.Guest) -> None:
     assert "lines of one client" in guest.ssh("journalctl -b -u tick -o cat"), "what it prints after the move"
     moved = guest.ssh("systemctl show -P MainPID tick; kill -9 $(systemctl show -P MainPID tick)")
-    servers.wait_for(lambda: guest.ssh("systemctl show -P NRestarts tick") != "0", 30, "Restart=on-failure")
+    servers.wait_for(lambda: guest.ssh("systemctl show -P NRestarts tick") != "0", PATIENCE, "Restart=on-failure")
     assert guest.ssh("systemctl show -P MainPID tick") != moved
 
 
 def assert_undone(api: Any, job: str, guest: servers.Guest) -> None:
     ended = jobs.until_ended(api, job)
     assert ended["state"] == "undone", ended["reason"]
-    assert guest.ssh("uname -r") == OLD
-
-
-def kept(api: Any, job: str) -> set[str]:
-    """Ids of what the job's report says it leaves: the updated server and its boot volume."""
-    return {line["cloud_id"] for line in jobs.report(api, job)["resources"]["kept"]}
+    assert guest.ssh("uname -r") == guest.kernel
 
 
 def surrogate(api: Any, job: str) -> str:
@@ -286,28 +272,6 @@ def kill_worker() -> None:
     service.start()
 
 
-def shell(user: Any, guest: servers.Guest, job: str, role: str) -> Callable[[str], str]:
-    """On the surrogate, or by ``management`` on the original: by their own addresses, which no fence closes."""
-    [port] = user.network.ports(name=f"liveupdate-{job[:8]}-{role}")
-    return partial(servers.ssh, port.fixed_ips[0]["ip_address"], guest.host_key)
-
-
 def until(phase: str) -> str:
     """Shell words that wait until the move has entered this phase there."""
     return f'until grep -qs \'"name": "{phase}"\' {places.JOURNAL}; do sleep 0.02; done; '
-
-
-@contextmanager
-def pgbench(address: str) -> Iterator[None]:
-    """Four clients at work on PostgreSQL; raises AssertionError if one of them was aborted."""
-    common = [str(PGBENCH), "-h", address, "-U", "postgres"]
-    subprocess.run([*common, "-i", "-q", "-s", "1", "postgres"], check=True, capture_output=True)
-    load = [*common, "-n", "-c", "4", "-j", "1", "-R", "20", "-T", "3600", "postgres"]
-    with subprocess.Popen(load, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield
-            assert process.poll() is None, "pgbench has ended"
-        finally:
-            process.terminate()
-            _, errors = process.communicate()
-    assert "aborted" not in errors, errors[-2000:]

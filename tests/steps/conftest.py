@@ -1,11 +1,14 @@
 """The cloud-side steps on doubles: a world with one server, a job for it, and the steps before the one under test."""
 
 from collections.abc import Callable, Iterable
+from itertools import count
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from liveupdate.errors import Retry
-from liveupdate.steps import attach, fallback, lock, mirror, place, provision, reserve_port
+from liveupdate.steps import attach, fallback, lock, mirror, place, provision, reserve_port, resources
 from liveupdate.steps.protocol import Step
 from liveupdate.steps.server_facts import describe
 from liveupdate.testing.cloud import CloudDouble, World, with_server
@@ -48,6 +51,22 @@ def world() -> World:
 @pytest.fixture
 def context(world: World) -> MemoryContext:
     return context_of(world)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for the cloud has waited long at the second look."""
+    seconds = count()
+    clock = SimpleNamespace(monotonic=lambda: next(seconds), sleep=lambda for_seconds: None)
+    monkeypatch.setattr(resources, "time", clock)
+
+
+def opened(world: World, **parameters: Any) -> tuple[World, MemoryContext]:
+    """The workload runs on the surrogate; the original idles."""
+    context = context_of(world)
+    context.job = job(parameters=parameters)
+    run_before(context, None)
+    return world, context
 
 
 def drive(context: MemoryContext, *steps: Step) -> None:

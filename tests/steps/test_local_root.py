@@ -23,7 +23,7 @@ from liveupdate.steps import (
 )
 from liveupdate.testing.cloud import CloudDouble, World, with_local_root
 from liveupdate.testing.context import MemoryContext, job
-from tests.steps.conftest import context_of, drive, run_before
+from tests.steps.conftest import context_of, drive, opened, run_before
 from tests.steps.crashes import crashes
 
 FINISH = (release_original.STEP, clean_up.STEP)
@@ -39,17 +39,8 @@ def context(world: World) -> MemoryContext:
     return context_of(world)
 
 
-def opened(**parameters: Any) -> tuple[World, MemoryContext]:
-    """The workload runs on the surrogate; the original idles."""
-    world = with_local_root()
-    context = context_of(world)
-    context.job = job(parameters=parameters)
-    run_before(context, None)
-    return world, context
-
-
 def updated(**parameters: Any) -> tuple[World, MemoryContext]:
-    world, context = opened(**parameters)
+    world, context = opened(with_local_root(), **parameters)
     drive(context, *FINISH)
     return world, context
 
@@ -79,6 +70,7 @@ def test_the_file_systems_are_never_frozen(context: MemoryContext) -> None:
     run_before(context, None)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_the_copy_counts_only_once_nova_has_let_go_of_the_server(world: World, context: MemoryContext) -> None:
     run_before(context, mirror.STEP)
     world.servers["original"] = replace(world.servers["original"], task_state="image_uploading")
@@ -150,7 +142,7 @@ def test_the_report_tells_size_place_and_time_of_the_disk() -> None:
 
 def test_any_crash_after_the_opening_ends_in_the_same() -> None:
     smooth, _ = updated()
-    for world, context in crashes(opened, lambda context: drive(context, *FINISH), least=16):
+    for world, context in crashes(lambda: opened(with_local_root()), lambda context: drive(context, *FINISH), least=16):
         drive(context, *FINISH)
         assert world.seen() == smooth.seen()
         assert context.ledger.open() == []

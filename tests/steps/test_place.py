@@ -8,6 +8,7 @@ from liveupdate.drivers.cloud.aggregates import Aggregate
 from liveupdate.drivers.cloud.hosts import Host
 from liveupdate.drivers.cloud.placement import Amount, Stock
 from liveupdate.drivers.cloud.servers import Flavor, Group
+from liveupdate.drivers.cloud.volumes import Volume
 from liveupdate.errors import Failed, Retry
 from liveupdate.model import Held, Json, NoData, Utilization
 from liveupdate.planning import groups
@@ -16,6 +17,7 @@ from liveupdate.states import ResourceState
 from liveupdate.steps import place, provision
 from liveupdate.testing.cloud import World, server, with_server
 from liveupdate.testing.context import MemoryContext, job
+from liveupdate.testing.storage import Volumes
 from tests.steps.conftest import context_of, run_before
 from tests.steps.crashes import Crash, alive, crash_at
 
@@ -199,6 +201,35 @@ def test_the_traits_of_flavor_and_boot_image_are_asked_for(world: World, context
     assert result["host"] == "host3"
     assert reasons(result)["host2"] == "has CUSTOM_B"
     assert reasons(result)["host4"] == "lacks CUSTOM_A"
+
+
+@pytest.mark.parametrize(
+    ("image_id", "from_volume", "gibibytes"), [("", True, 5), ("debian", True, 5), ("debian", False, 25)]
+)
+def test_the_disk_of_a_host_that_is_held(
+    world: World, context: MemoryContext, image_id: str, from_volume: bool, gibibytes: int
+) -> None:
+    """Ephemeral disk and swap always; the root disk unless it is a volume, also where an image has named that."""
+    flavor = Flavor("f", 1, 64, 20, 5, {})
+    world.servers["original"] = replace(world.servers["original"], image_id=image_id, flavor=flavor)
+    if not from_volume:
+        del world.attached["original"]["root-volume"]
+    context.run(place.STEP)
+    mine = context.reservations.mine()
+    assert mine is not None
+    assert mine.resources["DISK_GB"] == gibibytes
+
+
+def test_each_volume_is_read_once(context: MemoryContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+
+    def get(self: Volumes, volume_id: str) -> Volume | None:
+        read.append(volume_id)
+        return self.world.volumes.get(volume_id)
+
+    monkeypatch.setattr(Volumes, "get", get)
+    context.run(place.STEP)
+    assert sorted(read) == ["data-volume", "root-volume"]
 
 
 def test_the_processors_must_have_what_the_originals_have(world: World, context: MemoryContext) -> None:

@@ -13,21 +13,12 @@ from liveupdate.errors import Failed, GuestError, Retry
 from liveupdate.planning import report
 from liveupdate.states import ResourceState
 from liveupdate.steps import clean_up, release_original
-from liveupdate.testing.cloud import World, with_server
+from liveupdate.testing.cloud import with_server
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.guest import GuestDouble
 from liveupdate.testing.storage import volume
-from tests.steps.conftest import context_of, drive, run_before
+from tests.steps.conftest import context_of, drive, opened, run_before
 from tests.steps.crashes import Crash, alive, crash_at, crashes
-
-
-def opened(**parameters: object) -> tuple[World, MemoryContext]:
-    """The workload runs on the surrogate; the original idles."""
-    world = with_server()
-    context = context_of(world)
-    context.job = job(parameters=parameters)
-    run_before(context, None)
-    return world, context
 
 
 def surrogate(context: MemoryContext) -> str:
@@ -38,7 +29,7 @@ FINISH = (release_original.STEP, clean_up.STEP)
 
 
 def test_the_surrogate_has_the_originals_port_name_metadata_and_tags() -> None:
-    world, context = opened()
+    world, context = opened(with_server())
     drive(context, *FINISH)
     assert list(world.servers) == [surrogate(context)]
     server = world.servers[surrogate(context)]
@@ -52,7 +43,7 @@ def test_the_surrogate_has_the_originals_port_name_metadata_and_tags() -> None:
 
 
 def test_volumes_die_with_the_surrogate_as_they_did_with_the_original() -> None:
-    world, context = opened()
+    world, context = opened(with_server())
     drive(context, *FINISH)
     dies = {v: a.delete_on_termination for v, a in world.attached[surrogate(context)].items()}
     assert dies == {context.results["mirror"]["volume_id"]: True, "data-volume": False}
@@ -86,7 +77,7 @@ def test_a_volume_on_which_nothing_is_mounted_follows_the_server_after_any_crash
 
 
 def test_nothing_stays_but_the_fallback_and_the_ledger_says_so() -> None:
-    world, context = opened()
+    world, context = opened(with_server())
     drive(context, *FINISH)
     assert [s.volume_id for s in world.snapshots.values()] == ["root-volume"]
     mirror = context.results["mirror"]["volume_id"]
@@ -105,14 +96,14 @@ def test_nothing_stays_but_the_fallback_and_the_ledger_says_so() -> None:
 
 
 def test_a_fallback_of_no_days_takes_the_old_boot_volume_with_it() -> None:
-    world, context = opened(keep_fallback_days=0)
+    world, context = opened(with_server(), keep_fallback_days=0)
     drive(context, *FINISH)
     assert world.snapshots == {}
     assert "root-volume" not in world.volumes
 
 
 def test_the_fallback_is_kept_for_its_days_and_nothing_else_has_an_end() -> None:
-    world, context = opened(keep_fallback_days=3)
+    world, context = opened(with_server(), keep_fallback_days=3)
     drive(context, *FINISH)
     ends = {(r.kind, r.role) for r in context.ledger.lines if r.keep_until}
     assert ends == {("snapshot", "fallback"), ("volume", "fallback")}
@@ -135,7 +126,7 @@ def test_a_fallback_of_backups_and_a_mirror_of_another_type() -> None:
 
 
 def test_the_report_tells_sizes_types_and_times_of_what_was_copied() -> None:
-    _, context = opened(mirror_volume_type="fast")
+    _, context = opened(with_server(), mirror_volume_type="fast")
     drive(context, *FINISH)
     told = report.assemble(context.job, [], context.ledger.lines)["volumes"]
     assert [(v["kind"], v["role"], v["size"], v["type"], v["seconds"], v["state"]) for v in told] == [
@@ -149,7 +140,7 @@ def test_the_report_tells_sizes_types_and_times_of_what_was_copied() -> None:
 
 
 def test_a_boot_volume_that_was_to_outlive_its_server_is_never_deleted() -> None:
-    world, context = opened(keep_fallback_days=0)
+    world, context = opened(with_server(), keep_fallback_days=0)
     for known in context.results["preflight"]["server"]["volumes"]:
         known["delete_on_termination"] = False
     drive(context, *FINISH)
@@ -157,7 +148,7 @@ def test_a_boot_volume_that_was_to_outlive_its_server_is_never_deleted() -> None
 
 
 def test_an_unwell_workload_keeps_the_original_running() -> None:
-    world, context = opened()
+    world, context = opened(with_server())
     sick = GuestDouble(answers={"probe": {"units": {"kv.service": {"ok": False}}}})
     context.guests = {"surrogate": sick, "original": sick}
     with pytest.raises(Retry) as told:
@@ -178,7 +169,7 @@ def test_a_surrogate_that_was_restarted_in_hold_is_asked_for_its_units(active: b
             return SimpleNamespace(code=0 if active else 3, stdout="", stderr="")
 
     asked: list[tuple[str, ...]] = []
-    world, context = opened()
+    world, context = opened(with_server())
     units = [{"name": "kv.service", "handover": "move"}]
     context.results["preflight"] = {**context.results["preflight"], "units": units}
     context.guests = {"surrogate": Restarted(), "original": Restarted()}
@@ -190,7 +181,7 @@ def test_a_surrogate_that_was_restarted_in_hold_is_asked_for_its_units(active: b
 
 
 def test_the_original_is_deleted_only_once_it_has_stopped() -> None:
-    world, context = opened()
+    world, context = opened(with_server())
     with pytest.raises(Retry):
         release_original.STEP.apply(context)
     assert world.servers["original"].status == "SHUTOFF"
@@ -202,7 +193,7 @@ def test_the_original_is_deleted_only_once_it_has_stopped() -> None:
 
 
 def test_the_guests_nic_is_adopted_before_the_first_port_goes() -> None:
-    world, context = opened()
+    world, context = opened(with_server())
     moments: list[str] = []
     guest = context.guests["surrogate"]
     world.strike = lambda moment: moments.append(f"{moment} {[c for c, _ in guest.calls][-1:]}")
@@ -212,9 +203,9 @@ def test_the_guests_nic_is_adopted_before_the_first_port_goes() -> None:
 
 
 def test_any_crash_on_the_way_ends_in_the_same() -> None:
-    smooth, straight = opened()
+    smooth, straight = opened(with_server())
     drive(straight, *FINISH)
-    for world, context in crashes(opened, lambda context: drive(context, *FINISH), least=21):
+    for world, context in crashes(lambda: opened(with_server()), lambda context: drive(context, *FINISH), least=21):
         if "release_original" not in context.results:
             assert not release_original.STEP.probe(context).done or context.ledger.find("server", "surrogate") is None
         drive(context, *FINISH)
@@ -227,7 +218,7 @@ def test_any_crash_on_the_way_ends_in_the_same() -> None:
 
 
 def test_what_is_left_is_named_and_fails_the_clean_up() -> None:
-    _, context = opened()
+    _, context = opened(with_server())
     drive(context, release_original.STEP)
     stray = context.ledger.intend("attachment", "stray", {"server_id": surrogate(context), "volume_id": "data-volume"})
     context.ledger.created(stray, "data-volume")
@@ -238,7 +229,7 @@ def test_what_is_left_is_named_and_fails_the_clean_up() -> None:
 
 
 def test_a_line_of_an_unknown_kind_is_never_taken_for_gone() -> None:
-    _, context = opened()
+    _, context = opened(with_server())
     drive(context, release_original.STEP)
     context.ledger.intend("share", "stray")
     with pytest.raises(Failed, match="share"):
@@ -246,6 +237,6 @@ def test_a_line_of_an_unknown_kind_is_never_taken_for_gone() -> None:
 
 
 def test_there_is_no_undo_of_a_release() -> None:
-    _, context = opened()
+    _, context = opened(with_server())
     with pytest.raises(Failed):
         release_original.STEP.undo(context)

@@ -1,8 +1,6 @@
 """What a job made is taken away once, however long the cloud takes over it."""
 
 from dataclasses import replace
-from itertools import count
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,12 +16,7 @@ from liveupdate.testing.cloud import World, port
 from liveupdate.testing.context import MemoryContext
 from liveupdate.testing.storage import volume
 
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    seconds = count()
-    clock = SimpleNamespace(monotonic=lambda: next(seconds), sleep=lambda for_seconds: None)
-    monkeypatch.setattr(resources, "time", clock)
+pytestmark = pytest.mark.usefixtures("impatient")
 
 
 @pytest.mark.parametrize("kind", ["volume", "snapshot", "backup"])

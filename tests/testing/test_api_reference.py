@@ -1,13 +1,19 @@
 """The reference of the API has every route with its rules, and what may be asked."""
 
 import re
+from functools import cache
 
 from liveupdate import policies
 from liveupdate.testing import api_reference
 
 
+@cache
+def page() -> str:
+    return api_reference.api_page()
+
+
 def section(title: str) -> str:
-    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", api_reference.api_page(), re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", page(), re.MULTILINE | re.DOTALL)
     assert found, title
     return found[1]
 

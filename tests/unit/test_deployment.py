@@ -97,11 +97,11 @@ def test_the_image_runs_without_root_and_starts_a_program_that_there_is() -> Non
 
 @pytest.mark.long
 def test_the_images_steps_make_programs_that_start(tmp_path: Path) -> None:
-    source, target = tmp_path / "src", tmp_path / "venv"
+    source, target = tmp_path / "src", tmp_path / "liveupdate"
     for path in context():
         (source / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, source / path)
-    build = arguments("RUN")[0].replace("/opt/liveupdate", str(target)).replace("/src", str(source))
+    build = arguments("RUN")[0].replace("/opt/", f"{tmp_path}/").replace("/src", str(source))
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     subprocess.run(build, shell=True, check=True, cwd=tmp_path, env=environment)  # noqa: S602 - the Dockerfile's own
     for program in PROGRAMS:

@@ -1,4 +1,4 @@
-"""A worker process whose steps write to files: python -m tests.worker.process DATABASE FOLDER [RELEASE].
+"""What a worker process runs whose steps write to files.
 
 Each step appends its name to FOLDER/log. The step "switch" is in force from then on, but returns only once FOLDER/gate
 is there: so a test can kill, freeze or stop the worker in its middle. The release "new" has other code for every step,
@@ -8,7 +8,6 @@ in another order, and one step more.
 import logging
 import os
 import signal
-import sys
 from pathlib import Path
 from threading import Event, Thread
 
@@ -42,8 +41,8 @@ def steps(folder: Path, release: str) -> dict[str, Step]:
     return {name: Step(name, name, probe, apply, undo) for name in names}
 
 
-def main(database: str, folder: Path, release: str) -> None:
-    logging.basicConfig(level=logging.INFO)
+def main(database: str, folder: Path, release: str, log: Path) -> None:
+    logging.basicConfig(level=logging.INFO, filename=log)
     worker = Worker(
         open_engine(database),
         WorkerSettings(threads=2, lease=LEASE, poll_interval=0.1),
@@ -55,7 +54,3 @@ def main(database: str, folder: Path, release: str) -> None:
     )
     signal.signal(signal.SIGTERM, lambda *_: Thread(target=worker.stop).start())
     worker.run()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:] or ["old"])

@@ -16,6 +16,7 @@ from liveupdate.testing.steps import World
 from liveupdate.worker import figures
 from liveupdate.worker.figures import Figures
 from liveupdate.worker.telling import Teller
+from tests.waiting import PATIENCE
 
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-")
 
@@ -32,7 +33,7 @@ def sample(name: str, **labels: str) -> float:
 
 
 def ask(serving: Figures) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{serving.port}/metrics", timeout=30) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{serving.port}/metrics", timeout=PATIENCE) as answer:
         return str(answer.read().decode())
 
 

@@ -16,7 +16,7 @@ from liveupdate.steps.protocol import StepContext
 from liveupdate.testing.jobs import STEPS, accept, look, surroundings
 from liveupdate.testing.steps import World
 from liveupdate.worker.main import Worker
-from tests.worker.test_processes import until
+from tests.waiting import PATIENCE, until
 
 HOUR = 3600.0
 
@@ -77,7 +77,7 @@ def worker(sqlite: Engine, world: World, cloud: Cloud, forgotten: list[str]) -> 
     thread.start()
     yield made
     made.stop()
-    thread.join(60)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
@@ -89,7 +89,7 @@ def test_jobs_run_beside_each_other(sqlite: Engine, worker: Worker, world: World
     together = Barrier(3)
 
     def meet(_: StepContext) -> None:
-        together.wait(30)
+        together.wait(PATIENCE)
 
     # the double's world is one for all jobs: each takes one of the faults, and none goes on alone
     for step in ("prepare", "copy", "switch"):
@@ -107,7 +107,7 @@ def test_a_job_whose_database_went_away_goes_on_long_before_its_lease_is_over(
 
     world.faults["applied", "copy"] = gone
     job_id = accept(sqlite)
-    until(lambda: state(sqlite, job_id) == JobState.SUCCEEDED, patience=30)
+    until(lambda: state(sqlite, job_id) == JobState.SUCCEEDED)
     with read(sqlite) as connection:
         assert "lease.taken_over" not in [e.type for e in events.of_job(connection, job_id)]
 
@@ -151,5 +151,5 @@ def test_a_nudge_wakes_a_worker_that_would_look_in_an_hour(
 
     until(nudged)
     worker.stop()
-    thread.join(60)
+    thread.join(PATIENCE)
     assert not thread.is_alive()

@@ -1,10 +1,10 @@
 """Workers as processes: killed, frozen and stopped in the middle of a step."""
 
+import multiprocessing
+import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -16,15 +16,14 @@ from liveupdate.db.tables import jobs
 from liveupdate.model import Plan, StepSpec
 from liveupdate.states import JobState, StepState
 from liveupdate.testing.jobs import STEPS, accept, look, make_due
+from tests.waiting import PATIENCE, until
+from tests.worker import process
 
-Start = Callable[..., "subprocess.Popen[bytes]"]
+#: Processes of their own, forked from one that has imported all that they need: each would take seconds to do so.
+_FORKED = multiprocessing.get_context("forkserver")
+_FORKED.set_forkserver_preload(["tests.worker.process"])
 
-
-def until(what: Callable[[], object], patience: float = 60) -> None:
-    end = time.monotonic() + patience
-    while not what():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.05)
+Start = Callable[..., ForkServerProcess]
 
 
 @pytest.fixture
@@ -35,19 +34,23 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(folder: Path, sqlite: Engine) -> Iterator[Start]:
-    started: list[subprocess.Popen[bytes]] = []
+    started: list[ForkServerProcess] = []
 
-    def one(release: str = "old") -> "subprocess.Popen[bytes]":
-        argv = [sys.executable, "-m", "tests.worker.process", str(sqlite.url), str(folder), release]
-        with (folder / f"worker-{len(started)}").open("wb") as output:
-            started.append(subprocess.Popen(argv, stderr=output))
+    def one(release: str = "old") -> ForkServerProcess:
+        arguments = (str(sqlite.url), folder, release, folder / f"worker-{len(started)}")
+        started.append(_FORKED.Process(target=process.main, args=arguments))
+        started[-1].start()
         return started[-1]
 
     yield one
-    for process in started:
-        process.send_signal(signal.SIGCONT)
-        process.kill()
-        process.wait()
+    for each in started:
+        each.kill()
+        each.join()
+
+
+def send(worker: ForkServerProcess, number: signal.Signals) -> None:
+    assert worker.pid
+    os.kill(worker.pid, number)
 
 
 def in_the_middle(folder: Path) -> bool:
@@ -85,12 +88,12 @@ def test_a_worker_frozen_past_its_lease_changes_nothing_when_it_wakes(
 ) -> None:
     job_id, frozen = accept(sqlite), start()
     until(lambda: in_the_middle(folder))
-    frozen.send_signal(signal.SIGSTOP)
+    send(frozen, signal.SIGSTOP)
     start()
     (folder / "gate").touch()
     until(succeeded(sqlite, job_id))
     before = look(sqlite, job_id)
-    frozen.send_signal(signal.SIGCONT)
+    send(frozen, signal.SIGCONT)
     until(lambda: "belongs to another worker now" in (folder / "worker-0").read_text())
     assert look(sqlite, job_id) == before
     assert (folder / "log").read_text().split() == list(STEPS)
@@ -107,7 +110,8 @@ def test_a_stopped_worker_finishes_its_step_and_gives_the_job_back_at_once(
     first.terminate()
     until(lambda: stops(folder, 0))
     (folder / "gate").touch()
-    assert first.wait(60) == 0
+    first.join(PATIENCE)
+    assert first.exitcode == 0
     assert look(sqlite, job_id)[1]["switch"].state == StepState.DONE
     assert holder(sqlite, job_id) == ""
     start()
@@ -124,13 +128,14 @@ def test_workers_are_upgraded_one_by_one_while_jobs_run(sqlite: Engine, folder: 
     old.terminate()
     until(lambda: stops(folder, 0))
     (folder / "gate").touch()
-    assert old.wait(60) == 0
+    old.join(PATIENCE)
+    assert old.exitcode == 0
     until(succeeded(sqlite, job_id))
     assert (folder / "log").read_text().split() == list(STEPS)
     done_by = [row.result["release"] for row in look(sqlite, job_id)[1].values() if row.spec.id in STEPS]
     assert done_by[:3] == ["old"] * 3
     assert done_by[3:] == ["new"] * 3
-    assert new.poll() is None
+    assert new.is_alive()
 
 
 def test_an_old_worker_leaves_a_new_releases_job_to_a_new_one(sqlite: Engine, folder: Path, start: Start) -> None:

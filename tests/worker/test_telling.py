@@ -15,6 +15,7 @@ from liveupdate.model import Happening, Job
 from liveupdate.testing.jobs import accept, work_once
 from liveupdate.testing.steps import World
 from liveupdate.worker.telling import Teller
+from tests.waiting import PATIENCE
 
 WHOLE = ["job.start", *(f"step.{end}" for _ in range(6) for end in ("start", "end")), "job.end"]
 
@@ -114,7 +115,7 @@ def test_the_thread_tells_what_happens_and_stops(sqlite: Engine) -> None:
     telling.start()
     accept(sqlite)
     work_once(sqlite, World())
-    told = [wire.told.get(timeout=60).event_type.removeprefix("live_update.") for _ in WHOLE]
+    told = [wire.told.get(timeout=PATIENCE).event_type.removeprefix("live_update.") for _ in WHOLE]
     telling.stop()
     assert told == WHOLE
 
@@ -125,14 +126,14 @@ def test_a_receiver_that_hangs_keeps_nobody_else_waiting(sqlite: Engine) -> None
     class Slow(Wire):
         def send(self, receiver: str, job: Job, note: Notification) -> None:
             hangs.set()
-            assert go_on.wait(60)
+            assert go_on.wait(PATIENCE)
 
     other = Wire("other")
     telling = teller(sqlite, Slow("slow"), other)
     telling.start()
     accept(sqlite)
     work_once(sqlite, World())
-    assert hangs.wait(60)
-    assert [other.told.get(timeout=60) for _ in WHOLE]
+    assert hangs.wait(PATIENCE)
+    assert [other.told.get(timeout=PATIENCE) for _ in WHOLE]
     go_on.set()
     telling.stop()

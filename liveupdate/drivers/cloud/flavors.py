@@ -3,7 +3,7 @@
 from typing import Any
 
 from liveupdate.drivers.cloud.errors import calling, missing
-from liveupdate.drivers.cloud.servers import Flavor
+from liveupdate.drivers.cloud.servers import Flavor, local_disk
 
 
 class Flavors:
@@ -28,9 +28,10 @@ class Flavors:
                 if missing(error):
                     return None
                 raise
-        local = int(found.ephemeral or 0) + int(found.swap or 0)
+        local = local_disk(found.ephemeral, found.swap)
         return Flavor(found.name, found.vcpus, found.ram, found.disk, local, dict(found.extra_specs or {}))
 
 
 def _same(found: Any, flavor: Flavor) -> bool:
-    return (found.vcpus, found.ram, found.disk) == (flavor.vcpus, flavor.memory, flavor.disk)
+    now = (found.vcpus, found.ram, found.disk, local_disk(found.ephemeral, found.swap))
+    return now == (flavor.vcpus, flavor.memory, flavor.disk, flavor.local_disk)

@@ -251,6 +251,11 @@ def _group(g: Any) -> Group:
     return Group(g.id, g.name, g.policy or "", tuple(g.member_ids or ()), per_host)
 
 
+def local_disk(ephemeral: object, swap: object) -> int:
+    """GiB, of what Nova tells of a flavor: GiB of ephemeral disk, MiB of swap, and None or "" for neither."""
+    return int(str(ephemeral or 0)) + -(-int(str(swap or 0)) // _MIB_PER_GIB)
+
+
 def _server(s: Any) -> Server:
     fault = s.fault or {}
     flavor = s.flavor or {}
@@ -277,7 +282,7 @@ def _server(s: Any) -> Server:
             vcpus=int(flavor.get("vcpus") or 0),
             memory=int(flavor.get("ram") or 0),
             disk=int(flavor.get("disk") or 0),
-            local_disk=int(flavor.get("ephemeral") or 0) + -(-int(flavor.get("swap") or 0) // _MIB_PER_GIB),
+            local_disk=local_disk(flavor.get("ephemeral"), flavor.get("swap")),
             extra_specs=dict(flavor.get("extra_specs") or {}),
         ),
         metadata=dict(s.metadata or {}),

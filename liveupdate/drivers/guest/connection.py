@@ -72,13 +72,14 @@ class Connection:
     def start(self, argv: Sequence[str], timeout: float = _STARTING) -> paramiko.Channel:
         """Start ``argv`` as root and return the channel that its three streams are on."""
         lease.require()
+        quoted = shlex.join([*self._sudo, *argv])
         try:
             channel = self._transport.open_session(timeout=timeout)
             # whether the command has been started is waited for without end: closing the channel ends that
             watchdog = threading.Timer(timeout, _close, [channel])
             watchdog.start()
             try:
-                channel.exec_command(shlex.join([*self._sudo, *argv]))  # nosec B601 # each word is quoted
+                channel.exec_command(quoted)  # nosec B601 # each word of it is
             finally:
                 watchdog.cancel()
         except (SSHException, OSError, EOFError) as error:

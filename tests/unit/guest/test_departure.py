@@ -14,6 +14,7 @@ from liveupdate.guest.errors import GuestError
 from liveupdate.guest.external import Output
 from liveupdate.guest.journal import Journal
 from tests.unit.guest.test_move import RAW
+from tests.waiting import PATIENCE
 
 UNIT = {"pid": 7, "started": 1, "streams": {}, "ports": []}
 
@@ -157,7 +158,7 @@ def test_who_resumes_waits_until_every_dump_has_ended(source: Source) -> None:
 
     def leave(_: float) -> None:
         leaving.set()
-        assert go_on.wait(10)
+        assert go_on.wait(PATIENCE)
         source.done.append("dumped")
 
     source.departure._leave = leave
@@ -172,13 +173,13 @@ def test_who_resumes_waits_until_every_dump_has_ended(source: Source) -> None:
 
     threads = [threading.Thread(target=cut_over), threading.Thread(target=source.departure.resume)]
     threads[0].start()
-    assert leaving.wait(10)
+    assert leaving.wait(PATIENCE)
     threads[1].start()
     threads[1].join(0.05)
     assert "bring back" not in source.done
     go_on.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert source.done.index("dumped") < source.done.index("bring back")
     assert source.done.count("bring back") == 1
     # it has resumed: it must not claim that it has granted
@@ -198,7 +199,7 @@ def test_a_second_cut_over_does_not_run_beside_the_first(source: Source) -> None
     source.departure._leave = again
     source.peer.answers["handed_over"] = source.grant
     source.departure.cut_over()
-    threads[0].join(10)
+    threads[0].join(PATIENCE)
     assert codes == ["guest.wrong-phase"]
     assert source.done.count("let_go") == 1
 

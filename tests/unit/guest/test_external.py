@@ -7,6 +7,7 @@ import pytest
 
 from liveupdate.guest.errors import GuestError
 from liveupdate.guest.external import run
+from tests.waiting import PATIENCE
 
 
 def test_a_tool_tells_its_end_and_its_words() -> None:
@@ -28,7 +29,7 @@ def test_what_is_too_slow_ends_with_all_that_it_has_started(tmp_path: Path) -> N
     with ThreadPoolExecutor(1) as pool:
         hung = pool.submit(run, ["sh", "-c", stubborn], timeout=0.5)
         with pytest.raises(GuestError, match="no end after"):
-            hung.result(timeout=60)
+            hung.result(timeout=PATIENCE)
     assert not _runs((tmp_path / "pid").read_text().strip())
 
 

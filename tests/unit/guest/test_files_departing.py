@@ -16,7 +16,7 @@ import pytest
 
 from liveupdate.guest import archive, scan, survey
 from liveupdate.guest.errors import GuestError
-from liveupdate.guest.files import Departing, Known, Round, to_paths, to_text
+from liveupdate.guest.files import Departing, Known, Round
 from tests.unit.guest.roots import Roots, Tap, pause, remove, replace, tree
 
 
@@ -448,6 +448,5 @@ def test_a_file_that_never_stops_changing_does_not_hold_the_end_up(started: Root
 
 @pytest.mark.parametrize("path", [b"etc/x", b"new\nline", b"\xff\xfe", b"a b  c", " – ü".encode()])
 def test_a_path_survives_a_message(path: bytes) -> None:
-    assert to_paths(to_text([path])) == [path]
     known = Known(path, b"f", 12, True)
     assert Known.of(known.as_text()) == known

@@ -9,6 +9,7 @@ import pytest
 
 from liveupdate.guest import generator, guard, nics, places, units
 from liveupdate.guest.errors import GuestError
+from tests.waiting import PATIENCE
 
 ORIGINAL, COPY = "00000000-0000-4000-8000-000000000011", "00000000-0000-4000-8000-000000000012"
 MANAGEMENT = {"mac": "52:54:00:00:00:12", "address": "10.0.0.12", "prefix": 24, "gateway": "10.0.0.1", "mtu": 1450}
@@ -40,7 +41,7 @@ class Machine:
         (self.folder / "uuid").write_text(f"{uuid}\n")
         script = generator.generator(str(self.guard), str(self.expecting), str(self.folder / "uuid"))
         argv = ["/bin/sh", "-eu", "-c", script, "generator", "/nowhere", str(early), "/nowhere"]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE)
         assert (done.returncode, done.stderr) == (0, "")
         return early
 
@@ -53,7 +54,7 @@ class Machine:
         (self.folder / "made").unlink(missing_ok=True)
         script = generator.disk(str(self.guard), str(self.folder / "uuid")).replace("PATH=", f"PATH={self.folder}:")
         done = subprocess.run(
-            ["/bin/sh", "-eu", "-c", script, "disk", "vdb", serials], capture_output=True, text=True, timeout=30
+            ["/bin/sh", "-eu", "-c", script, "disk", "vdb", serials], capture_output=True, text=True, timeout=PATIENCE
         )
         assert (done.returncode, done.stderr) == (0, "")
         made = self.folder / "made"
@@ -168,7 +169,7 @@ def test_a_disk_is_writable_where_the_workload_has_come_to_stay(machine: Machine
 
 @pytest.mark.parametrize("script", [generator.generator(), generator.network(), generator.pids(), generator.disk()])
 def test_the_scripts_are_posix_shell(script: str) -> None:
-    subprocess.run(["/bin/sh", "-n"], input=script, text=True, check=True, timeout=30)
+    subprocess.run(["/bin/sh", "-n"], input=script, text=True, check=True, timeout=PATIENCE)
 
 
 # -- installing --------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from liveupdate.guest.link import Link
 from tests.unit.guest.roots import Roots
 from tests.unit.guest.test_link import Side, join
 from tests.unit.guest.test_move import RAW
+from tests.waiting import PATIENCE, until
 
 TEXTS = st.text(st.characters()) | st.sampled_from(["..", "../x", "/etc/x", "a/b", "final", "parent", "\0", ""])
 JSON = st.recursive(
@@ -206,7 +207,7 @@ def test_who_calls_without_end_is_hung_up_on(pair: Any) -> None:
     a, b, _ = pair
     raw(a).write(wire.encode({"id": 1, "call": "hang", "arguments": {}}) * 200)
     raw(a).flush()
-    assert b.closed.wait(10)
+    assert b.closed.wait(PATIENCE)
     assert len([t for t in threading.enumerate() if t.name.endswith("(_answer)")]) <= 32
 
 
@@ -217,7 +218,7 @@ def test_who_says_what_the_program_would_not_say_is_hung_up_on(pair: Any, words:
     raw(a).flush()
     if not words.endswith(b"\n"):
         a.link.close()
-    assert b.closed.wait(10)
+    assert b.closed.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("answer", [{"error": "x"}, {"error": {}}, {"result": [1]}, {}, {"error": {"code": ["a"]}}])
@@ -227,17 +228,16 @@ def test_an_answer_of_no_form_is_an_error_of_ours(pair: Any, answer: dict[str, A
 
     def call() -> None:
         try:
-            b.link.call("hang", 10)
+            b.link.call("hang", PATIENCE)
         except GuestError as error:
             caller.append(error.code)
 
     thread = threading.Thread(target=call)
     thread.start()
-    while not b.link._answers:
-        pass
+    until(lambda: b.link._answers)
     raw(a).write(wire.encode({"id": next(iter(b.link._answers)), **answer}))
     raw(a).flush()
-    thread.join(10)
+    thread.join(PATIENCE)
     assert len(caller) == 1
 
 

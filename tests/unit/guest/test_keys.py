@@ -14,6 +14,7 @@ import pytest
 
 from liveupdate.guest import daemon, keys, places
 from liveupdate.guest.errors import GuestError
+from tests.waiting import PATIENCE
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/bin")
 _FILES = ("KEY", "KNOWN_HOSTS", "SSHD_CONFIG", "AUTHORIZED_KEYS", "JOURNAL", "MOVE", "EXPECTING", "AWAY", "PLACED")
@@ -102,7 +103,7 @@ def ssh(port: int, host_key: Path, *words: str) -> subprocess.CompletedProcess[s
     known.write_text(f"[127.0.0.1]:{port} {host_key.with_suffix('.pub').read_text()}")
     options = ["-F", "none", "-o", "BatchMode=yes", "-o", f"UserKnownHostsFile={known}", "-p", str(port)]
     argv = ["ssh", *options, "-i", places.KEY, *words]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the link's server lets root in, and nobody else")
@@ -121,4 +122,4 @@ def test_a_target_with_another_host_key_is_not_spoken_to(listening: int, tmp_pat
     session = keys.session("127.0.0.1", listening, told, "127.0.0.1")
     with session.process, session.incoming, session.outgoing:
         assert session.incoming.read() == b""
-    assert session.process.wait(10) == 255
+    assert session.process.wait(PATIENCE) == 255

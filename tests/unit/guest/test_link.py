@@ -11,6 +11,7 @@ import pytest
 from liveupdate.guest import wire
 from liveupdate.guest.errors import GuestError
 from liveupdate.guest.link import Handler, Link
+from tests.waiting import PATIENCE, until
 
 
 class Side:
@@ -82,7 +83,7 @@ def test_frames_arrive_in_order_and_are_counted(pair: tuple[Side, Side]) -> None
     a, b = pair
     for number in range(20):
         a.send(b"%d" % number * 1000, number=number)
-    b.link.wait_frames(a.link.sent, 10)
+    b.link.wait_frames(a.link.sent, PATIENCE)
     assert [header["number"] for header, _ in b.frames] == list(range(20))
     assert b.frames[7][1] == b"7" * 1000
 
@@ -91,7 +92,7 @@ def test_a_frame_that_cannot_be_taken_fails_who_waits_for_it(pair: tuple[Side, S
     a, b = pair
     a.send(b"", bad=True)
     with pytest.raises(GuestError) as caught:
-        b.link.wait_frames(1, 10)
+        b.link.wait_frames(1, PATIENCE)
     assert caught.value.code == "guest.disk-full"
 
 
@@ -101,45 +102,44 @@ def test_a_caller_that_waits_is_told_of_the_end(pair: tuple[Side, Side]) -> None
 
     def call() -> None:
         try:
-            a.link.call("hang", 60)
+            a.link.call("hang", PATIENCE)
         except GuestError as error:
             told.append(error.code)
 
     caller = threading.Thread(target=call)
     caller.start()
-    while not a.link._answers:
-        pass
+    until(lambda: a.link._answers)
     b.link.close()
-    caller.join(10)
+    caller.join(PATIENCE)
     assert told == ["guest.link-broken"]
-    assert a.closed.wait(10)
+    assert a.closed.wait(PATIENCE)
 
 
 def test_nothing_is_asked_of_a_link_that_has_ended(pair: tuple[Side, Side]) -> None:
     pair[1].link.close()
-    assert pair[0].closed.wait(10)
+    assert pair[0].closed.wait(PATIENCE)
     assert not pair[0].link.alive
     with pytest.raises(GuestError) as caught:
-        pair[0].link.call("echo", 60)
+        pair[0].link.call("echo", PATIENCE)
     assert caught.value.code == "guest.link-broken"
 
 
 def test_a_link_that_ends_does_not_let_anybody_wait_for_its_frames(pair: tuple[Side, Side]) -> None:
     pair[0].link.close()
     with pytest.raises(GuestError) as caught:
-        pair[1].link.wait_frames(1, 60)
+        pair[1].link.wait_frames(1, PATIENCE)
     assert caught.value.code == "guest.link-broken"
 
 
 def test_a_new_connection_takes_the_place_of_the_old_one(pair: tuple[Side, Side]) -> None:
     a, b = pair
     a.send(b"before")
-    b.link.wait_frames(1, 10)
+    b.link.wait_frames(1, PATIENCE)
     b.frames.clear()
     sockets = join(a, b)
     assert a.link.call("echo", word="again") == {"word": "again"}
     a.send(b"after")
-    b.link.wait_frames(a.link.sent, 10)
+    b.link.wait_frames(a.link.sent, PATIENCE)
     assert [content for _, content in b.frames] == [b"after"]
     for sock in sockets:
         sock.close()
@@ -152,7 +152,7 @@ def test_what_is_left_of_an_old_connection_does_not_count_in_the_new_one() -> No
 
     def receive(header: dict[str, Any], stream: IO[bytes]) -> None:
         taking.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE)
         if failure := failures.pop():
             raise failure
 
@@ -163,11 +163,11 @@ def test_what_is_left_of_an_old_connection_does_not_count_in_the_new_one() -> No
         others = set(threading.enumerate())
         ends = _take(link)
         ends[3].sendall(wire.encode({"size": 0}))
-        assert taking.wait(10)
+        assert taking.wait(PATIENCE)
         old = next(t for t in set(threading.enumerate()) - others if t.name == "link-data")
         ends += _take(link)
         go_on.set()
-        old.join(10)
+        old.join(PATIENCE)
         with pytest.raises(GuestError) as caught:
             link.wait_frames(1, 0.01)
         assert "0 of 1" in caught.value.detail

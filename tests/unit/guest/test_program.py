@@ -9,6 +9,7 @@ import pytest
 
 from liveupdate.guest import bundle, checkpoint, proc, units
 from liveupdate.guest.errors import GuestError
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(program: Path, command: str, stdin: str = "") -> dict[str, dict[str, str]]:
     # -I: nothing of this checkout or its environment can be imported
     argv = [sys.executable, "-I", str(program), command]
-    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=PATIENCE)
     answer: dict[str, dict[str, str]] = json.loads(done.stdout)
     return answer
 

@@ -13,6 +13,7 @@ from liveupdate.guest import guard, places, provenance, seal, witness
 from liveupdate.guest.broom import Broom
 from liveupdate.guest.errors import GuestError
 from liveupdate.planning.witness import heard
+from tests.waiting import PATIENCE
 
 ORIGINAL, COPY = "00000000-0000-4000-8000-000000000011", "00000000-0000-4000-8000-000000000012"
 WORD = "0f7a4c1e-5b1d-4a53-9a51-2f6f2d1c9b10"
@@ -277,7 +278,7 @@ def test_a_new_server_tells_who_it_is_once_and_keeps_nothing(root: Path) -> None
     for folder in ("/etc/", "/dev/", "/usr/local/"):
         script = script.replace(folder, f"{root}{folder}")
     script = script.replace("/sys/class/dmi/id/product_uuid", f"{root}/dmi")
-    done = subprocess.run(["/bin/sh", "-eu", "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["/bin/sh", "-eu", "-c", script], capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stderr) == (0, "")
     seen = heard((root / "dev/console").read_text())
     assert seen is not None
