@@ -113,6 +113,7 @@ def server_now(connection: Connection, job: Job) -> str:
 
 # -- how it is read ----------------------------------------------------------------------------------------------------
 
+
 def _keeping() -> Select[Any]:
     return select(lines.c.job_id).where(lines.c.state == ResourceState.KEPT, lines.c.keep_until.is_not(None))
 

@@ -305,7 +305,9 @@ def try_anew(connection: Connection, job: Job) -> None:
     here = (steps_table.c.job_id == job.id, steps_table.c.state.in_(stuck))
     connection.execute(update(steps_table).where(*here).values(attempts=0, started_at=clock.now()))
     failed = (steps_table.c.job_id == job.id, steps_table.c.state == StepState.UNDO_FAILED)
-    for step in connection.scalars(select(steps_table.c.spec_id).where(*failed).order_by(steps_table.c.position.desc())):
+    for step in connection.scalars(
+        select(steps_table.c.spec_id).where(*failed).order_by(steps_table.c.position.desc())
+    ):
         events.add(connection, job.id, "step.undo_started", step)
     connection.execute(update(steps_table).where(*failed).values(state=StepState.UNDOING))
 

@@ -25,6 +25,13 @@ def result(connection: Connection, preview: Job) -> Json:
     return steps.of_job(connection, preview.id)[0].result
 
 
+def foretold(connection: Connection, job: Job) -> Json | None:
+    """The result of the preview that the job was started from; None if there was none, or it is forgotten."""
+    if job.preview_id is None:
+        return None
+    return next((row.result for row in steps.of_job(connection, job.preview_id)), None)
+
+
 def expires(preview: Job) -> datetime | None:
     """None while it is under way."""
     return preview.finished_at + LASTS if preview.finished_at else None
