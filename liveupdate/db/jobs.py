@@ -38,6 +38,8 @@ class NewJob:
     parameters: Json
     plan: Plan
     request_id: str
+    #: The one that the caller's own request went by, if it said so.
+    global_request_id: str = ""
     trust_id: str = ""
     roles: tuple[str, ...] = ()
     deadline: datetime | None = None
@@ -116,6 +118,7 @@ def _row(new: NewJob) -> dict[str, Any]:
         **dict.fromkeys(("watch_kind", "watch_id", "watch_seen"), ""),
         **dict.fromkeys(("progress", "lease_until", "fence", "deaths"), 0),
         "request_id": new.request_id,
+        "global_request_id": new.global_request_id,
         "trust_id": new.trust_id,
         "roles": list(new.roles),
         "cancel_requested": False,
@@ -305,9 +308,8 @@ def try_anew(connection: Connection, job: Job) -> None:
     here = (steps_table.c.job_id == job.id, steps_table.c.state.in_(stuck))
     connection.execute(update(steps_table).where(*here).values(attempts=0, started_at=clock.now()))
     failed = (steps_table.c.job_id == job.id, steps_table.c.state == StepState.UNDO_FAILED)
-    for step in connection.scalars(
-        select(steps_table.c.spec_id).where(*failed).order_by(steps_table.c.position.desc())
-    ):
+    query = select(steps_table.c.spec_id).where(*failed).order_by(steps_table.c.position.desc())
+    for step in connection.scalars(query):
         events.add(connection, job.id, "step.undo_started", step)
     connection.execute(update(steps_table).where(*failed).values(state=StepState.UNDOING))
 
@@ -398,6 +400,7 @@ def _value(row: Any) -> Job:
         step=row["step"],
         progress=row["progress"],
         request_id=row["request_id"],
+        global_request_id=row["global_request_id"],
         trust_id=row["trust_id"],
         roles=tuple(row["roles"]),
         cancel_requested=row["cancel_requested"],

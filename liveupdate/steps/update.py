@@ -3,8 +3,8 @@
 Nothing is done that is done already: a kernel that runs is left alone, one that is only installed is booted. One that
 a newer one outranks becomes the boot loader's default. The install is a task in the guest, the boot is Nova's: a worker
 may die at any point, and none is held while they last.
-What is to run, and in which boot that was noted, stands on the surrogate's disk, and so do the packages that there were;
-clean_up removes both.
+What is to run, in which boot that was noted, and which packages there were stands on the surrogate's disk; clean_up
+removes it.
 Undo: nothing; the surrogate goes as a whole with the step that made it.
 """
 

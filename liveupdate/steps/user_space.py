@@ -1,5 +1,5 @@
-"""Upgrade packages in place on the updated server, as asked; tell what the whole update has changed of them, and list the
-processes that still run old code.
+"""Upgrade packages in place on the updated server, as asked; tell what the whole update has changed of them, and which
+processes still run old code.
 
 No service is restarted by maintainer scripts: the workload stays as it was moved. After the pivot, hence no undo.
 """

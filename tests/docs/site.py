@@ -91,7 +91,7 @@ class Site:
         """API and worker, until the end."""
         self.services = replace(
             services_of(
-                self.engine, Cloud(golden=[golden(owner="project")]), lambda _: CloudDouble(self.world, admin=True)
+                self.engine, Cloud(golden=[golden(owner="project")]), lambda *_: CloudDouble(self.world, admin=True)
             ),
             methods=methods.load(),
         )

@@ -54,6 +54,7 @@ class _Asked(BaseModel):
     progress: int = Field(ge=0, le=100)
     cancel_requested: bool
     request_id: str
+    global_request_id: str
     deadline: datetime | None
     created_at: datetime
     updated_at: datetime

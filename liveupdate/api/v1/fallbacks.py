@@ -52,8 +52,8 @@ def delete(fallback_id: UUID, request: Request, response: Response, asked: Asked
     key = idempotency(request, f"{fallback_expire.METHOD.name} {fallback_id}")
     if (job := _repeated(asked, by, "fallback:delete", _owner(asked, by, fallback_id), **key)) is None:
         fallback = _find(asked, by, "fallback:delete", fallback_id)
-        request_id = request.state.global_request_id or request.state.request_id
-        new = replace(fallback_expire.new_job(fallback, by.context.user_id, request_id), **key)
+        asked_by = fallback_expire.new_job(fallback, by.context.user_id, by.context.request_id)
+        new = replace(asked_by, global_request_id=by.context.global_request_id, **key)
         job, _ = write(asked.engine, lambda connection: fallbacks.begin(connection, fallback, new))
         asked.nudge()
     response.headers["Location"] = f"/v1/jobs/{job.id}"
@@ -110,7 +110,7 @@ def _find(asked: Services, by: Caller, rule: str, fallback_id: UUID) -> Fallback
 
 
 def _owner(asked: Services, by: Caller, fallback_id: UUID) -> str:
-    """Whose keys count: the fallback's project, also once it has ended; where there is none to be seen, the caller's."""
+    """The project whose keys count: the fallback's, also once it has ended; the caller's, where none is to be seen."""
     try:
         with read(asked.engine) as connection:
             return jobs.get(connection, str(fallback_id), _only(asked, by)).project_id

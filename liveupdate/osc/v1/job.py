@@ -31,6 +31,7 @@ _DETAIL = (
     "project_id",
     "user_id",
     "request_id",
+    "global_request_id",
     "updated_at",
     "started_at",
     "finished_at",

@@ -40,9 +40,8 @@ def _unit(part: Mapping[str, Any]) -> str:
 
 def _blackout(part: Mapping[str, Any]) -> str:
     measured = f", measured by the {part['measured_by']}: {part['how']}" if part["measured_by"] else ""
-    return (
-        f"{_seconds(part['ms'])} until the {part['serves']} served, estimated {_seconds(part['estimate_ms'])}{measured}"
-    )
+    ms, estimate = _seconds(part["ms"]), _seconds(part["estimate_ms"])
+    return f"{ms} until the {part['serves']} served, estimated {estimate}{measured}"
 
 
 def _seconds(milliseconds: float | None) -> str:
