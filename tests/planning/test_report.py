@@ -32,9 +32,13 @@ def test_a_blackout_is_told_with_who_measured_it_and_how_beside_the_estimate() -
 
 
 def test_a_way_back_has_one_of_its_own() -> None:
-    there = (("pre_copy", {}, {"estimate_ms": 3500}), ("open", {}, OPENED))
-    back = (("pre_copy", BACK, {"estimate_ms": 1000}), ("open", BACK, {**OPENED, "blackout_ms": 900}))
-    told = report.blackouts(rows(*there, *back))
+    journal = rows(
+        ("pre_copy", {}, {"estimate_ms": 3500}),
+        ("open", {}, OPENED),
+        ("pre_copy", BACK, {"estimate_ms": 1000}),
+        ("open", BACK, {**OPENED, "blackout_ms": 900}),
+    )
+    told = report.blackouts(journal)
     assert [(b["serves"], b["ms"], b["estimate_ms"], b["measured_by"]) for b in told] == [
         ("surrogate", 6220, 3500, "original"),
         ("original", 900, 1000, "surrogate"),

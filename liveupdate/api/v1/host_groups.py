@@ -1,14 +1,15 @@
 """/v1/host-groups: the hosts that belong together, and how surrogates are placed among them."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from liveupdate.api.document import many, one, told
 from liveupdate.api.host_groups import HostGroups, view
 from liveupdate.api.schemas import answers
 from liveupdate.api.schemas.host_groups import AddHost, CreateHostGroup, UpdateHostGroup
 from liveupdate.api.v1.asking import Asked, By, infrastructure
+from liveupdate.api.whole_lists import HostGroupQuery, links
 
 router = APIRouter(prefix="/v1/host-groups", tags=["host-groups"])
 
@@ -18,10 +19,11 @@ def _groups(asked: Asked, by: By, action: str) -> HostGroups:
     return HostGroups(infrastructure(asked, by))
 
 
-@router.get("", **many("host_groups", answers.HostGroup))
-def index(asked: Asked, by: By) -> dict[str, Any]:
+@router.get("", **many("host_groups", answers.HostGroup, paged=True))
+def index(query: Annotated[HostGroupQuery, Query()], request: Request, asked: Asked, by: By) -> dict[str, Any]:
     """The default group first."""
-    return {"host_groups": [view(group) for group in _groups(asked, by, "list").list()]}
+    found = query.page([view(group) for group in _groups(asked, by, "list").list()], "name")
+    return {"host_groups": found, "links": links(request, found, query.limit, "name")}
 
 
 @router.post("", **one(201, "host_group", answers.HostGroup, 409))

@@ -137,8 +137,19 @@ def add_list(parser: argparse.ArgumentParser, *filters: str) -> None:
     for name in filters:
         parser.add_argument(f"--{name}", metavar=f"<{name}>", help=f"Only those of this {name}")
     parser.add_argument("--changes-since", metavar="<time>", help="Only those that changed since (ISO 8601)")
-    parser.add_argument("--sort", metavar="<key>:<asc|desc>", help="Default: created_at:desc")
+    add_pages(parser, "created_at:desc")
+
+
+def add_pages(parser: argparse.ArgumentParser, order: str) -> None:
+    """``order``: what is said without --sort."""
+    parser.add_argument("--sort", metavar="<key>:<asc|desc>", help=f"Default: {order}")
     parser.add_argument("--limit", type=int, metavar="<n>", help="At most so many")
+
+
+def pages(parsed_args: argparse.Namespace) -> dict[str, Any]:
+    """The part of a list's query that add_pages has asked for; the list itself is cut, too: pages follow one another."""
+    sort = {"sort": parsed_args.sort} if parsed_args.sort else {}
+    return sort | ({"limit": min(parsed_args.limit, 1000)} if parsed_args.limit else {})
 
 
 def listed(connection: Any, parsed_args: argparse.Namespace) -> dict[str, Any]:
@@ -148,9 +159,7 @@ def listed(connection: Any, parsed_args: argparse.Namespace) -> dict[str, Any]:
     query |= {f"{name}_id": given[name] for name in ("user", "project", "preview") if name in given}
     if "server" in given:
         query["server_id"] = find_server(connection, given["server"]).id
-    if "limit" in given:
-        query["limit"] = min(given["limit"], 1000)
-    return query
+    return query | pages(parsed_args)
 
 
-_QUERY = ("state", "method", "step", "approval", "all_projects", "changes_since", "sort")
+_QUERY = ("state", "method", "step", "approval", "all_projects", "changes_since")
