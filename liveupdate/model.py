@@ -225,12 +225,16 @@ class Event:
 
 @dataclass(frozen=True)
 class Happening:
-    """An event with the job it happened to; of its step, which code that ran and when it had begun."""
+    """An event with the job it happened to; of its step, which code that ran and when it had begun.
+
+    ``foretold``: the verdict of the preview that the job was started from, "" if there was none.
+    """
 
     event: Event
     job: Job
     step: str = ""
     step_began_at: datetime | None = None
+    foretold: str = ""
 
     @property
     def step_seconds(self) -> float | None:

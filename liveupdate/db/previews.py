@@ -1,10 +1,12 @@
 """Previews: jobs of kind preview, whose one step has the findings. What was seen grows old."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from liveupdate.db import clock, jobs, steps
+from liveupdate.db.tables import steps as steps_table
 from liveupdate.errors import Conflict, NotFound
 from liveupdate.model import Job, JobKind, Json, Verdict
 from liveupdate.states import JobState
@@ -30,6 +32,15 @@ def foretold(connection: Connection, job: Job) -> Json | None:
     if job.preview_id is None:
         return None
     return next((row.result for row in steps.of_job(connection, job.preview_id)), None)
+
+
+def verdicts(connection: Connection, preview_ids: Collection[str]) -> Mapping[str, str]:
+    """By their ids; those that have one."""
+    if not preview_ids:
+        return {}
+    query = select(steps_table.c.job_id, steps_table.c.result)
+    found = connection.execute(query.where(steps_table.c.job_id.in_(preview_ids), steps_table.c.position == 0))
+    return {row.job_id: str(row.result["verdict"]) for row in found if "verdict" in row.result}
 
 
 def expires(preview: Job) -> datetime | None:

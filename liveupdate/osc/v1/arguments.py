@@ -147,7 +147,7 @@ def add_pages(parser: argparse.ArgumentParser, order: str) -> None:
 
 
 def pages(parsed_args: argparse.Namespace) -> dict[str, Any]:
-    """The part of a list's query that add_pages has asked for; the list itself is cut, too: pages follow one another."""
+    """The part of a list's query that add_pages has asked for. The list is to be cut, too: page follows page."""
     sort = {"sort": parsed_args.sort} if parsed_args.sort else {}
     return sort | ({"limit": min(parsed_args.limit, 1000)} if parsed_args.limit else {})
 
