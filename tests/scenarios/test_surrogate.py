@@ -199,6 +199,9 @@ def test_kernel_updated_with_a_database_under_load_on_its_data_volume(
     assert server_id(user) != original
     assert (told["kernel_before"], told["kernel_after"]) == (OLD, NEW)
     assert told["blackout_ms"] > 0
+    [blackout] = told["blackouts"]
+    assert (blackout["ms"], blackout["measured_by"]) == (told["blackout_ms"], "original")
+    assert told["package_changes"] is not None, "the packages before the update were not noted on the surrogate"
     assert inventory.left_behind(admin, before, kept(api, job)) == []
     totals = guest.ssh(
         "psql -h localhost -U postgres -Atc 'SELECT (SELECT sum(abalance) FROM pgbench_accounts),"
