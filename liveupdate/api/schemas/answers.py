@@ -277,10 +277,17 @@ class FallbackJob(BaseModel):
 
 
 class FallbackPart(BaseModel):
+    """``size`` in GiB; ``boot``: whether it is booted from; ``seconds`` of its making; null where that is not known."""
+
     kind: str
     role: str
     name: str
     cloud_id: str
+    size: int | None
+    type: str | None
+    boot: bool | None
+    volume_id: str | None
+    seconds: float | None
 
 
 class Fallback(BaseModel):
@@ -288,7 +295,7 @@ class Fallback(BaseModel):
     server: Server
     original_server_id: str
     project_id: str
-    kind: Literal["snapshot", "backup"]
+    kind: Literal["snapshot", "backup", "image"]
     size: int
     parts: list[FallbackPart]
     made_at: datetime

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from liveupdate.client.servers import find_server
+from liveupdate.client.servers import find_server, find_server_id
 
 
 def add_update(parser: argparse.ArgumentParser, *, preview: bool = False) -> None:
@@ -158,7 +158,7 @@ def listed(connection: Any, parsed_args: argparse.Namespace) -> dict[str, Any]:
     query = {name: given[name] for name in _QUERY if name in given}
     query |= {f"{name}_id": given[name] for name in ("user", "project", "preview") if name in given}
     if "server" in given:
-        query["server_id"] = find_server(connection, given["server"]).id
+        query["server_id"] = find_server_id(connection, given["server"])
     return query | pages(parsed_args)
 
 

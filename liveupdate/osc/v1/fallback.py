@@ -7,7 +7,7 @@ from typing import Any
 from osc_lib.cli.format_columns import ListDictColumn
 from osc_lib.command import command
 
-from liveupdate.client.servers import find_server
+from liveupdate.client.servers import find_server_id
 from liveupdate.osc.plugin import client, connection
 from liveupdate.osc.v1.arguments import add_key, add_pages, key, pages
 from liveupdate.osc.v1.job import job_shown
@@ -40,8 +40,7 @@ class ListFallback(command.Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         query = pages(parsed_args) | ({"all_projects": True} if parsed_args.all_projects else {})
         if parsed_args.server:
-            server = find_server(connection(self), parsed_args.server)
-            query["server_id"] = server.id
+            query["server_id"] = find_server_id(connection(self), parsed_args.server)
         with told():
             found = islice(client(self).fallbacks(**query), parsed_args.limit)
             return _COLUMNS, [_row(fallback, _COLUMNS) for fallback in found]
