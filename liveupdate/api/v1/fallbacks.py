@@ -52,8 +52,8 @@ def delete(fallback_id: UUID, request: Request, response: Response, asked: Asked
     key = idempotency(request, f"{fallback_expire.METHOD.name} {fallback_id}")
     if (job := _repeated(asked, by, "fallback:delete", _owner(asked, by, fallback_id), **key)) is None:
         fallback = _find(asked, by, "fallback:delete", fallback_id)
-        asked_by = fallback_expire.new_job(fallback, by.context.user_id, by.context.request_id)
-        new = replace(asked_by, global_request_id=by.context.global_request_id, **key)
+        new = fallback_expire.new_job(fallback, by.context.user_id, by.context.request_id)
+        new = replace(new, global_request_id=by.context.global_request_id, **key)
         job, _ = write(asked.engine, lambda connection: fallbacks.begin(connection, fallback, new))
         asked.nudge()
     response.headers["Location"] = f"/v1/jobs/{job.id}"
