@@ -12,7 +12,7 @@ from liveupdate.testing import api_reference, reference  # noqa: E402
 project = "liveupdate"
 author = "the liveupdate authors"
 version = release = __version__
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "reno.sphinxext"]
 exclude_patterns = ["notifications/*.json"]
 html_theme = "alabaster"
 html_theme_options = {"description": "Updates running servers without rebooting their workload", "fixed_sidebar": True}

@@ -14,9 +14,15 @@ class RequestContext:
     user_id: str
     project_id: str
     roles: tuple[str, ...]
-    request_id: str
+    #: The API's own, and the one that the caller's request went by, if it said so; the shell fills them in.
+    request_id: str = ""
     global_request_id: str = ""
     token: str = field(default="", repr=False)
+
+    @property
+    def outgoing_request_id(self) -> str:
+        """What other services are told, for their logs: the one that ties all of them together."""
+        return self.global_request_id or self.request_id
 
 
 def new_request_id() -> str:

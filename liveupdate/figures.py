@@ -26,6 +26,12 @@ JOBS_ENDED = Counter(
     ("kind", "method", "outcome"),
     registry=WORKER,
 )
+JOBS_FORETOLD = Counter(
+    "liveupdate_jobs_foretold",
+    "Of those, the ones that were started from a preview, by its verdict: whether previews tell the truth.",
+    ("method", "verdict", "outcome"),
+    registry=WORKER,
+)
 STEP_SECONDS = Histogram(
     "liveupdate_step_seconds",
     "From a step's beginning to its outcome (done, failed, undone, undo_failed), waiting included.",

@@ -139,6 +139,13 @@ class Job:
     paused: bool = False
     #: The preview that it was started from.
     preview_id: str | None = None
+    #: The id that the caller's own request went by, if it said so; ``request_id`` is the API's.
+    global_request_id: str = ""
+
+    @property
+    def outgoing_request_id(self) -> str:
+        """What other services are told, for their logs: the one that ties all of them together."""
+        return self.global_request_id or self.request_id
 
 
 @dataclass(frozen=True)
@@ -218,12 +225,16 @@ class Event:
 
 @dataclass(frozen=True)
 class Happening:
-    """An event with the job it happened to; of its step, which code that ran and when it had begun."""
+    """An event with the job it happened to; of its step, which code that ran and when it had begun.
+
+    ``foretold``: the verdict of the preview that the job was started from, "" if there was none.
+    """
 
     event: Event
     job: Job
     step: str = ""
     step_began_at: datetime | None = None
+    foretold: str = ""
 
     @property
     def step_seconds(self) -> float | None:

@@ -14,7 +14,7 @@ from webob.exc import HTTPException
 from liveupdate import policies
 from liveupdate.api.problems import Unauthorized
 from liveupdate.api.services import Authorize, Caller
-from liveupdate.context import RequestContext, new_request_id
+from liveupdate.context import RequestContext
 from liveupdate.errors import Forbidden
 
 
@@ -48,7 +48,7 @@ def authenticator(cloud: str) -> Callable[[Mapping[str, str]], Caller]:
                 remedy="ask Keystone for a project-scoped token",
             )
         roles = tuple(r for r in given.get("X-Roles", "").split(",") if r)
-        context = RequestContext(given["X-User-Id"], given["X-Project-Id"], roles, new_request_id())
+        context = RequestContext(given["X-User-Id"], given["X-Project-Id"], roles)
         return Caller(context, request.token_auth)
 
     return authenticate

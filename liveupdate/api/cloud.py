@@ -10,7 +10,7 @@ from liveupdate.api.services import Caller
 from liveupdate.drivers.cloud import Clouds, trusts
 from liveupdate.drivers.cloud.errors import calling
 from liveupdate.drivers.cloud.golden_images import GoldenImage, GoldenImages
-from liveupdate.drivers.cloud.session import Session
+from liveupdate.drivers.cloud.session import Session, named
 from liveupdate.errors import NotFound
 
 
@@ -63,5 +63,5 @@ class CallersCloud:
         return self._clouds.service_connection().session
 
     def _session(self, caller: Caller) -> Session:
-        headers = {"X-OpenStack-Request-Id": caller.context.request_id}
-        return Session(auth=caller.plugin, timeout=60, additional_headers=headers)
+        who = caller.context
+        return Session(auth=caller.plugin, timeout=60, **named(who.outgoing_request_id, who.request_id))

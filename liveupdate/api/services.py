@@ -60,8 +60,8 @@ class Services:
     methods: Mapping[str, Method]
     trust_roles: tuple[str, ...]
     nudge: Callable[[], None]
-    #: Request id → the cloud as the service user: for hosts, which are nobody's own.
-    infrastructure: Callable[[str], ServiceCloud]
+    #: The request's outgoing id and its own → the cloud as the service user: for hosts, which are nobody's own.
+    infrastructure: Callable[[str, str], ServiceCloud]
     metrics: Source
     limits: Limits = field(default_factory=Limits)
     #: The URLs that a job's request names → as they go into its parameters (messaging/webhooks.py). Raises Invalid.

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
 from anyio import to_thread
 from starlette.datastructures import Headers, MutableHeaders
@@ -58,7 +60,8 @@ class Shell:
         try:
             version = microversions.negotiate(headers)
             if scope["path"] not in PUBLIC:
-                caller = state["caller"] = await to_thread.run_sync(self._authenticate, headers)
+                caller = _with_ids(await to_thread.run_sync(self._authenticate, headers), state)
+                state["caller"] = caller
                 self._rate.take(caller.context.project_id)
             await self._app(scope, await whole_body(headers, receive, self._max_body), outward)
         except LiveUpdateError as error:
@@ -69,3 +72,8 @@ class Shell:
                 await unforeseen_answer(state["request_id"])(scope, receive, outward)
             elif not ended:
                 raise
+
+
+def _with_ids(caller: Caller, state: Mapping[str, Any]) -> Caller:
+    ids = {name: state[name] for name in ("request_id", "global_request_id")}
+    return replace(caller, context=replace(caller.context, **ids))

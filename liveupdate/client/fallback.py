@@ -24,7 +24,7 @@ class Fallback(resource.Resource):
     server = resource.Body("server", type=dict)
     original_server_id = resource.Body("original_server_id")
     project_id = resource.Body("project_id")
-    #: snapshot or backup.
+    #: snapshot, backup or image.
     kind = resource.Body("kind")
     #: GiB, of all its parts.
     size = resource.Body("size", type=int)

@@ -17,6 +17,8 @@ class HostGroup(resource.Resource):
     allow_list = True
     commit_method = "PATCH"
 
+    _query_mapping = resource.QueryParameters("policy", "sort")
+
     name = resource.Body("name", alternate_id=True)
     #: Holds the hosts that are in no other.
     is_default = resource.Body("default", type=bool)

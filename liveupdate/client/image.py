@@ -17,6 +17,8 @@ class Image(resource.Resource):
     allow_fetch = True
     allow_list = True
 
+    _query_mapping = resource.QueryParameters("name", "status", "kernel", "source_server_id", "sort")
+
     status = resource.Body("status")
     project_id = resource.Body("project_id")
     #: GiB, of all its disks.

@@ -63,6 +63,8 @@ class Job(resource.Resource):
     #: The preview that it was started from.
     preview_id = resource.Body("preview_id")
     request_id = resource.Body("request_id")
+    #: The one that the caller's request went by, if it said so.
+    global_request_id = resource.Body("global_request_id")
     deadline = resource.Body("deadline")
     created_at = resource.Body("created_at")
     updated_at = resource.Body("updated_at")

@@ -9,6 +9,8 @@ class Method(resource.Resource):
 
     allow_list = True
 
+    _query_mapping = resource.QueryParameters("sort")
+
     name = resource.Body("name", alternate_id=True)
     title = resource.Body("title")
     #: Of each: name, title, and whether it may be skipped.

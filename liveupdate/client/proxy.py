@@ -60,8 +60,8 @@ class Proxy(proxy.Proxy):
         found: Preview = self._get(Preview, preview_id)
         return found
 
-    def methods(self) -> Iterator[Method]:
-        found: Iterator[Method] = self._list(Method)
+    def methods(self, **query: Any) -> Iterator[Method]:
+        found: Iterator[Method] = self._list(Method, **query)
         return found
 
     # -- fallbacks -------------------------------------------------------------------------------------------------
@@ -87,9 +87,9 @@ class Proxy(proxy.Proxy):
 
     # -- images ----------------------------------------------------------------------------------------------------
 
-    def images(self) -> Iterator[Image]:
+    def images(self, **query: Any) -> Iterator[Image]:
         """The project's golden images, newest first."""
-        found: Iterator[Image] = self._list(Image)
+        found: Iterator[Image] = self._list(Image, **query)
         return found
 
     def get_image(self, image_id: str) -> Image:
@@ -117,8 +117,8 @@ class Proxy(proxy.Proxy):
 
     # -- hosts -----------------------------------------------------------------------------------------------------
 
-    def host_groups(self) -> Iterator[HostGroup]:
-        found: Iterator[HostGroup] = self._list(HostGroup)
+    def host_groups(self, **query: Any) -> Iterator[HostGroup]:
+        found: Iterator[HostGroup] = self._list(HostGroup, **query)
         return found
 
     def get_host_group(self, name: str) -> HostGroup:

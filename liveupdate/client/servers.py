@@ -1,6 +1,7 @@
 """The server that a person means by a name, also while an update has a twin of the same name beside it."""
 
 import re
+import uuid
 from typing import Any
 
 from openstack import exceptions
@@ -19,3 +20,15 @@ def find_server(connection: Any, name_or_id: str) -> Any:
         if len(meant) != 1:
             raise
         return meant[0]
+
+
+def find_server_id(connection: Any, name_or_id: str) -> str:
+    """As find_server; but of a server that is gone, whose history is asked for, the id will do."""
+    try:
+        return str(find_server(connection, name_or_id).id)
+    except exceptions.NotFoundException:
+        try:
+            return str(uuid.UUID(name_or_id))
+        except ValueError:
+            pass
+        raise

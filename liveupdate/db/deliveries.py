@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from liveupdate.db import clock, events, jobs
+from liveupdate.db import clock, events, jobs, previews
 from liveupdate.db.tables import deliveries
 from liveupdate.db.tables import events as events_table
 from liveupdate.db.tables import steps as steps_table
@@ -119,7 +119,12 @@ def _happenings(connection: Connection, identifiers: Sequence[int]) -> Sequence[
     told = [events.value(row) for row in connection.execute(found).mappings()]
     job_ids = {event.job_id for event in told}
     whole, steps = jobs.several(connection, job_ids), _steps(connection, job_ids)
-    return [Happening(e, whole[e.job_id], *steps.get((e.job_id, e.step), ("", None))) for e in told]
+    foretold = previews.verdicts(connection, {job.preview_id for job in whole.values() if job.preview_id})
+    return [
+        Happening(e, job, *steps.get((e.job_id, e.step), ("", None)), foretold.get(job.preview_id or "", ""))
+        for e in told
+        for job in [whole[e.job_id]]
+    ]
 
 
 def _steps(connection: Connection, job_ids: set[str]) -> Mapping[tuple[str, str], tuple[str, datetime | None]]:

@@ -1,12 +1,12 @@
 """Fallbacks: what ended jobs have kept to return to, read from their ledgers; nothing of them is stored twice."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, exists, select
 
-from liveupdate.db import clock, jobs, resources
+from liveupdate.db import clock, jobs, lineage, resources
 from liveupdate.db.tables import jobs as jobs_table
 from liveupdate.db.tables import resources as lines
 from liveupdate.db.tables import steps
@@ -16,8 +16,6 @@ from liveupdate.states import FINAL, JobState, ResourceState
 
 #: Seconds until another attempt to end a fallback that could not be ended: volumes in use stay so for long.
 _AGAIN = 86400.0
-#: Servers that replaced one another.
-_MAX_UPDATES = 1000
 
 
 def get(connection: Connection, fallback_id: str, project_id: str | None = None) -> Fallback:
@@ -49,7 +47,7 @@ def page(
     """As jobs.page; the filter ``server_id`` finds the fallbacks of a server and of those that it has replaced."""
     also: list[ColumnElement[bool]] = [jobs_table.c.state == JobState.SUCCEEDED, jobs_table.c.id.in_(_keeping())]
     if "server_id" in filters:
-        also.append(jobs_table.c.id.in_(_served_by(_before(connection, filters["server_id"]))))
+        also.append(jobs_table.c.id.in_(lineage.served_by(lineage.before(connection, filters["server_id"]))))
     found = jobs.page(
         connection,
         JobKind.UPDATE,
@@ -101,11 +99,11 @@ def begin(connection: Connection, fallback: Fallback, new: jobs.NewJob) -> tuple
 def server_now(connection: Connection, job: Job) -> str:
     """The server that serves now in the place of the job's, later updates and restores counted in."""
     server_id = _made_by(connection, job.id) or job.server_id
-    for _ in range(_MAX_UPDATES):
+    for _ in range(lineage.MAX_UPDATES):
         query = (
             select(lines.c.cloud_id)
             .join(jobs_table, jobs_table.c.id == lines.c.job_id)
-            .where(jobs_table.c.server_id == server_id, jobs_table.c.state == JobState.SUCCEEDED, *_SERVER)
+            .where(jobs_table.c.server_id == server_id, jobs_table.c.state == JobState.SUCCEEDED, *lineage.SERVER)
         )
         if not (successor := connection.scalar(query.limit(1))) or successor == server_id:
             break
@@ -115,31 +113,13 @@ def server_now(connection: Connection, job: Job) -> str:
 
 # -- how it is read ----------------------------------------------------------------------------------------------------
 
-#: The line of the server that a job has put in the place of another.
-_SERVER = (lines.c.kind == "server", lines.c.role == "surrogate", lines.c.state == ResourceState.KEPT)
-
 
 def _keeping() -> Select[Any]:
     return select(lines.c.job_id).where(lines.c.state == ResourceState.KEPT, lines.c.keep_until.is_not(None))
 
 
-def _served_by(servers: Collection[str]) -> Select[Any]:
-    return select(lines.c.job_id).where(*_SERVER, lines.c.cloud_id.in_(servers))
-
-
-def _before(connection: Connection, server_id: str) -> set[str]:
-    """The server, and those that it has replaced, one after the other."""
-    found = {server_id}
-    newest: str | None = server_id
-    while newest and len(found) < _MAX_UPDATES:
-        query = select(jobs_table.c.server_id).where(jobs_table.c.id.in_(_served_by([newest])))
-        newest = connection.scalar(query.where(jobs_table.c.server_id.not_in(found)).limit(1))
-        found |= {newest} if newest else set()
-    return found
-
-
 def _made_by(connection: Connection, job_id: str) -> str | None:
-    return connection.scalar(select(lines.c.cloud_id).where(lines.c.job_id == job_id, *_SERVER).limit(1))
+    return connection.scalar(select(lines.c.cloud_id).where(lines.c.job_id == job_id, *lineage.SERVER).limit(1))
 
 
 def _port(connection: Connection, job_id: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, insert, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
-from liveupdate.db import clock, events, steps
+from liveupdate.db import clock, events, lineage, steps
 from liveupdate.db.session import along
 from liveupdate.db.tables import jobs, projects
 from liveupdate.db.tables import steps as steps_table
@@ -38,6 +38,8 @@ class NewJob:
     parameters: Json
     plan: Plan
     request_id: str
+    #: The one that the caller's own request went by, if it said so.
+    global_request_id: str = ""
     trust_id: str = ""
     roles: tuple[str, ...] = ()
     deadline: datetime | None = None
@@ -116,6 +118,7 @@ def _row(new: NewJob) -> dict[str, Any]:
         **dict.fromkeys(("watch_kind", "watch_id", "watch_seen"), ""),
         **dict.fromkeys(("progress", "lease_until", "fence", "deaths"), 0),
         "request_id": new.request_id,
+        "global_request_id": new.global_request_id,
         "trust_id": new.trust_id,
         "roles": list(new.roles),
         "cancel_requested": False,
@@ -200,12 +203,15 @@ def page(
 ) -> Sequence[Job]:
     """One page after the job ``marker``, by (key, descending) with the id as tie-break. Raises Invalid.
 
-    ``filters``: field → its value, or a tuple of those that are fine. ``also``: further conditions.
+    ``filters``: field → its value, or a tuple of those that are fine; ``server_id`` finds the jobs of a server and of
+    those that it has replaced. ``also``: further conditions.
     """
     key, descending = sort
     query = select(jobs).where(jobs.c.kind == kind, *also)
     if project_id is not None:
         query = query.where(jobs.c.project_id == project_id)
+    if "server_id" in filters:
+        filters = {**filters, "server_id": tuple(sorted(lineage.before(connection, filters["server_id"])))}
     for name, value in filters.items():
         value = value[0] if isinstance(value, tuple) and len(value) == 1 else value
         query = query.where(jobs.c[name].in_(value) if isinstance(value, tuple) else jobs.c[name] == value)
@@ -302,6 +308,9 @@ def try_anew(connection: Connection, job: Job) -> None:
     here = (steps_table.c.job_id == job.id, steps_table.c.state.in_(stuck))
     connection.execute(update(steps_table).where(*here).values(attempts=0, started_at=clock.now()))
     failed = (steps_table.c.job_id == job.id, steps_table.c.state == StepState.UNDO_FAILED)
+    query = select(steps_table.c.spec_id).where(*failed).order_by(steps_table.c.position.desc())
+    for step in connection.scalars(query):
+        events.add(connection, job.id, "step.undo_started", step)
     connection.execute(update(steps_table).where(*failed).values(state=StepState.UNDOING))
 
 
@@ -391,6 +400,7 @@ def _value(row: Any) -> Job:
         step=row["step"],
         progress=row["progress"],
         request_id=row["request_id"],
+        global_request_id=row["global_request_id"],
         trust_id=row["trust_id"],
         roles=tuple(row["roles"]),
         cancel_requested=row["cancel_requested"],

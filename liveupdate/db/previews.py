@@ -1,10 +1,12 @@
 """Previews: jobs of kind preview, whose one step has the findings. What was seen grows old."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from liveupdate.db import clock, jobs, steps
+from liveupdate.db.tables import steps as steps_table
 from liveupdate.errors import Conflict, NotFound
 from liveupdate.model import Job, JobKind, Json, Verdict
 from liveupdate.states import JobState
@@ -23,6 +25,22 @@ def get(connection: Connection, preview_id: str, project_id: str | None) -> Job:
 def result(connection: Connection, preview: Job) -> Json:
     """{"verdict", "findings", "units", …}; {} while it is under way."""
     return steps.of_job(connection, preview.id)[0].result
+
+
+def foretold(connection: Connection, job: Job) -> Json | None:
+    """The result of the preview that the job was started from; None if there was none, or it is forgotten."""
+    if job.preview_id is None:
+        return None
+    return next((row.result for row in steps.of_job(connection, job.preview_id)), None)
+
+
+def verdicts(connection: Connection, preview_ids: Collection[str]) -> Mapping[str, str]:
+    """By their ids; those that have one."""
+    if not preview_ids:
+        return {}
+    query = select(steps_table.c.job_id, steps_table.c.result)
+    found = connection.execute(query.where(steps_table.c.job_id.in_(preview_ids), steps_table.c.position == 0))
+    return {row.job_id: str(row.result["verdict"]) for row in found if "verdict" in row.result}
 
 
 def expires(preview: Job) -> datetime | None:

@@ -47,6 +47,7 @@ jobs = Table(
     Column("step", String(64), nullable=False),
     Column("progress", Integer, nullable=False),
     Column("request_id", String(64), nullable=False),
+    Column("global_request_id", String(64), nullable=False, server_default=""),
     Column("trust_id", String(64), nullable=False),
     Column("roles", JSON, nullable=False),
     Column("cancel_requested", Boolean(create_constraint=False), nullable=False),

@@ -68,7 +68,8 @@ class Runner:
         """Raises LeaseLost when another worker took the job over, what db.session.AWAY names when the database does not
         answer; every other end is in the journal."""
         job, rows = journal.load()
-        with logs.about(job_id=job.id, request_id=job.request_id), lease.held(claimed.claim.lease):
+        ids = {"job_id": job.id, "request_id": job.request_id, "global_request_id": job.global_request_id}
+        with logs.about(**ids), lease.held(claimed.claim.lease):
             self._run(journal, claimed, job, rows)
 
     def _run(self, journal: Journal, claimed: Claimed, job: Job, rows: Sequence[StepRow]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from liveupdate.model import Happening, Json
 
 #: Of every payload. A new field: the minor number grows; one that goes, or means another thing: the major one.
-VERSION: Final = "1.0"
+VERSION: Final = "1.1"
 
 #: Type of an event in the database → what it is called outside. What is not here is nobody's business but ours.
 EVENT_TYPES: Final[Mapping[str, str]] = {
@@ -86,6 +86,7 @@ def _job(happening: Happening) -> dict[str, Any]:
         "user_id": job.user_id,
         "server": {"id": job.server_id, "name": job.server_name},
         "request_id": job.request_id,
+        "global_request_id": job.global_request_id,
         "created_at": _at(job.created_at),
     }
 

@@ -1,7 +1,8 @@
-"""What a server's owner wants of updates, said in its metadata, which is hostile until looked at. Pure.
+"""What a server's owner wants of updates, said in its metadata or tags, which are hostile until looked at. Pure.
 
 liveupdate:action = move (memory and connections move, or nothing is done), restart (units are restarted, none is
-moved), notify (go on, but tell), never; liveupdate:blackout_budget = seconds. The owner's word goes before the request.
+moved), notify (go on, but tell), never; liveupdate:blackout_budget = seconds. A tag has both: liveupdate:action=never;
+metadata goes before tags. The owner's word goes before the request.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,16 @@ class Action(StrEnum):
     NEVER = "never"
 
 
+def words(server: Mapping[str, Any]) -> dict[str, str]:
+    """The server's metadata, with what its tags say besides. Tags that contradict each other say nothing sensible."""
+    said: dict[str, list[str]] = {}
+    for tag in server.get("tags", ()):
+        key, is_word, value = tag.partition("=")
+        if is_word and key in (ACTION, BUDGET):
+            said.setdefault(key, []).append(value)
+    return {**{key: " and ".join(values) for key, values in said.items()}, **server.get("metadata", {})}
+
+
 def action(metadata: Metadata) -> Action | None:
     """None: the owner says nothing, or nothing that can be understood."""
     told = metadata.get(ACTION, "")
@@ -32,19 +43,19 @@ def action(metadata: Metadata) -> Action | None:
 
 def judge(metadata: Metadata) -> list[Finding]:
     told, wanted = metadata.get(ACTION), action(metadata)
-    ask = f"ask the server's owner, who may change its metadata {ACTION}"
+    ask = f"ask the server's owner, who may change its metadata or tag {ACTION}"
     findings = [
         check(
             "owner.action",
             told is None or wanted is not None,
-            f"its metadata {ACTION} is none of {', '.join(Action)}",
+            f"its metadata or tag {ACTION} is none of {', '.join(Action)}",
             f"set {ACTION} to one of these, or remove it",
         ),
         check("owner.never", wanted != Action.NEVER, "its owner does not want it to be updated", ask),
         check(
             "owner.budget",
             BUDGET not in metadata or _seconds(metadata) is not None,
-            f"its metadata {BUDGET} is no number of seconds above 0",
+            f"its metadata or tag {BUDGET} is no number of seconds above 0",
             f"set {BUDGET} to a number of seconds, or remove it",
         ),
     ]

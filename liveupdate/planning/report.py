@@ -3,16 +3,22 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from liveupdate.model import Job, Resource, StepRow
+from liveupdate.model import Job, Resource, StepRow, Verdict
 from liveupdate.planning import handover, inside, move
 from liveupdate.states import FINAL, ResourceState
 
 _STORED = ("volume", "snapshot", "backup", "image")
 _OPEN = (ResourceState.INTENDED, ResourceState.CREATED)
+_MEASURED = "from the freeze of the workload until the word that the other server serves, by its monotonic clock"
 
 
-def assemble(job: Job, rows: Sequence[StepRow], ledger: Sequence[Resource]) -> dict[str, Any]:
-    """Times in milliseconds but for the steps' seconds; None where a job has not come that far."""
+def assemble(
+    job: Job, rows: Sequence[StepRow], ledger: Sequence[Resource], previewed: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Times in milliseconds but for the steps' seconds; None where a job has not come that far.
+
+    ``previewed``: the result of the preview that it was started from, if any.
+    """
     result = {row.spec.id: row.result for row in rows}
 
     def told(step: str, key: str, default: Any = None) -> Any:
@@ -29,11 +35,13 @@ def assemble(job: Job, rows: Sequence[StepRow], ledger: Sequence[Resource]) -> d
             {"name": u["name"], "handover": u["handover"], "reason": u.get("reason", "")}
             for u in told("preflight", "units", [])
         ],
+        "blackouts": blackouts(rows),
         "blackout_ms": told("open", "blackout_ms"),
         "blackout_estimate_ms": told("pre_copy", "estimate_ms", told("preflight", "estimate_ms")),
         "timeline": told("open", "timeline", told("cut_over", "timeline", [])),
         "bytes": (told("pre_copy", "bytes", 0) or 0) + (told("cut_over", "bytes", 0) or 0),
         "packages": told("user_space", "packages", []),
+        "package_changes": told("user_space", "changed"),
         "stale_processes": told("user_space", "stale", []),
         "captured": told("preflight", "captured", []),
         "frozen_ms": told("copy_volumes", "frozen_ms"),
@@ -50,7 +58,34 @@ def assemble(job: Job, rows: Sequence[StepRow], ledger: Sequence[Resource]) -> d
         ],
         "path_events": path_events(rows),
         "resources": resources(job, ledger),
+        "preview": _previewed(job, previewed),
     }
+
+
+def blackouts(rows: Sequence[StepRow]) -> list[dict[str, Any]]:
+    """Of each cut-over that was opened, a way back's too: how long, measured by which server and how, and as estimated.
+
+    ``ms`` None: the target's word that it serves never reached the source, whose clock measures.
+    """
+    found, estimate = [], None
+    for row in rows:
+        if row.spec.step == "pre_copy":
+            estimate = row.result.get("estimate_ms")
+        elif row.spec.step == "open" and "blackout_ms" in row.result:
+            sides, ms = move.sides(row.spec.parameters), row.result["blackout_ms"]
+            by, how = (sides.source, _MEASURED) if ms is not None else (None, "")
+            told = {"serves": sides.target, "ms": ms, "estimate_ms": estimate, "measured_by": by, "how": how}
+            found.append(told)
+    return found
+
+
+def _previewed(job: Job, result: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What had been foretold, for the comparison."""
+    if result is None:
+        return None
+    warnings = [f["code"] for f in result.get("findings", ()) if f["verdict"] != Verdict.OK]
+    told = {"id": job.preview_id, "verdict": result.get("verdict"), "warnings": warnings}
+    return {**told, "blackout_estimate_ms": result.get("estimate_ms")}
 
 
 def _handovers(told: Callable[..., Any]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from liveupdate.steps.connect import good_paths
 from liveupdate.steps.path_events import path_events
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import prove_nothing_left, unmake
+from liveupdate.steps.update import NOTE, PACKAGES
 
 
 def probe(context: StepContext) -> Probe:
@@ -27,6 +28,7 @@ def apply(context: StepContext) -> Json:
         "guest_paths": good_paths(context, "surrogate"),
         "path_events": path_events(context, "surrogate"),
     }
+    guest.run(["rm", "-f", NOTE, PACKAGES])
     guest.agent().call("finish")
     guest.remove_agent()
     unmake(context, "snapshot", "mirror")

@@ -69,7 +69,9 @@ def undo(context: StepContext) -> None:
         _bring(context, volume, sides.target, sides.source)
     if source["phase"] != "resumed":
         context.guest(sides.source).agent().call("resume", timeout=180, fenced=fenced)
-    context.event("blackout.ended", on=sides.source, resumed=_status(context, sides.source).get("resumed"))
+    seen = _status(context, sides.source)
+    told = {"resumed": seen.get("resumed"), "blackout_ms": seen.get("blackout_ms")}
+    context.event("blackout.ended", on=sides.source, **told)
 
 
 def _follow(context: StepContext, sides: move.Sides, look: Callable[[float], object]) -> Json:

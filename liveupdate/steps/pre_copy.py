@@ -42,7 +42,7 @@ def apply(context: StepContext) -> Json:
     rounds = _rounds(context, sides)
     preflight = context.result("preflight")
     estimate = rounds[-1]["estimate_ms"] + HANDED_OVER * len(move.handed_over(preflight))
-    asked = intent.budget(preflight.get("server", {}).get("metadata", {}), context.job.parameters)
+    asked = intent.budget(intent.words(preflight.get("server", {})), context.job.parameters)
     budget = 1000 * float(context.settings.surrogate.budget if asked is None else asked)
     # a workload that is asked back is not refused
     if estimate > budget and sides.source == "original":

@@ -41,11 +41,11 @@ def apply(context: StepContext) -> Json:
     cloud, server = context.service_cloud(), own_server(context)
     host_key = host_keys.pinned(cloud, server)
     result: dict[str, Any] = {"server": describe(cloud, server), "host_key": host_key, "guest": {}, "units": []}
-    findings = judge(_facts(context, result)) + intent.judge(result["server"]["metadata"])
+    findings = judge(_facts(context, result)) + intent.judge(intent.words(result["server"]))
     if worst(findings) != Verdict.BLOCK:
         findings += _look_into_guest(context, result)
     told = concluded(context, findings)
-    if context.job.kind == JobKind.UPDATE and intent.action(result["server"]["metadata"]) == intent.Action.NOTIFY:
+    if context.job.kind == JobKind.UPDATE and intent.action(intent.words(result["server"])) == intent.Action.NOTIFY:
         context.event("owner.notify", server_id=server.id, verdict=told["verdict"])
     return result | told
 
@@ -92,7 +92,7 @@ def _storage(context: StepContext, server: Json) -> dict[str, Any]:
 def _look_into_guest(context: StepContext, result: dict[str, Any]) -> list[Finding]:
     """Fill in guest, units and estimate_ms; a guest that cannot be looked into is a finding, not an error."""
     guest, wanted = context.guest("original"), context.job.parameters.get("units") or []
-    metadata = result["server"]["metadata"]
+    metadata = intent.words(result["server"])
     try:
         seen = guest.oneshot("inspect", {})
         names = units.candidates(seen, wanted, metadata.get(UNITS, ""))

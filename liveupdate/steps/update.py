@@ -3,7 +3,8 @@
 Nothing is done that is done already: a kernel that runs is left alone, one that is only installed is booted. One that
 a newer one outranks becomes the boot loader's default. The install is a task in the guest, the boot is Nova's: a worker
 may die at any point, and none is held while they last.
-What is to run, and in which boot that was noted, stands on the surrogate's disk; user_space removes it.
+What is to run, in which boot that was noted, and which packages there were stands on the surrogate's disk; clean_up
+removes it.
 Undo: nothing; the surrogate goes as a whole with the step that made it.
 """
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: On the surrogate's disk: {"release": to run, "boot": id of the boot in which it was written, "packages": installed}.
 NOTE = "/var/lib/liveupdate/update.json"
+#: Beside it: the packages before the update, for the report.
+PACKAGES = "/var/lib/liveupdate/packages"
 _INTERVAL = 3.0
 _IDENTITY = ("cat", "/proc/sys/kernel/osrelease", "/proc/sys/kernel/random/boot_id", "/etc/machine-id",
              "/proc/sys/kernel/hostname", "/sys/class/dmi/id/product_uuid")  # fmt: skip
@@ -84,15 +87,16 @@ def _note(guest: "Guest") -> dict[str, Any] | None:
         ) from None
 
 
-def _write(guest: "Guest", note: dict[str, Any]) -> None:
-    guest.run(["install", "-d", "-m", "700", NOTE.rpartition("/")[0]])
-    guest.put(NOTE, json.dumps(note).encode(), 0o600)
+def _write(guest: "Guest", path: str, text: str) -> None:
+    guest.run(["install", "-d", "-m", "700", path.rpartition("/")[0]])
+    guest.put(path, text.encode(), 0o600)
 
 
 def _choose(context: StepContext, guest: "Guest", seen: dict[str, str]) -> dict[str, Any]:
     """The preflight has found out what the package sources have."""
     note = {"release": context.result("preflight")["kernel"], "boot": seen["boot"], "packages": []}
-    _write(guest, note)
+    _write(guest, PACKAGES, packages.listing(guest))
+    _write(guest, NOTE, json.dumps(note))
     return note
 
 
@@ -106,7 +110,7 @@ def _install(guest: "Guest", note: dict[str, Any]) -> None:
         _finish(guest, "refresh", packages.REFRESH, "the package lists")
         if not note["packages"]:
             note["packages"] = [package]
-            _write(guest, note)
+            _write(guest, NOTE, json.dumps(note))
         _finish(guest, "install", packages.install([package]), f"{package} to be installed")
         there = packages.installed(guest, kernels.PREFIX)
     newer = kernels.outranking(release, kernels.releases(there))

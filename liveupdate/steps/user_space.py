@@ -1,16 +1,18 @@
-"""Upgrade packages in place on the updated server, as asked; list the processes that still run old code.
+"""Upgrade packages in place on the updated server, as asked; tell what the whole update has changed of them, and which
+processes still run old code.
 
 No service is restarted by maintainer scripts: the workload stays as it was moved. After the pivot, hence no undo.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from liveupdate.drivers.guest import packages
 from liveupdate.drivers.guest.tasks import Task, TaskState
 from liveupdate.errors import Retry
 from liveupdate.model import Json
+from liveupdate.planning import package_changes
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
-from liveupdate.steps.update import NOTE
+from liveupdate.steps.update import PACKAGES
 
 if TYPE_CHECKING:
     from liveupdate.drivers.guest import Guest
@@ -25,18 +27,23 @@ def probe(context: StepContext) -> Probe:
 
 def apply(context: StepContext) -> Json:
     guest = context.guest("surrogate")
-    guest.run(["rm", "-f", NOTE])
     wanted = context.job.parameters.get("packages") or []
     failed = ""
     if wanted:
         argv = packages.upgrade_all() if wanted == "all" else packages.install(wanted)
         failed = _finish(guest, packages.quietly(argv))
     stale = guest.oneshot("stale", {}).get("processes", [])
-    return {"packages": wanted, "failed": failed, "stale": stale[:200]}
+    return {"packages": wanted, "failed": failed, "changed": _changed(guest), "stale": stale[:200]}
 
 
 def undo(context: StepContext) -> None:
     """After the pivot: never called."""
+
+
+def _changed(guest: "Guest") -> list[dict[str, Any]] | None:
+    """None if an update by an older release has not noted what there was."""
+    before = guest.run(["cat", PACKAGES], check=False)
+    return package_changes.changes(before.stdout, packages.listing(guest)) if before.code == 0 else None
 
 
 def _finish(guest: "Guest", argv: tuple[str, ...]) -> str:

@@ -145,7 +145,7 @@ class PairedGuest:
             "phases": phases,
             "timeline": [{"name": "unmounted", "ms": 5}],
             "linked": self.pair.linked,
-            "blackout_ms": 2000 if self.phase == "opened" else None,
+            "blackout_ms": {"opened": 2000, "resumed": 900}.get(self.phase),
             "bytes": 7,
             "now": 1005.0,
             "boot_id": f"boot-{self.pair.boots[self.side]}",

@@ -25,6 +25,8 @@ def count(happening: Happening) -> None:
     outcome = event.type.partition(".")[2]
     if event.type in _ENDS:
         figures.JOBS_ENDED.labels(str(job.kind), job.method, outcome).inc()
+        if happening.foretold:
+            figures.JOBS_FORETOLD.labels(job.method, happening.foretold, outcome).inc()
     elif event.type in _STEP_ENDS and happening.step_seconds is not None:
         figures.STEP_SECONDS.labels(job.method, happening.step, outcome).observe(happening.step_seconds)
     elif event.type == "lease.taken_over":

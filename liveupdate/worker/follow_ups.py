@@ -67,6 +67,7 @@ def _new_job(job: Job, server_id: str) -> job_queries.NewJob:
         parameters={**capture.parameters(asked["name"], asked["volumes"]), "after": job.id},
         plan=capture.METHOD.plan(),
         request_id=job.request_id,
+        global_request_id=job.global_request_id,
         trust_id=job.trust_id,
         roles=job.roles,
         deadline=job.deadline,

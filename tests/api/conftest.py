@@ -110,7 +110,7 @@ def services_of(engine: Engine, cloud: Cloud, infrastructure: Any) -> Services:
 
 @pytest.fixture
 def services(sqlite: Engine, cloud: Cloud, world: CloudWorld) -> Services:
-    return services_of(sqlite, cloud, lambda request_id: CloudDouble(world, admin=True))
+    return services_of(sqlite, cloud, lambda *_: CloudDouble(world, admin=True))
 
 
 @pytest.fixture

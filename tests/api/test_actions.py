@@ -185,6 +185,22 @@ def test_an_undo_that_fails_names_what_is_still_there(api: TestClient, sqlite: E
     assert shown(api, job)["reason"] == told
 
 
+@pytest.mark.parametrize("word", ["retry", "cleanup"])
+def test_each_try_of_an_undo_is_told_from_its_beginning(api: TestClient, sqlite: Engine, word: str) -> None:
+    job, world = create(api), World()
+    world.faults["apply", "copy"] = fail
+    for _ in range(UNDO_ATTEMPTS):
+        world.faults["undo", "prepare"] = fail
+        make_due(sqlite, job)
+        work_once(sqlite, world)
+    assert say(api, job, word).status_code == 202
+    work_once(sqlite, world)
+    assert shown(api, job)["state"] == "undone"
+    events = api.get(f"/v1/jobs/{job}/events").json()["events"]
+    told = [e["type"] for e in events if e["step"] == "prepare" and e["type"].startswith("step.und")]
+    assert told == ["step.undo_started", "step.undo_failed", "step.undo_started", "step.undone"]
+
+
 def test_an_administrator_of_another_project_cleans_up_in_the_requesters_name(
     api: TestClient, sqlite: Engine, cloud: Cloud
 ) -> None:

@@ -137,6 +137,15 @@ def test_the_same_key_answers_the_same_job_though_the_fallback_has_ended(
     assert asked("member@other").status_code == 404
 
 
+def test_an_administrator_of_another_project_repeats_a_delete_with_its_key(api: TestClient, sqlite: Engine) -> None:
+    path, key = f"/v1/fallbacks/{kept(sqlite)}", {"Idempotency-Key": "k"}
+    first = api.delete(path, headers=key | as_("admin@other"))
+    write(sqlite, lambda c: c.execute(update(resources).values(keep_until=None)))
+    again = api.delete(path, headers=key | as_("admin@other"))
+    assert (again.status_code, again.json()) == (202, first.json())
+    assert api.delete(path, headers={"Idempotency-Key": "another"} | as_("admin@other")).status_code == 404
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

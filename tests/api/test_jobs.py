@@ -4,6 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
+from liveupdate.testing.fallbacks import updated
 from liveupdate.testing.jobs import work_once
 from liveupdate.testing.steps import World
 from tests.api.conftest import SERVER, Cloud, as_, code, fail, new, wait_forever
@@ -213,6 +214,18 @@ def test_lists_are_filtered_by_what_jobs_have(api: TestClient, sqlite: Engine) -
     assert ids(api, "user_id=somebody") == ids(api, "method=restore") == ids(api, "approval=needed") == []
     assert ids(api, "project_id=other") == []
     assert ids(api, "all_projects=true&project_id=mine", "admin@other") == [second, first]
+
+
+def test_the_jobs_of_a_server_are_those_of_the_servers_that_it_has_replaced_too(
+    api: TestClient, sqlite: Engine
+) -> None:
+    first, second = f"1{SERVER[1:]}", f"2{SERVER[1:]}"
+    done = updated(sqlite, project_id="mine", server_id=first, made=second)
+    again = api.post("/v1/jobs", json=new(server_id=second)).json()["job"]["id"]
+    assert ids(api, f"server_id={second}") == [again, done]
+    assert ids(api, f"server_id={second}&state=queued") == [again]
+    assert ids(api, f"server_id={first}") == [done]
+    assert ids(api, f"server_id={second}", "member@other") == []
 
 
 def test_what_changed_since_comes_in_the_order_of_the_changes(api: TestClient, sqlite: Engine) -> None:

@@ -99,11 +99,15 @@ def test_every_answer_tells_its_version(api: TestClient, path: str) -> None:
 
 
 @pytest.mark.parametrize(("sent", "taken"), [(REQUEST_ID, True), ("req-x", False), ("x\ny", False)])
-def test_a_valid_request_id_of_the_caller_goes_on_the_job(api: TestClient, sent: str, taken: bool) -> None:
+def test_both_request_ids_are_on_the_job_the_callers_if_it_is_a_valid_one(
+    api: TestClient, sent: str, taken: bool
+) -> None:
     body = {"job": {"method": "surrogate", "server_id": "11111111-1111-4111-8111-111111111111"}}
     answer = api.post("/v1/jobs", json=body, headers={"X-Openstack-Request-Id": sent})
     assert answer.headers["X-Openstack-Request-Id"] != sent
-    assert (answer.json()["job"]["request_id"] == sent) is taken
+    job = answer.json()["job"]
+    assert job["request_id"] == answer.headers["X-Openstack-Request-Id"]
+    assert job["global_request_id"] == (sent if taken else "")
 
 
 def test_an_answer_never_repeats_what_was_wrongly_sent(api: TestClient) -> None:

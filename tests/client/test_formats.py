@@ -19,7 +19,7 @@ from tests.client.conftest import Proxy, Serve
 with warnings.catch_warnings():
     # openstacksdk and its libraries warn about each other
     warnings.simplefilter("ignore")
-    from liveupdate.osc.v1 import fallback, image, job, method, preview
+    from liveupdate.osc.v1 import fallback, image, job, method, preview, report
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")
 
@@ -76,5 +76,12 @@ def test_a_listing_speaks_every_format(service: Proxy, filled: str, name: str) -
 def test_one_thing_is_shown_as_json_with_its_structure(service: Proxy, filled: str) -> None:
     told = json.loads(shown(job.ShowJob, service, filled, "-f", "json", "-c", "state", "-c", "parameters"))
     assert (told["state"], told["parameters"]["kernel"]) == ("succeeded", "newest")
-    report = json.loads(shown(job.ReportJob, service, filled, "-f", "json"))
-    assert report["resources"]["leftovers"] == []
+    told = json.loads(shown(report.ReportJob, service, filled, "-f", "json"))
+    assert told["resources"]["leftovers"] == []
+
+
+def test_what_has_a_structure_is_lines_for_people(service: Proxy, filled: str) -> None:
+    for told in (shown(report.ReportJob, service, filled), shown(job.ShowJob, service, filled)):
+        assert "{" not in told
+        assert max(map(len, told.splitlines())) < 130
+    assert "leftovers: 0" in shown(report.ReportJob, service, filled)

@@ -27,7 +27,7 @@ def service(sqlite: Engine, serve: Serve) -> Proxy:
     world = with_server()
     world.hosts = [Host(f"host{n}", provider_id=f"host{n}") for n in range(1, 4)]
     world.servers = {SERVER: server(SERVER, project_id="ops")}
-    return serve(services_of(sqlite, Cloud(), lambda request_id: CloudDouble(world, admin=True)), "admin@ops")
+    return serve(services_of(sqlite, Cloud(), lambda *_: CloudDouble(world, admin=True)), "admin@ops")
 
 
 def run(command: Any, service: Proxy, *argv: str) -> Any:

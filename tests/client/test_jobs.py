@@ -28,7 +28,7 @@ with warnings.catch_warnings():
     from openstack.exceptions import HttpException
     from osc_lib.exceptions import CommandError
 
-    from liveupdate.osc.v1 import job, job_action, method, preview
+    from liveupdate.osc.v1 import job, job_action, method, preview, report
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")
 
@@ -197,7 +197,7 @@ def test_what_belongs_to_a_job_is_listed(service: Proxy, sqlite: Engine) -> None
     assert run(job.ListStep, service, job_id)[0][:2] == ("prepare", "done")
     assert [row[2] for row in run(job.ListEvent, service, job_id)][-1] == "job.succeeded"
     assert run(job.ListResource, service, job_id) == []
-    assert run(job.ReportJob, service, job_id)["state"] == "succeeded"
+    assert run(report.ReportJob, service, job_id)["state"] == "succeeded"
     [row] = run(method.ListMethod, service)
     assert (row[0], row[2]) == ("surrogate", "open")
 

@@ -18,7 +18,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from openstack.exceptions import DuplicateResource, NotFoundException
 
-    from liveupdate.client.servers import find_server
+    from liveupdate.client.servers import find_server, find_server_id
 
 JOB = "11111111-1111-4111-8111-111111111111"
 
@@ -77,3 +77,11 @@ def test_a_name_that_two_servers_have_stays_ambiguous() -> None:
 def test_a_name_that_nobody_has_is_told() -> None:
     with pytest.raises(NotFoundException):
         find("web.2", surrogate(), server("mine"))
+
+
+def test_the_history_of_a_server_that_is_gone_is_found_by_its_id() -> None:
+    connection = SimpleNamespace(compute=Compute(server("s1")))
+    assert find_server_id(connection, "web.1") == "s1"
+    assert find_server_id(connection, JOB) == JOB
+    with pytest.raises(NotFoundException):
+        find_server_id(connection, "web.2")

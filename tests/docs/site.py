@@ -58,6 +58,9 @@ class Guest(PairedGuest):
     def run(self, argv: Any, **more: Any) -> SimpleNamespace:
         if argv == package_findings.SIMULATE:
             return SimpleNamespace(code=0, stdout=f"Known linux-image-{OLD}\nKnown linux-image-{NEW}\n", stderr="")
+        if argv[0] in ("cat", "dpkg-query"):
+            there = [OLD, NEW] if argv[0] == "dpkg-query" else [OLD]
+            return SimpleNamespace(code=0, stdout="".join(f"ii linux-image-{r} 6.1.1-1\n" for r in there), stderr="")
         return super().run(argv, **more)
 
 
@@ -88,7 +91,7 @@ class Site:
         """API and worker, until the end."""
         self.services = replace(
             services_of(
-                self.engine, Cloud(golden=[golden(owner="project")]), lambda _: CloudDouble(self.world, admin=True)
+                self.engine, Cloud(golden=[golden(owner="project")]), lambda *_: CloudDouble(self.world, admin=True)
             ),
             methods=methods.load(),
         )

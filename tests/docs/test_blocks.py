@@ -17,7 +17,7 @@ BY_HAND = {
     "lab/README.md": "the lab's own life: tests/lab/test_up.py, test_down.py, and CI itself",
 }
 #: What else stands in fences: outputs and pictures, other people's configuration, ours, and Sphinx's own.
-OTHERS = {"text", "yaml", "sql", "ini", "{toctree}"}
+OTHERS = {"text", "yaml", "sql", "ini", "{toctree}", "{eval-rst}"}
 #: What looks typed, and must not hide in a block that nobody executes.
 _TYPED = re.compile(r"^\s*(\$ |openstack |liveupdate-|make |python3? -m |curl |systemctl )", re.MULTILINE)
 

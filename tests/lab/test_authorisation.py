@@ -89,7 +89,7 @@ def api(sqlite: Engine, cloud: Cloud, clouds_yaml: None, people: People) -> Iter
     world = with_server()
     world.hosts = [Host(f"host{n}", provider_id=f"host{n}") for n in range(1, 4)]
     world.servers = {SERVER: server(SERVER, project_id=people.projects["mine"])}
-    doubles = services_of(sqlite, cloud, lambda request_id: CloudDouble(world, admin=True))
+    doubles = services_of(sqlite, cloud, lambda *_: CloudDouble(world, admin=True))
     with TestClient(build_app(replace(doubles, authenticate=authenticator("liveupdate")))) as client:
         yield client
 

@@ -57,3 +57,24 @@ def test_move_means_that_nothing_is_restarted() -> None:
     assert [(f.subject, str(f.verdict)) for f in found] == [("a.service", "ok"), ("b.service", "block")]
     assert "it uses a device" in found[1].detail
     assert intent.not_moved({ACTION: "restart"}, decided) == []
+
+
+def test_a_tag_says_the_same_as_metadata_which_goes_before_it() -> None:
+    tagged = {
+        "metadata": {},
+        "tags": ["liveupdate:action=never", "liveupdate:blackout_budget=2.5", "liveupdate:j:role"],
+    }
+    assert intent.words(tagged) == {intent.ACTION: "never", intent.BUDGET: "2.5"}
+    both = {**tagged, "metadata": {intent.ACTION: "move", "other": "x"}}
+    assert intent.words(both) == {intent.ACTION: "move", intent.BUDGET: "2.5", "other": "x"}
+
+
+def test_tags_that_contradict_each_other_block() -> None:
+    said = intent.words({"tags": ["liveupdate:action=move", "liveupdate:action=never"]})
+    [blocked] = [f for f in intent.judge(said) if f.verdict == Verdict.BLOCK]
+    assert blocked.code == "owner.action"
+
+
+def test_the_journal_of_an_older_release_has_no_tags() -> None:
+    assert intent.words({}) == {}
+    assert intent.words({"metadata": {"a": "b"}}) == {"a": "b"}

@@ -194,6 +194,9 @@ def test_kernel_updated_with_a_database_under_load_on_its_data_volume(
     assert servers.id_of(user, NAME) != original
     assert (told["kernel_before"], told["kernel_after"]) == (guest.kernel, apt_source.kernel())
     assert told["blackout_ms"] > 0
+    [blackout] = told["blackouts"]
+    assert (blackout["ms"], blackout["measured_by"]) == (told["blackout_ms"], "original")
+    assert told["package_changes"] is not None, "the packages before the update were not noted on the surrogate"
     assert inventory.left_behind(admin, before, jobs.kept(api, job)) == []
     assert_balanced(guest)
     guest.ssh("systemctl disable --now pg")

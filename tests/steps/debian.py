@@ -51,8 +51,9 @@ class Debian:
                 return Completed(0, "\n".join(facts), "")
             case ["cat", path]:
                 return Completed(0, self.disk[path], "") if path in self.disk else Completed(1, "", "no such file")
-            case ["dpkg-query", *_]:
-                return Completed(0, "".join(f"ii linux-image-{release}\n" for release in self.installed), "")
+            case ["dpkg-query", "-W", "-f", form, *_]:
+                version = " 6.1" if "Version" in form else ""
+                return Completed(0, "".join(f"ii linux-image-{r}{version}\n" for r in self.installed), "")
             case ["systemctl", "show", *_, unit]:
                 active, sub = self.units.get(unit, ("inactive", "dead"))
                 return Completed(0, f"ActiveState={active}\nSubState={sub}\n", "")

@@ -142,6 +142,16 @@ def test_a_target_that_is_silent_is_stopped_through_nova_before_the_original_res
     assert pair.stopped("surrogate")
 
 
+def test_a_blackout_that_was_for_nothing_is_told_with_its_length() -> None:
+    context, pair = made()
+    pair.trouble = "sick"
+    with pytest.raises(LiveUpdateError):
+        drive(context, *FORWARD[:3])
+    undo(context, *FORWARD[:3])
+    [told] = [detail for type, detail in context.events if type == "blackout.ended"]
+    assert (told["on"], told["blackout_ms"]) == ("original", 900)
+
+
 def test_what_serves_on_the_surrogate_is_never_taken_back_by_undo() -> None:
     context, pair = made()
     drive(context, *FORWARD)

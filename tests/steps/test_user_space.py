@@ -11,7 +11,7 @@ import pytest
 
 from liveupdate.drivers.guest import Completed, packages
 from liveupdate.errors import Retry
-from liveupdate.steps import user_space
+from liveupdate.steps import update, user_space
 from liveupdate.testing.cloud import CloudDouble, with_server
 from liveupdate.testing.context import MemoryContext, job
 
@@ -24,7 +24,9 @@ class Guest:
 
     unit: tuple[str, str] = ("inactive", "dead")
     started: list[list[str]] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
+    #: The packages before the update, if that has been noted; and now.
+    before: str | None = None
+    after: str = "ii  openssl 3.0.2\n"
 
     def run(self, argv: Sequence[str], *, check: bool = True) -> Completed:
         match list(argv):
@@ -38,8 +40,10 @@ class Guest:
                 self.unit = ("active", "running")
             case ["journalctl", *_]:
                 return Completed(0, "E: Unmet dependencies\n", "")
-            case ["rm", "-f", path]:
-                self.removed.append(path)
+            case ["cat", update.PACKAGES]:
+                return Completed(0 if self.before else 1, self.before or "", "")
+            case ["dpkg-query", *_]:
+                return Completed(0, self.after, "")
             case _:
                 raise AssertionError(f"unforeseen: {argv}")
         return Completed(0, "", "")
@@ -65,7 +69,7 @@ def upgraded(context: MemoryContext, guest: Guest, end: tuple[str, str]) -> Any:
 
 def test_without_packages_only_what_runs_old_code_is_told() -> None:
     context, guest = moved()
-    assert user_space.STEP.apply(context) == {"packages": [], "failed": "", "stale": STALE}
+    assert user_space.STEP.apply(context) == {"packages": [], "failed": "", "changed": None, "stale": STALE}
     assert guest.started == []
 
 
@@ -74,7 +78,10 @@ def test_without_packages_only_what_runs_old_code_is_told() -> None:
 )
 def test_packages_are_upgraded_as_asked(wanted: Any, last: list[str]) -> None:
     context, guest = moved(packages=wanted)
-    assert upgraded(context, guest, ("active", "exited")) == {"packages": wanted, "failed": "", "stale": STALE}
+    guest.before = "ii  openssl 3.0.1\n"
+    changed = [{"name": "openssl", "before": "3.0.1", "after": "3.0.2"}]
+    told = {"packages": wanted, "failed": "", "changed": changed, "stale": STALE}
+    assert upgraded(context, guest, ("active", "exited")) == told
     [command] = guest.started
     assert command[-len(last) :] == last
     assert guest.unit == ("inactive", "dead"), "the task's result is cleared"

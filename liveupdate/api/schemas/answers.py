@@ -54,6 +54,7 @@ class _Asked(BaseModel):
     progress: int = Field(ge=0, le=100)
     cancel_requested: bool
     request_id: str
+    global_request_id: str
     deadline: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -160,7 +161,75 @@ class ReportedStep(BaseModel):
     seconds: float | None
 
 
+class ReportedBlackout(BaseModel):
+    """``serves``: who does since; ``measured_by``: the server whose clock did; null, like ``ms``, where none could."""
+
+    serves: Literal["original", "surrogate"]
+    ms: float | None
+    estimate_ms: float | None
+    measured_by: Literal["original", "surrogate"] | None
+    how: str
+
+
+class PackageChange(BaseModel):
+    """``before``, ``after``: its version; null where it was, or is, not installed."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+class ReportedPreview(BaseModel):
+    """What the preview that the job was started from had foretold; ``warnings``: codes of its findings."""
+
+    id: str
+    verdict: Verdict | None
+    warnings: list[str]
+    blackout_estimate_ms: float | None
+
+
+class ReportedPaths(BaseModel):
+    volume_id: str
+    attached_by: Literal["host", "guest"]
+    protocol: str
+    before: int | None
+    after: int | None
+
+
+class ReportedVolume(BaseModel):
+    """``size`` in GiB; ``seconds`` of its making."""
+
+    kind: str
+    role: str
+    cloud_id: str
+    size: int
+    type: str | None
+    bytes: int | None
+    seconds: float | None
+    frozen_ms: float | None
+    state: ResourceState
+    kept_until: datetime | None
+
+
+class ReportedHandover(BaseModel):
+    """How a data volume went from one server to the other, why so, and what that took of the blackout."""
+
+    volume_id: str
+    way: str
+    reason: str
+    mounts: list[str]
+    disk_ms: int | None
+    unmount_ms: int | None
+    attach_ms: int | None
+    mount_ms: int | None
+
+
 class Report(BaseModel):
+    """``packages``: as asked for; ``package_changes``: what has become of them, null where that is not known (yet).
+
+    ``captured``, ``frozen_ms`` and ``image``: of a capture; ``deployed``: of a deploy.
+    """
+
     job_id: str
     state: JobState
     server_id: str
@@ -168,15 +237,25 @@ class Report(BaseModel):
     kernel_before: str | None
     kernel_after: str | None
     units: list[ReportedUnit]
+    blackouts: list[ReportedBlackout]
     blackout_ms: float | None
     blackout_estimate_ms: float | None
     timeline: list[Any]
     bytes: int
     packages: list[str] | str
+    package_changes: list[PackageChange] | None
     stale_processes: list[Any]
+    captured: list[dict[str, Any]]
+    frozen_ms: float | None
+    image: dict[str, Any] | None
+    deployed: list[dict[str, Any]]
     steps: list[ReportedStep]
-    volumes: list[dict[str, Any]]
+    volumes: list[ReportedVolume]
+    handovers: list[ReportedHandover]
+    paths: list[ReportedPaths]
+    path_events: list[dict[str, Any]]
     resources: ReportedResources
+    preview: ReportedPreview | None
 
 
 class MethodStep(BaseModel):
@@ -198,10 +277,17 @@ class FallbackJob(BaseModel):
 
 
 class FallbackPart(BaseModel):
+    """``size`` in GiB; ``boot``: whether it is booted from; ``seconds`` of its making; null where that is not known."""
+
     kind: str
     role: str
     name: str
     cloud_id: str
+    size: int | None
+    type: str | None
+    boot: bool | None
+    volume_id: str | None
+    seconds: float | None
 
 
 class Fallback(BaseModel):
@@ -209,7 +295,7 @@ class Fallback(BaseModel):
     server: Server
     original_server_id: str
     project_id: str
-    kind: Literal["snapshot", "backup"]
+    kind: Literal["snapshot", "backup", "image"]
     size: int
     parts: list[FallbackPart]
     made_at: datetime

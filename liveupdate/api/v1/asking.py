@@ -27,9 +27,9 @@ Asked = Annotated[Services, Depends(services)]
 By = Annotated[Caller, Depends(caller)]
 
 
-def infrastructure(request: Request, asked: Services) -> Cloud:
-    """The cloud as the service user; its calls carry the request's id."""
-    return asked.infrastructure(request.state.global_request_id or request.state.request_id)
+def infrastructure(asked: Services, by: Caller) -> Cloud:
+    """The cloud as the service user; its calls carry the request's ids."""
+    return asked.infrastructure(by.context.outgoing_request_id, by.context.request_id)
 
 
 def sees_all(asked: Services, by: Caller) -> bool:

@@ -18,7 +18,7 @@ from liveupdate.api.v1.accepting import KEYED, begin, idempotency, new_job
 from liveupdate.api.v1.asking import Asked, By
 from liveupdate.db import fallbacks, jobs
 from liveupdate.db.session import read, write
-from liveupdate.errors import Forbidden
+from liveupdate.errors import Forbidden, NotFound
 from liveupdate.methods import fallback_expire, restore
 from liveupdate.model import Fallback, Job, JobKind
 
@@ -50,10 +50,10 @@ def show(fallback_id: UUID, asked: Asked, by: By) -> dict[str, Any]:
 def delete(fallback_id: UUID, request: Request, response: Response, asked: Asked, by: By) -> dict[str, Any]:
     """End it before its time: a job, which is in Location."""
     key = idempotency(request, f"{fallback_expire.METHOD.name} {fallback_id}")
-    if (job := _repeated(asked, by, "fallback:delete", **key)) is None:
+    if (job := _repeated(asked, by, "fallback:delete", _owner(asked, by, fallback_id), **key)) is None:
         fallback = _find(asked, by, "fallback:delete", fallback_id)
-        request_id = request.state.global_request_id or request.state.request_id
-        new = replace(fallback_expire.new_job(fallback, by.context.user_id, request_id), **key)
+        new = fallback_expire.new_job(fallback, by.context.user_id, by.context.request_id)
+        new = replace(new, global_request_id=by.context.global_request_id, **key)
         job, _ = write(asked.engine, lambda connection: fallbacks.begin(connection, fallback, new))
         asked.nudge()
     response.headers["Location"] = f"/v1/jobs/{job.id}"
@@ -68,7 +68,7 @@ def act(
     kind = JobKind.UPDATE if body.action == "restore" else JobKind.PREVIEW
     # the job works in the caller's name, and a trust is for the project of its token
     new = new_job(request, asked, by, kind, restore.METHOD, f"{fallback_id} {body.model_dump_json(exclude_unset=True)}")
-    if (job := _repeated(asked, by, "fallback:restore", new.idempotency_key, new.request_hash)) is None:
+    if (job := _repeated(asked, by, "fallback:restore", new.project_id, new.idempotency_key, new.request_hash)) is None:
         fallback = _find(asked, by, "fallback:restore", fallback_id)
         parameters = restore.parameters(fallback, body.data_volumes, body.keep_fallback_days)
         # a preview is at work on nothing
@@ -86,11 +86,16 @@ def _create(fallback: Fallback, connection: Connection, new: jobs.NewJob) -> tup
 
 
 def _repeated(
-    asked: Services, by: Caller, rule: str, idempotency_key: str | None = None, request_hash: str | None = None
+    asked: Services,
+    by: Caller,
+    rule: str,
+    project_id: str,
+    idempotency_key: str | None = None,
+    request_hash: str | None = None,
 ) -> Job | None:
     """What an earlier request with the same key has made: the fallback may have ended with it."""
     with read(asked.engine) as connection:
-        job = jobs.repeated(connection, by.context.project_id, idempotency_key, request_hash)
+        job = jobs.repeated(connection, project_id, idempotency_key, request_hash)
     if job is not None:
         asked.authorize(rule, by.context, job.project_id)
     return job
@@ -98,12 +103,25 @@ def _repeated(
 
 def _find(asked: Services, by: Caller, rule: str, fallback_id: UUID) -> Fallback:
     """The fallback if the caller may see it: another project's is not found rather than forbidden."""
-    project: str | None = None
+    with read(asked.engine) as connection:
+        found = fallbacks.get(connection, str(fallback_id), _only(asked, by))
+    asked.authorize(rule, by.context, found.project_id)
+    return found
+
+
+def _owner(asked: Services, by: Caller, fallback_id: UUID) -> str:
+    """The project whose keys count: the fallback's, also once it has ended; the caller's, where none is to be seen."""
+    try:
+        with read(asked.engine) as connection:
+            return jobs.get(connection, str(fallback_id), _only(asked, by)).project_id
+    except NotFound:
+        return by.context.project_id
+
+
+def _only(asked: Services, by: Caller) -> str | None:
+    """The project whose fallbacks the caller may see; None: all of them."""
     try:
         asked.authorize("fallback:list_all", by.context, by.context.project_id)
     except Forbidden:
-        project = by.context.project_id
-    with read(asked.engine) as connection:
-        found = fallbacks.get(connection, str(fallback_id), project)
-    asked.authorize(rule, by.context, found.project_id)
-    return found
+        return by.context.project_id
+    return None

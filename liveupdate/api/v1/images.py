@@ -2,10 +2,10 @@
 
 import uuid
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from liveupdate.api.document import many, one, told
 from liveupdate.api.schemas import answers
@@ -14,6 +14,7 @@ from liveupdate.api.services import Services
 from liveupdate.api.v1 import views
 from liveupdate.api.v1.accepting import KEYED, begin, new_job, repeated
 from liveupdate.api.v1.asking import Asked, By
+from liveupdate.api.whole_lists import ImageQuery, links
 from liveupdate.db import resources
 from liveupdate.db.session import read
 from liveupdate.drivers.cloud import marks
@@ -26,10 +27,11 @@ router = APIRouter(prefix="/v1/images", tags=["images"])
 
 
 @router.get("", **many("images", answers.Image, paged=True))
-def index(asked: Asked, by: By) -> dict[str, Any]:
+def index(query: Annotated[ImageQuery, Query()], request: Request, asked: Asked, by: By) -> dict[str, Any]:
     """The project's golden images, newest first, as Glance has them."""
     asked.authorize("image:list", by.context, by.context.project_id)
-    return {"images": [views.image(image) for image in asked.cloud.images(by)], "links": []}
+    found = query.page([views.image(image) for image in asked.cloud.images(by)], "id")
+    return {"images": found, "links": links(request, found, query.limit, "id")}
 
 
 @router.get("/{image_id}", **one(200, "image", answers.Image, 404))

@@ -9,7 +9,7 @@ from liveupdate.api.document import many, one, told
 from liveupdate.api.schemas import answers
 from liveupdate.api.v1 import streams, views
 from liveupdate.api.v1.asking import Asked, By, find
-from liveupdate.db import clock, events, resources, steps
+from liveupdate.db import clock, events, previews, resources, steps
 from liveupdate.db.session import read
 from liveupdate.planning import report
 from liveupdate.planning.progress import remaining_seconds
@@ -80,4 +80,5 @@ def show_report(job_id: UUID, asked: Asked, by: By) -> dict[str, Any]:
     job = find(asked, by, "job:get", job_id)
     with read(asked.engine) as connection:
         rows, ledger = steps.of_job(connection, job.id), resources.of_job(connection, job.id)
-    return {"report": report.assemble(job, rows, ledger)}
+        previewed = previews.foretold(connection, job)
+    return {"report": report.assemble(job, rows, ledger, previewed)}

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 
 from liveupdate.api.document import one
 from liveupdate.api.schemas import answers
@@ -20,11 +20,11 @@ router = APIRouter(prefix="/v1/placements", tags=["placements"])
 
 
 @router.post("", **one(200, "placement", answers.Placement, 404))
-def explain(body: ExplainPlacement, request: Request, asked: Asked, by: By) -> dict[str, Any]:
+def explain(body: ExplainPlacement, asked: Asked, by: By) -> dict[str, Any]:
     """Judge every host now; nothing is reserved, nothing is changed."""
     # who may explain nothing at all need not learn which servers there are
     asked.authorize("placement:explain", by.context, by.context.project_id)
-    cloud, server_id = infrastructure(request, asked), str(body.placement.server_id)
+    cloud, server_id = infrastructure(asked, by), str(body.placement.server_id)
     server = cloud.servers.get(server_id)
     try:
         asked.authorize("placement:explain", by.context, server.project_id if server else "")

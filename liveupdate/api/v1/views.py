@@ -36,6 +36,7 @@ def job(value: Job) -> dict[str, Any]:
         "approved_by": value.approved_by,
         "preview_id": value.preview_id,
         "request_id": value.request_id,
+        "global_request_id": value.global_request_id,
         "deadline": time(value.deadline),
         "created_at": time(value.created_at),
         "updated_at": time(value.updated_at),

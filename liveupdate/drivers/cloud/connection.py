@@ -12,7 +12,7 @@ from openstack.connection import Connection
 
 from liveupdate.drivers.cloud.cloud import Cloud
 from liveupdate.drivers.cloud.errors import calling
-from liveupdate.drivers.cloud.session import Session
+from liveupdate.drivers.cloud.session import Session, named
 from liveupdate.model import Job
 
 #: Chosen, not negotiated: what we send and read is written for exactly these.
@@ -20,7 +20,6 @@ MICROVERSIONS: Mapping[str, str] = {"compute": "2.96", "block_storage": "3.70", 
 
 #: Of clouds.yaml's auth section: what says who, without what scopes it.
 _WHO = ("auth_url", "username", "user_id", "password", "user_domain_id", "user_domain_name")
-_REQUEST_ID = "X-OpenStack-Request-Id"
 
 
 class Clouds:
@@ -38,7 +37,7 @@ class Clouds:
         self._lock = Lock()
 
     def service(self, job: Job) -> Cloud:
-        """The cloud as the service user; every call carries the job's request id."""
+        """The cloud as the service user; every call carries the job's request ids."""
         return self._cloud(job, "service", lambda: self._auth)
 
     def user(self, job: Job) -> Cloud:
@@ -50,13 +49,13 @@ class Clouds:
         """The cloud as the service user, in no job's name."""
         return self.infrastructure("")
 
-    def infrastructure(self, request_id: str) -> Cloud:
-        """The cloud as the service user, for a request to the API."""
-        return Cloud(self.service_connection(request_id), self._service_token)
+    def infrastructure(self, request_id: str, own: str = "") -> Cloud:
+        """The cloud as the service user, for a request to the API; see session.named."""
+        return Cloud(self._connection(self._auth, request_id, own), self._service_token)
 
-    def service_connection(self, request_id: str = "") -> Any:
+    def service_connection(self) -> Any:
         """The bare openstacksdk connection of the service user, for what no job stands behind."""
-        return self._connection(self._auth, request_id)
+        return self._connection(self._auth)
 
     def identity_fault(self) -> str:
         """Why Keystone does not answer, "" if it does. Nothing that is cached counts."""
@@ -78,16 +77,16 @@ class Clouds:
             if identity not in made:
                 # the services are looked up in the catalog at once: a trust that is gone is told here
                 with calling(f"sign in as the {identity}"):
-                    made[identity] = Cloud(self._connection(auth(), job.request_id), self._service_token)
+                    connection = self._connection(auth(), job.outgoing_request_id, job.request_id)
+                    made[identity] = Cloud(connection, self._service_token)
             return made[identity]
 
     def _service_token(self) -> str:
         return str(self.service_connection().session.get_token())
 
-    def _connection(self, auth: Any, request_id: str) -> Any:
+    def _connection(self, auth: Any, request_id: str = "", own: str = "") -> Any:
         verify, cert = self._region.get_requests_verify_args()
-        headers = {_REQUEST_ID: request_id} if request_id else {}
-        session = Session(auth=auth, verify=verify, cert=cert, timeout=60, additional_headers=headers)
+        session = Session(auth=auth, verify=verify, cert=cert, timeout=60, **named(request_id, own))
         options: dict[str, Any] = {
             f"{service}_default_microversion": version for service, version in MICROVERSIONS.items()
         }

@@ -10,6 +10,7 @@ from opentelemetry import propagate, trace
 from liveupdate import lease
 from liveupdate.figures import CLOUD_CALL_SECONDS
 
+_REQUEST_ID = "X-OpenStack-Request-Id"
 _TRACER = trace.get_tracer("liveupdate.cloud")
 
 
@@ -35,3 +36,12 @@ class Session(Plain):
                 CLOUD_CALL_SECONDS.labels(service, method, outcome).observe(time.monotonic() - begun)
                 span.set_attributes({"http.request.method": method, "openstack.service": service, "outcome": outcome})
         return answer
+
+
+def named(request_id: str, own: str = "") -> dict[str, Any]:
+    """Arguments of a Session whose calls say what they are made for: ``request_id`` in the header that services log.
+
+    ``own``: our own id of the request, if that is another one; there is one header only, so it is in the User-Agent.
+    """
+    headers = {_REQUEST_ID: request_id} if request_id else {}
+    return {"additional_headers": headers, "additional_user_agent": [("liveupdate", own)] if own else []}

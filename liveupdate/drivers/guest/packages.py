@@ -51,3 +51,8 @@ def installed(guest: Guest, prefix: str) -> list[str]:
     argv = ["dpkg-query", "-W", "-f", "${db:Status-Abbrev}${Package}\\n", f"{prefix}*"]
     lines = guest.run(argv, check=False).stdout.splitlines()
     return [line[3:] for line in lines if line[1:3] == "i " and _NAME.fullmatch(line[3:])]
+
+
+def listing(guest: Guest) -> str:
+    """A line for each package: its state, its name, its version."""
+    return guest.run(["dpkg-query", "-W", "-f", "${db:Status-Abbrev}${binary:Package} ${Version}\\n"]).stdout

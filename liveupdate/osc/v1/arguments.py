@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from liveupdate.client.servers import find_server
+from liveupdate.client.servers import find_server, find_server_id
 
 
 def add_update(parser: argparse.ArgumentParser, *, preview: bool = False) -> None:
@@ -137,8 +137,19 @@ def add_list(parser: argparse.ArgumentParser, *filters: str) -> None:
     for name in filters:
         parser.add_argument(f"--{name}", metavar=f"<{name}>", help=f"Only those of this {name}")
     parser.add_argument("--changes-since", metavar="<time>", help="Only those that changed since (ISO 8601)")
-    parser.add_argument("--sort", metavar="<key>:<asc|desc>", help="Default: created_at:desc")
+    add_pages(parser, "created_at:desc")
+
+
+def add_pages(parser: argparse.ArgumentParser, order: str) -> None:
+    """``order``: what is said without --sort."""
+    parser.add_argument("--sort", metavar="<key>:<asc|desc>", help=f"Default: {order}")
     parser.add_argument("--limit", type=int, metavar="<n>", help="At most so many")
+
+
+def pages(parsed_args: argparse.Namespace) -> dict[str, Any]:
+    """The part of a list's query that add_pages has asked for. The list is to be cut, too: page follows page."""
+    sort = {"sort": parsed_args.sort} if parsed_args.sort else {}
+    return sort | ({"limit": min(parsed_args.limit, 1000)} if parsed_args.limit else {})
 
 
 def listed(connection: Any, parsed_args: argparse.Namespace) -> dict[str, Any]:
@@ -147,10 +158,8 @@ def listed(connection: Any, parsed_args: argparse.Namespace) -> dict[str, Any]:
     query = {name: given[name] for name in _QUERY if name in given}
     query |= {f"{name}_id": given[name] for name in ("user", "project", "preview") if name in given}
     if "server" in given:
-        query["server_id"] = find_server(connection, given["server"]).id
-    if "limit" in given:
-        query["limit"] = min(given["limit"], 1000)
-    return query
+        query["server_id"] = find_server_id(connection, given["server"])
+    return query | pages(parsed_args)
 
 
-_QUERY = ("state", "method", "step", "approval", "all_projects", "changes_since", "sort")
+_QUERY = ("state", "method", "step", "approval", "all_projects", "changes_since")

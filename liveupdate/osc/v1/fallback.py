@@ -1,14 +1,15 @@
 """``openstack live update fallback …``"""
 
 import argparse
+from itertools import islice
 from typing import Any
 
 from osc_lib.cli.format_columns import ListDictColumn
 from osc_lib.command import command
 
-from liveupdate.client.servers import find_server
+from liveupdate.client.servers import find_server_id
 from liveupdate.osc.plugin import client, connection
-from liveupdate.osc.v1.arguments import add_key, key
+from liveupdate.osc.v1.arguments import add_key, add_pages, key, pages
 from liveupdate.osc.v1.job import job_shown
 from liveupdate.osc.v1.problems import told
 from liveupdate.osc.v1.progress import wait_for_job
@@ -33,15 +34,16 @@ class ListFallback(command.Lister):
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("--server", metavar="<server>", help="Only of this server (name or ID)")
         parser.add_argument("--all-projects", action="store_true", help="Of all projects (administrators)")
+        add_pages(parser, "created_at:desc")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        query: dict[str, Any] = {"all_projects": True} if parsed_args.all_projects else {}
+        query = pages(parsed_args) | ({"all_projects": True} if parsed_args.all_projects else {})
         if parsed_args.server:
-            server = find_server(connection(self), parsed_args.server)
-            query["server_id"] = server.id
+            query["server_id"] = find_server_id(connection(self), parsed_args.server)
         with told():
-            return _COLUMNS, [_row(fallback, _COLUMNS) for fallback in client(self).fallbacks(**query)]
+            found = islice(client(self).fallbacks(**query), parsed_args.limit)
+            return _COLUMNS, [_row(fallback, _COLUMNS) for fallback in found]
 
 
 class _OneFallback(command.ShowOne):

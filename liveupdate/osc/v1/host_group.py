@@ -1,12 +1,14 @@
 """``openstack live update host group …``"""
 
 import argparse
+from itertools import islice
 from typing import Any
 
 from osc_lib.cli.format_columns import ListColumn
 from osc_lib.command import command
 
 from liveupdate.osc.plugin import client
+from liveupdate.osc.v1.arguments import add_pages, pages
 from liveupdate.osc.v1.problems import told
 
 _RULES = ("policy", "fill_ceiling", "minimum_paths", "make_room", "without_metrics")
@@ -110,9 +112,15 @@ class RemoveHost(_OneGroup):
 class ListHostGroup(command.Lister):
     """List the host groups: every host is in exactly one"""
 
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        add_pages(parser, "the default group first, then name:asc")
+        return parser
+
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         with told():
-            return _COLUMNS, [_row(group, _COLUMNS) for group in client(self).host_groups()]
+            found = islice(client(self).host_groups(**pages(parsed_args)), parsed_args.limit)
+            return _COLUMNS, [_row(group, _COLUMNS) for group in found]
 
 
 class DeleteHostGroup(command.Command):

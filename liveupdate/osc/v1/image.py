@@ -2,6 +2,7 @@
 
 import argparse
 import base64
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from osc_lib.command import command
 
 from liveupdate.client.servers import find_server
 from liveupdate.osc.plugin import client, connection
-from liveupdate.osc.v1.arguments import add_key, key, volume_ids
+from liveupdate.osc.v1.arguments import add_key, add_pages, key, pages, volume_ids
 from liveupdate.osc.v1.job import job_shown
 from liveupdate.osc.v1.problems import told
 from liveupdate.osc.v1.progress import wait_for_job, wait_for_preview
@@ -23,9 +24,17 @@ _CHECKED = ("preview", "state", "verdict", "captured", "findings")
 class ListImage(command.Lister):
     """List the golden images of the project, newest first"""
 
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("--kernel", metavar="<release>", help="Only those whose servers run it")
+        add_pages(parser, "captured_at:desc")
+        return parser
+
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        query = pages(parsed_args) | ({"kernel": parsed_args.kernel} if parsed_args.kernel else {})
         with told():
-            return _COLUMNS, [tuple(getattr(image, c) for c in _COLUMNS) for image in client(self).images()]
+            found = islice(client(self).images(**query), parsed_args.limit)
+            return _COLUMNS, [tuple(getattr(image, c) for c in _COLUMNS) for image in found]
 
 
 class _Job(command.ShowOne):

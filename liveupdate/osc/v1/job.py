@@ -4,12 +4,12 @@ import argparse
 from itertools import islice
 from typing import Any
 
-from osc_lib.cli.format_columns import DictColumn
 from osc_lib.command import command
 from osc_lib.exceptions import CommandError
 
 from liveupdate.osc.plugin import client, connection
 from liveupdate.osc.v1.arguments import add_list, add_times, add_update, listed, times, update
+from liveupdate.osc.v1.columns import Fields
 from liveupdate.osc.v1.problems import told
 from liveupdate.osc.v1.progress import wait_for_job
 
@@ -31,6 +31,7 @@ _DETAIL = (
     "project_id",
     "user_id",
     "request_id",
+    "global_request_id",
     "updated_at",
     "started_at",
     "finished_at",
@@ -40,7 +41,7 @@ Listed = tuple[tuple[str, ...], list[tuple[Any, ...]]]
 
 
 def _row(job: Any, columns: tuple[str, ...]) -> tuple[Any, ...]:
-    shown = {"server": (job.server or {}).get("name"), "parameters": DictColumn(job.parameters or {})}
+    shown = {"server": (job.server or {}).get("name"), "parameters": Fields(job.parameters or {})}
     return tuple(shown[c] if c in shown else getattr(job, c) for c in columns)
 
 
@@ -119,15 +120,6 @@ class WatchJob(OneJob):
     def take_action(self, parsed_args: argparse.Namespace) -> Shown:
         with told():
             return job_shown(wait_for_job(client(self), parsed_args.job))
-
-
-class ReportJob(OneJob):
-    """Show what a job did: blackout, steps, resources"""
-
-    def take_action(self, parsed_args: argparse.Namespace) -> Shown:
-        with told():
-            report = client(self).job_part(parsed_args.job, "report")
-        return tuple(report), tuple(report.values())
 
 
 class _Part(command.Lister):

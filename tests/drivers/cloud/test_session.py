@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
@@ -9,13 +11,21 @@ import pytest
 from keystoneauth1 import exceptions, noauth
 
 from liveupdate import figures
-from liveupdate.drivers.cloud.session import Session
+from liveupdate.drivers.cloud.session import Session, named
+from liveupdate.testing.context import job
 
 
 @pytest.fixture
-def server() -> Iterator[str]:
+def heard() -> list[Message]:
+    """The headers of every request."""
+    return []
+
+
+@pytest.fixture
+def server(heard: list[Message]) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            heard.append(self.headers)
             self.send_response(int(self.path.rpartition("/")[2]))
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -49,3 +59,17 @@ def test_no_answer() -> None:
     with pytest.raises(exceptions.ConnectFailure):
         Session(auth=noauth.NoAuth()).get("http://127.0.0.1:1/", authenticated=False)
     assert count("identity", "no_answer") - before == 1
+
+
+@pytest.mark.parametrize("theirs", ["req-theirs", ""])
+def test_every_call_says_what_it_is_made_for_by_both_ids(server: str, heard: list[Message], theirs: str) -> None:
+    asked = replace(job(), request_id="req-ours", global_request_id=theirs)
+    ids = named(asked.outgoing_request_id, asked.request_id)
+    Session(auth=noauth.NoAuth(endpoint=server), **ids).get(f"{server}/200")
+    assert heard[-1]["X-OpenStack-Request-Id"] == (theirs or "req-ours")
+    assert "liveupdate/req-ours" in heard[-1]["User-Agent"]
+
+
+def test_what_is_made_for_no_request_says_none(server: str, heard: list[Message]) -> None:
+    Session(auth=noauth.NoAuth(endpoint=server), **named("")).get(f"{server}/200")
+    assert heard[-1]["X-OpenStack-Request-Id"] is None
