@@ -4,10 +4,11 @@ The service user locks, hence only administrators can unlock; the reason names t
 ours.
 """
 
+from liveupdate.drivers.cloud.marks import lock_reason
 from liveupdate.errors import Failed
 from liveupdate.model import Json, Resource
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
-from liveupdate.steps.resources import lock_reason, make, there, unmake
+from liveupdate.steps.resources import make, there, unmake
 
 _RESULT = {"locked": True}
 
