@@ -13,6 +13,8 @@ from liveupdate.drivers.cloud import marks
 from liveupdate.drivers.cloud.attachments import Attachment
 from liveupdate.engine import orphans
 from liveupdate.engine.orphans import look, remove
+from liveupdate.methods.capture import METHOD as CAPTURE
+from liveupdate.methods.deploy import METHOD as DEPLOY
 from liveupdate.methods.surrogate import METHOD
 from liveupdate.planning.orphans import Fate, Verdict
 from liveupdate.states import JobState, ResourceState
@@ -26,9 +28,7 @@ from tests.engine.killable import Killed
 from tests.engine.site import Site
 from tests.steps.conftest import ORDER, context_of, drive, run_before
 from tests.steps.crashes import Crash, crash_after
-from tests.steps.test_capture import DEPLOY, asked, captured, deploying
-from tests.steps.test_capture import METHOD as CAPTURE
-from tests.steps.test_capture import drive as drive_capture
+from tests.steps.test_capture import asked, captured, deploying
 
 JOB = job().id
 
@@ -190,7 +190,7 @@ def test_not_even_if_its_owner_has_changed_what_it_says(sqlite: Engine) -> None:
 def test_an_image_that_was_never_published_goes_with_all_behind_it(sqlite: Engine) -> None:
     world, context = asked("data-volume")
     before = world.seen()
-    drive_capture(context, *CAPTURE.steps[:10])
+    drive(context, *CAPTURE.steps[:10])
     assert {i.status for i in world.images.values()} == {"active"}
     assert clear(sqlite, world) == []
     assert world.seen() == before
@@ -198,7 +198,7 @@ def test_an_image_that_was_never_published_goes_with_all_behind_it(sqlite: Engin
 
 def test_servers_of_a_deployment_are_their_owners(sqlite: Engine) -> None:
     world, context = deploying()
-    drive_capture(context, *DEPLOY.steps[:2])
+    drive(context, *DEPLOY.steps[:2])
     assert fates(seen(sqlite, world)) == {(Fate.STAYS, "server", f"deployed-{n}") for n in (1, 2)}
 
 
