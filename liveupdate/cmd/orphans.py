@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from liveupdate.drivers.cloud import Clouds
 from liveupdate.engine import orphans
 from liveupdate.errors import LiveUpdateError
+from liveupdate.plain import plain
 from liveupdate.planning.orphans import Fate, Verdict
 from liveupdate.settings import Settings
 
@@ -48,7 +49,8 @@ def _show(verdicts: Sequence[Verdict]) -> None:
 
 def _what(verdict: Verdict) -> str:
     s = verdict.sighting
-    return f"{s.kind} {s.cloud_id}" + (f" ({s.role} of job {s.job_id})" if s.job_id else "")
+    # a mark may be anybody's writing
+    return f"{s.kind} {s.cloud_id}" + (f" ({plain(s.role, 64)} of job {s.job_id})" if s.job_id else "")
 
 
 def _sum_up(verdicts: Sequence[Verdict]) -> None:

@@ -63,6 +63,8 @@ def _changed(context: StepContext) -> list[str]:
     volumes, had = {v.volume_id for v in cloud.servers.volumes(server.id)}, {v["id"] for v in known["volumes"]}
     flavor, told = server.flavor, ("flavor_name", "vcpus", "memory")
     same = {
+        # a stop that came between the last look and the lock
+        "status": server.status == known["status"],
         "flavor": [known[key] for key in told] == [flavor.name, flavor.vcpus, flavor.memory],
         "image": known.get("image_id", "") in ("", server.image_id),
         # Nova may list one that is no more

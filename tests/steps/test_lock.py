@@ -63,6 +63,14 @@ def test_what_its_owner_did_since_the_checks_ends_the_job(act: Callable[[World],
     assert context.ledger.open() == []
 
 
+def test_a_stop_right_before_the_lock_does_too() -> None:
+    world = with_server()
+    context = context_of(world)
+    world.strike = lambda moment: has(status="SHUTOFF")(world) if moment == "before lock_server" else None
+    with pytest.raises(Failed, match="other status"):
+        lock.STEP.apply(context)
+
+
 def test_a_rebuild_from_another_image_does_too() -> None:
     world = with_local_root()
     context = context_of(world)
@@ -79,14 +87,18 @@ def test_a_volume_that_is_no_more_and_that_nova_still_lists_is_nothing_new() -> 
 
 
 def test_nor_is_it_missed_by_who_follows_a_worker_that_died_in_between() -> None:
-    world = with_server()
-    context = context_of(world)
-    plug(world)
-    for world, crashed in crashes(lambda: (world, context), _refused, least=2):
+    for world, crashed in crashes(_plugged_since, _refused, least=2):
         assert not lock.STEP.probe(crashed).done
         _refused(crashed)
         lock.STEP.undo(crashed)
         assert not world.servers["original"].locked
+
+
+def _plugged_since() -> tuple[World, MemoryContext]:
+    world = with_server()
+    context = context_of(world)
+    plug(world)
+    return world, context
 
 
 def _refused(context: MemoryContext) -> None:

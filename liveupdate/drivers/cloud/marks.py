@@ -29,7 +29,7 @@ def carries(found: Mapping[str, str], job_id: str, role: str) -> bool:
 
 def of_metadata(found: Mapping[str, str]) -> tuple[str, str] | None:
     """(job, role) that it carries; None if it is none of ours."""
-    return (found[JOB], found[ROLE]) if found.get(JOB) and found.get(ROLE) else None
+    return of_line(line(found[JOB], found[ROLE])) if JOB in found and ROLE in found else None
 
 
 def line(job_id: str, role: str) -> str:
