@@ -75,9 +75,10 @@ def typed(page: Sequence[Block]) -> None:
 
 
 def _here(command: Command) -> Command:
-    """The lab's state may lie elsewhere."""
-    state = str(settings.STATE)
-    return Command(command.text.replace("$PWD/lab/state", state).replace("lab/state", state), command.told)
+    """The lab's state, and its service's configuration, may lie elsewhere."""
+    state, configuration = str(settings.STATE), str(settings.ETC / "liveupdate.conf")
+    text = command.text.replace("$PWD/lab/state", state).replace("lab/state", state)
+    return Command(text.replace("/etc/liveupdate/liveupdate.conf", configuration), command.told)
 
 
 @pytest.mark.usefixtures("web")
