@@ -78,7 +78,8 @@ def test_it_is_heard_while_a_guest_is_at_work(sqlite: Engine, at: str) -> None:
 
 
 def test_there_is_no_other_command_before_the_pivot(sqlite: Engine) -> None:
-    site, asked = Site(sqlite), []
+    site = Site(sqlite)
+    asked: list[str] = []
     site.pair.before = asked.append
     site.finish(site.accept())
     before = {told for told in asked[: asked.index("surrogate open")] if told.partition(" ")[2] not in _BOUNDED}
@@ -87,7 +88,8 @@ def test_there_is_no_other_command_before_the_pivot(sqlite: Engine) -> None:
 
 def test_it_is_heard_while_the_cloud_is_waited_for(sqlite: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     site = Site(sqlite)
-    job_id, looks = site.accept(), []
+    job_id = site.accept()
+    looks: list[str] = []
 
     def never(context: Context, *_: object, **__: object) -> None:
         def look() -> None:
@@ -109,7 +111,8 @@ def test_it_is_heard_while_the_cloud_is_waited_for(sqlite: Engine, monkeypatch: 
 def test_a_database_that_is_away_for_a_while_does_not_end_a_wait(
     sqlite: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site, away = Site(sqlite), []
+    site = Site(sqlite)
+    away: list[Journal] = []
 
     def look(journal: Journal) -> object:
         if site.pair.hanging:
