@@ -175,6 +175,45 @@ def test_in_the_midst_of_the_release_nothing_of_the_server_that_serves_goes(sqli
         assert kept["id"] in world.snapshots
 
 
+#: Every how many-th of the moments at which all of ours can be lost is tried.
+STRIDE = 11
+
+
+def test_whenever_worker_and_database_are_lost_who_serves_keeps_all_that_it_needs(sqlite: Engine) -> None:
+    counted = Site(sqlite)
+    counted.finish(counted.accept())
+    ends = set()
+    for moment in range(1, counted.moments + 1, STRIDE):
+        write(sqlite, lambda c: c.execute(delete(tables.jobs)))
+        site = Site(sqlite, fatal=moment)
+        job_id = site.accept()
+        site.work(job_id, lambda job, at=site: at.moments >= at.fatal)  # type: ignore[misc]
+        write(sqlite, lambda c: c.execute(delete(tables.jobs)))
+        made = [s for s in site.world.servers.values() if s.id != "original"]
+        may_serve = any(marks.IDLE not in s.tags for s in made)
+        there = {"original", *(s.id for s in made)} & site.world.servers.keys()
+        clear(sqlite, site.world)
+        if may_serve:
+            assert there == site.world.servers.keys()
+            assert {"data-volume", "root-volume"} <= site.world.volumes.keys()
+            for side in site.pair.serving:
+                assert "data-volume" in site.world.attached[site.pair.servers[side]]
+        elif there:
+            assert site.pair.serving == {"original"}
+            assert site.world.seen() == site.before
+        ends.add(may_serve)
+    assert ends == {True, False}
+
+
+def test_a_surrogate_is_idle_until_something_is_copied_to_it(sqlite: Engine) -> None:
+    for step, idle in (("pre_copy", True), ("cut_over", False)):
+        site = Site(sqlite)
+        stopped_before(site, step)
+        [made] = [s for s in site.world.servers.values() if s.id != "original"]
+        assert (marks.IDLE in made.tags) == idle
+        write(sqlite, lambda c: c.execute(delete(tables.jobs)))
+
+
 def test_a_golden_image_and_all_behind_it_is_no_orphan(sqlite: Engine) -> None:
     world, _ = captured("data-volume")
     assert seen(sqlite, world) == []
