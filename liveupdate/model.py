@@ -191,6 +191,23 @@ class Resource:
 
 
 @dataclass(frozen=True)
+class Sighting:
+    """Something in the cloud that carries the mark of a job, whoever knows of it; of a trust ``job_id`` is "".
+
+    ``kind``, ``role``, ``name``, ``cloud_id`` as in a line of the ledger. ``details``: what such a line must have
+    ("server_id" of a lock, …), and what it is used for: "servers" that a volume is on, "device_id" of a port,
+    "volume_id" of a snapshot; "status" and "idle" of a server.
+    """
+
+    kind: str
+    job_id: str
+    role: str
+    name: str
+    cloud_id: str
+    details: Json
+
+
+@dataclass(frozen=True)
 class Fallback:
     """What a job has kept to return to. ``id`` is the job's; ``server_id`` the server that serves now in its stead."""
 

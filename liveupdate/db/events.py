@@ -26,6 +26,12 @@ def of_job(connection: Connection, job_id: str, *, after: int = 0, limit: int = 
     return [value(row) for row in connection.execute(query).mappings()]
 
 
+def last_word(connection: Connection, job_id: str) -> str:
+    """The type of the newest event that tells what somebody asked of the job; "" if nobody did."""
+    asked = select(events.c.type).where(events.c.job_id == job_id, events.c.type.endswith("_requested"))
+    return connection.scalar(asked.order_by(events.c.id.desc()).limit(1)) or ""
+
+
 def value(row: Any) -> Event:
     at = clock.as_datetime(row["at"])
     assert at is not None  # noqa: S101 - the column is NOT NULL

@@ -189,6 +189,11 @@ def several(connection: Connection, job_ids: Collection[str]) -> Mapping[str, Jo
     return {row["id"]: _value(row) for row in found}
 
 
+def trusts(connection: Connection, among: Collection[str]) -> set[str]:
+    """Those of them that some job has."""
+    return set(connection.scalars(select(jobs.c.trust_id).where(jobs.c.trust_id.in_(among))))
+
+
 def page(
     connection: Connection,
     kind: JobKind,

@@ -1,11 +1,12 @@
 """The ledger: every cloud object that a job makes. Lines are added and closed, never overwritten or removed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
 from liveupdate.db import clock
+from liveupdate.db.session import portions
 from liveupdate.db.tables import resources
 from liveupdate.model import Json, Resource
 from liveupdate.states import ResourceState
@@ -51,6 +52,15 @@ def find_open(connection: Connection, job_id: str, kind: str, role: str) -> Reso
 def of_job(connection: Connection, job_id: str) -> Sequence[Resource]:
     found = connection.execute(select(resources).where(resources.c.job_id == job_id).order_by(resources.c.id))
     return [value(row) for row in found.mappings()]
+
+
+def standing_for(connection: Connection, job_ids: Collection[str], cloud_ids: Collection[str]) -> Sequence[Resource]:
+    """All lines of these jobs, and of every job all lines of these ids."""
+    found = []
+    for column, wanted in ((resources.c.job_id, job_ids), (resources.c.cloud_id, cloud_ids)):
+        for some in portions(wanted):
+            found += [value(row) for row in connection.execute(select(resources).where(column.in_(some))).mappings()]
+    return found
 
 
 def any_open(connection: Connection, job_id: str) -> bool:

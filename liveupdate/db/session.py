@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -14,6 +14,8 @@ from liveupdate.errors import StoreError
 
 T = TypeVar("T")
 
+#: Values that one query names.
+_AT_ONCE = 500
 #: The database does not answer, or has hung up: whether a transaction was committed nobody knows.
 AWAY = (OperationalError, InterfaceError, TimeoutError)
 
@@ -80,6 +82,12 @@ def _conflict(error: DBAPIError) -> bool:
     original = error.orig
     numbers = {getattr(original, "sqlstate", None), *getattr(original, "args", ())[:1]}
     return bool(numbers & _CONFLICTS) or "database is locked" in str(original)
+
+
+def portions(values: Collection[str]) -> Iterator[list[str]]:
+    """As many at a time as one query may name; each once."""
+    some = sorted(set(values))
+    return (some[at : at + _AT_ONCE] for at in range(0, len(some), _AT_ONCE))
 
 
 def along(query: Select[Any], table: Table, index: str) -> Select[Any]:

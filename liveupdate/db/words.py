@@ -8,13 +8,14 @@ from typing import Any
 
 from sqlalchemy import Connection, update
 
-from liveupdate.db import jobs, steps
+from liveupdate.db import events, jobs, steps
 from liveupdate.db.jobs import NO_TROUBLE, STUCK, say, wrong_state
 from liveupdate.db.tables import steps as steps_table
 from liveupdate.errors import Forbidden, Invalid
 from liveupdate.model import Job, StepRow
 from liveupdate.states import FINAL, JobState, StepState
 
+_CLEANUP = "job.cleanup_requested"
 #: Nothing new begins in these: the job has ended, goes back, or waits for a person.
 _NOT_FORWARD = (*FINAL, *STUCK, JobState.UNDOING)
 
@@ -86,25 +87,28 @@ def clean_up(connection: Connection, job: Job, trust_id: str | None, roles: tupl
     """Bring a stuck job to an end by its journal and ledger: undone before its pivot, finished after it, without the
     steps that it can do without. May be repeated; what blocks it, all of it, is the job's reason then.
 
+    Asked for again while it is at it, or has done it, is a no-op: the job as it is.
     ``trust_id``: of whoever asks, for the work to be done in their name; None: in the requester's, as before.
     """
     job = jobs.locked(connection, job.id)
+    if job.state not in STUCK and events.last_word(connection, job.id) == _CLEANUP:
+        return job
     if job.state not in STUCK:
         raise wrong_state(job, "cleaned up: that is for jobs that are stuck")
     rows = steps.of_job(connection, job.id)
     jobs.try_anew(connection, job)
     trust: dict[str, Any] = {} if trust_id is None else {"trust_id": trust_id, "roles": list(roles)}
     if job.outcome == "hold":
-        return say(connection, job, "job.cleanup_requested", state=JobState.UNDOING, **NO_TROUBLE, **trust)
+        return say(connection, job, _CLEANUP, state=JobState.UNDOING, **NO_TROUBLE, **trust)
     # one undo that fails does not keep the others from being tried (engine/course.py)
     undoing: dict[str, Any] = {"state": JobState.UNDOING, "decision": "cleanup", **trust}
     if job.outcome:
-        return say(connection, job, "job.cleanup_requested", **undoing, **NO_TROUBLE)
+        return say(connection, job, _CLEANUP, **undoing, **NO_TROUBLE)
     if not jobs.pivot_begun(connection, job):
-        return say(connection, job, "job.cleanup_requested", outcome="undone", **undoing)
+        return say(connection, job, _CLEANUP, outcome="undone", **undoing)
     open_rows = [row for row in rows if row.state in (StepState.PENDING, StepState.APPLYING)]
     _skip(connection, [row for row in open_rows if row.spec.id in job.plan.skippable])
-    return say(connection, job, "job.cleanup_requested", state=JobState.RUNNING, **NO_TROUBLE, **trust)
+    return say(connection, job, _CLEANUP, state=JobState.RUNNING, **NO_TROUBLE, **trust)
 
 
 def _skip(connection: Connection, rows: list[StepRow]) -> None:

@@ -16,6 +16,7 @@ from liveupdate.db import clock, events, jobs, resources, steps
 from liveupdate.db.session import read, write
 from liveupdate.db.tables import jobs as jobs_table
 from liveupdate.db.tables import steps as steps_table
+from liveupdate.drivers.cloud import marks
 from liveupdate.engine import course
 from liveupdate.errors import LeaseLost, LiveUpdateError, Watch
 from liveupdate.lease import Lease
@@ -275,7 +276,7 @@ class Journal:
     def intend(self, kind: str, role: str, details: Json) -> Resource:
         def work(connection: Connection) -> Resource:
             there = resources.find_open(connection, self.claim.job_id, kind, role)
-            name = f"liveupdate-{self.claim.job_id[:8]}-{role}"
+            name = marks.name(self.claim.job_id, role)
             return there or resources.add(connection, self.claim.job_id, kind, role, name, details)
 
         return self._write(work)

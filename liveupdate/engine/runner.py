@@ -1,13 +1,14 @@
 """Drives one claimed job, step by step, until it ends, is parked, or belongs to somebody else."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from threading import Event as Flag
 from typing import NoReturn
 
-from liveupdate import lease, logs
+from liveupdate import lease, logs, waiting
 from liveupdate.db.session import AWAY
 from liveupdate.engine import course
 from liveupdate.engine.context import Context, Surroundings
@@ -110,15 +111,16 @@ class Runner:
 
     def _apply(self, call: Call, *, resumed: bool) -> Settled | None:
         try:
-            if resumed and (seen := traced("probe", call.step.probe, call.context)).done:
-                return _done(call, seen.result)
-            if expired(call.job, call.row, call.step):
-                raise Failed(
-                    f"step {call.row.spec.id} took longer than {call.step.timeout:.0f} s",
-                    code="live-update.step.timeout",
-                    remedy="see its events for what it waited for; then retry the job",
-                )
-            return _done(call, traced("apply", call.step.apply, call.context))
+            with waiting.asking(partial(_unless_away, call.context.checkpoint)):
+                if resumed and (seen := traced("probe", call.step.probe, call.context)).done:
+                    return _done(call, seen.result)
+                if expired(call.job, call.row, call.step):
+                    raise Failed(
+                        f"step {call.row.spec.id} took longer than {call.step.timeout:.0f} s",
+                        code="live-update.step.timeout",
+                        remedy="see its events for what it waited for; then retry the job",
+                    )
+                return _done(call, traced("apply", call.step.apply, call.context))
         except Cancelled:
             call.journal.turn_back("cancelled", "cancelled on request")
             return None
@@ -233,6 +235,12 @@ class Runner:
             call.stop(JobState.UNDO_FAILED, _undo_failed(call.row, told, call.context.ledger.open()))
         call.journal.step_tried(call.row, told)
         call.park(after, told)
+
+
+def _unless_away(checkpoint: Callable[[], None]) -> None:
+    """A database that does not answer has no word for who waits: it goes on waiting."""
+    with suppress(*AWAY):
+        checkpoint()
 
 
 def _done(call: Call, result: Json) -> Settled:

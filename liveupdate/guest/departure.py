@@ -48,6 +48,9 @@ class Departure:
         self._leaving = threading.RLock()
         self._shipment = Shipment(move, journal, link)
         self._rounds = 0
+        #: Held while CRIU looks at a unit ahead of the blackout; ``_given_up``: it shall not look at another.
+        self._copying = threading.Lock()
+        self._given_up = False
         #: Sent in the blackout.
         self._bytes = 0
 
@@ -78,12 +81,7 @@ class Departure:
         number, before = self._rounds, str(self._rounds - 1) if self._rounds else None
         moved = 0
         for name, fact in self._units().items():
-            folder = images.folder(name, number)
-            shutil.rmtree(folder, ignore_errors=True)
-            os.makedirs(folder)
-            checkpoint.require(
-                checkpoint.pre_dump(fact["pid"], folder, before, _PRE_DUMP), folder, "guest.pre-dump-failed"
-            )
+            self._pre_dump(fact["pid"], images.folder(name, number), before)
             moved += self._shipment.images(name, str(number))
         moved += self._shipment.files(last=False)
         self._link.call("arrived", 300, frames=self._link.sent)
@@ -91,6 +89,14 @@ class Departure:
         seconds = time.monotonic() - began
         self._journal.enter("precopied", round=number, bytes=moved, seconds=seconds)
         return {"round": number, "bytes": moved, "seconds": round(seconds, 3), "estimate_ms": self._estimate()}
+
+    def _pre_dump(self, pid: int, folder: str, before: str | None) -> None:
+        with self._copying:
+            if self._given_up:
+                raise GuestError("guest.given-up", "the copying was given up", "prepare the move anew")
+            shutil.rmtree(folder, ignore_errors=True)
+            os.makedirs(folder)
+            checkpoint.require(checkpoint.pre_dump(pid, folder, before, _PRE_DUMP), folder, "guest.pre-dump-failed")
 
     def _estimate(self) -> int:
         """Milliseconds of a blackout that began now: what the newest round took along would have changed again."""
@@ -276,11 +282,14 @@ class Departure:
         """Leave nothing of ours behind. Where the workload has left, its silence stays."""
         if self._journal.phase in ("frozen", "granted"):
             raise GuestError("guest.undecided", "the move is neither done nor undone", "resume, or open, first")
-        if self._journal.phase != "opened":
-            fence.lift()
-        fence.clear_criu()
-        adoption.forget((plan.name for plan in self.move.units), self.move.places)
-        images.give_back_room()
+        self._given_up = True
+        # CRIU lets go of what it looks at by itself
+        with self._copying:
+            if self._journal.phase != "opened":
+                fence.lift()
+            fence.clear_criu()
+            adoption.forget((plan.name for plan in self.move.units), self.move.places)
+            images.give_back_room()
 
     def probe(self) -> dict[str, Any]:
         """The units' health while they are here, as the target's ``probe``."""

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from liveupdate.drivers.cloud import marks
 from liveupdate.errors import Failed, GuestError, LiveUpdateError, Retry
 from liveupdate.model import Json
 from liveupdate.planning import inside, intent, move
@@ -36,6 +37,9 @@ def probe(context: StepContext) -> Probe:
 
 def apply(context: StepContext) -> Json:
     sides = move.sides(context.spec.parameters)
+    if sides.target == "surrogate":
+        # first of all: nobody may take it for idle any more
+        context.service_cloud().servers.remove_tag(context.result("provision")["server_id"], marks.IDLE)
     _reach(context)
     _connect(context)
     _prepare(context, sides)

@@ -8,12 +8,13 @@ server is there; where Nova would not have it, the next best is reserved and ask
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from liveupdate.drivers.cloud import marks
 from liveupdate.drivers.cloud.servers import HOST_FORBIDDEN
 from liveupdate.errors import Failed, Retry
 from liveupdate.model import Json, Resource
 from liveupdate.steps.place import HOLD, reserve
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
-from liveupdate.steps.resources import exists, make, there, unmake, watch_server
+from liveupdate.steps.resources import exists, make, mark, there, unmake, watch_server
 from liveupdate.steps.server_request import request
 
 if TYPE_CHECKING:
@@ -33,7 +34,12 @@ def probe(context: StepContext) -> Probe:
 
 def apply(context: StepContext) -> Json:
     port_id = context.result("reserve_port")["surrogate"]["port_id"]
-    server = bring_up(context, lambda line: request(context, line, port_id, context.result("mirror")))
+
+    def body(line: Resource) -> dict[str, Any]:
+        # of use to nobody but this job until pre_copy takes it off: whoever cleans up without a ledger goes by it
+        return request(context, line, port_id, context.result("mirror")) | {"tags": [mark(line), marks.IDLE]}
+
+    server = bring_up(context, body)
     if not context.guest(ROLE).reachable():
         raise Retry(_GUEST_INTERVAL, "waits for the surrogate's ssh", counts=False)
     return told(context, server)

@@ -58,6 +58,8 @@ class World:
     #: Made in a server's name by who is not Nova.
     inside: dict[str, Attachment] = field(default_factory=dict)
     ports: dict[str, Port] = field(default_factory=dict)
+    #: Ids of those that let the service work in somebody's name.
+    trusts: set[str] = field(default_factory=set)
     hosts: list[Host] = field(default_factory=list)
     network_agents: list[NetworkAgent] = field(default_factory=list)
     aggregates: dict[int, Aggregate] = field(default_factory=dict)
@@ -191,11 +193,15 @@ class CloudDouble:
         self.ports = Ports(world, admin)
         self.network_agents = NetworkAgents(world)
         self.quotas = Quotas()
+        self.trusts = Trusts(world)
 
 
 class Servers(Verbs):
     def get(self, server_id: str) -> Server | None:
         return self.world.servers.get(server_id)
+
+    def all(self) -> list[Server]:
+        return list(self.world.servers.values())
 
     def by_tag(self, tag: str) -> Server | None:
         return next((s for s in self.world.servers.values() if tag in s.tags), None)
@@ -347,6 +353,13 @@ class Servers(Verbs):
     def set_tags(self, server_id: str, tags: Sequence[str]) -> None:
         self._do("set_tags", lambda: self._set(server_id, tags=tuple(tags)))
 
+    def remove_tag(self, server_id: str, tag: str) -> None:
+        def work() -> None:
+            left = tuple(t for t in self.world.servers[server_id].tags if t != tag)
+            self._set(server_id, tags=left)
+
+        self._do("remove_tag", work)
+
     def attach_volume(self, server_id: str, volume_id: str) -> None:
         def work() -> None:
             self._changeable(server_id)
@@ -389,6 +402,9 @@ class Servers(Verbs):
 
 
 class Ports(Verbs):
+    def all(self) -> list[Port]:
+        return list(self.world.ports.values())
+
     def get(self, port_id: str) -> Port | None:
         return self.world.ports.get(port_id)
 
@@ -466,6 +482,17 @@ class Flavors:
 class Keypairs:
     def exists(self, name: str) -> bool:
         return False
+
+
+class Trusts(Verbs):
+    def all(self) -> list[str]:
+        return sorted(self.world.trusts)
+
+    def get(self, trust_id: str) -> str | None:
+        return trust_id if trust_id in self.world.trusts else None
+
+    def delete(self, trust_id: str) -> None:
+        self._do("delete_trust", lambda: self.world.trusts.discard(trust_id))
 
 
 class Quotas:

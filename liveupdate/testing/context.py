@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from liveupdate.drivers.cloud import marks
 from liveupdate.drivers.metrics import Nothing, Source
 from liveupdate.model import Held, Job, JobKind, Json, Plan, Reservation, Resource, StepSpec
 from liveupdate.settings import Settings, load
@@ -33,13 +34,12 @@ class MemoryLedger:
         self.before("intend")
         if there := self.find(kind, role):
             return there
-        name = f"liveupdate-{self.job_id[:8]}-{role}"
         line = Resource(
             id=len(self.lines) + 1,
             job_id=self.job_id,
             kind=kind,
             role=role,
-            name=name,
+            name=marks.name(self.job_id, role),
             cloud_id="",
             state=ResourceState.INTENDED,
             details=dict(details or {}),

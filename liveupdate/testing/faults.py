@@ -62,6 +62,9 @@ class Scene(Protocol):
     def freeze_unaware(self) -> None:
         """Between its last look at the clock and the call that it is about to make."""
 
+    def shut_down(self) -> None:
+        """The original, from inside, which no lock keeps its owner from. Healed, it is started."""
+
     def outlast(self, step: str) -> None:
         """So much time passes that the step is over its time-out."""
 
@@ -229,6 +232,8 @@ FAULTS: Mapping[str, Fault] = {
         Fault("ssh lost", _at("guest", "after"), lambda scene, point: _silent_guest(point)),
         Fault("locked", _at("cloud", "before"), _owner(locked=True, locked_reason="by its owner"), harms=True),
         Fault("stopped", _at("cloud", "before"), _owner(status="SHUTOFF"), harms=True),
+        Fault("shut down", _at("cloud", "before"), lambda scene, point: scene.shut_down(), harms=True),
+        Fault("rebuilt", _at("cloud", "before"), _owner(status="REBUILD"), harms=True),
         Fault("resized", _at("cloud", "before"), _owner(status="VERIFY_RESIZE"), harms=True),
         Fault("deleted", _at("cloud", "before"), _deleted, harms=True),
     )

@@ -9,8 +9,8 @@ from liveupdate.testing.verbs import Verbs
 
 
 class GoldenImages(Verbs):
-    def all(self, project_id: str) -> list[GoldenImage]:
-        return [i for i in self.world.golden.values() if i.owner == project_id and self.get(i.id)]
+    def all(self, project_id: str = "") -> list[GoldenImage]:
+        return [i for i in self.world.golden.values() if project_id in ("", i.owner) and self.get(i.id)]
 
     def get(self, image_id: str) -> GoldenImage | None:
         found = self.world.golden.get(image_id)

@@ -1,5 +1,6 @@
 """Two guests in memory that move a workload between them as the in-guest program does, and refuse to serve twice."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -7,7 +8,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
-from liveupdate import lease
+from liveupdate import lease, waiting
 from liveupdate.errors import GuestError
 from liveupdate.testing.cloud import World
 
@@ -89,6 +90,7 @@ class PairedGuest:
 
     def run(self, argv: Sequence[str], **_: Any) -> SimpleNamespace:
         self._take("run")
+        self._hang("run")
         if argv[0] == "test":
             return SimpleNamespace(code=0 if self.side in self.pair.away else 1, stdout="", stderr="")
         return SimpleNamespace(code=0, stdout="\n".join(self.serials), stderr="")
@@ -100,6 +102,7 @@ class PairedGuest:
 
     def oneshot(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
         self._take(command)
+        self._hang(command)
         if command == "management_up":
             self.address = arguments["address"]
         elif command == "management_down":
@@ -108,15 +111,31 @@ class PairedGuest:
 
     def send(self, command: str, **arguments: Any) -> Callable[[float], dict[str, Any] | None]:
         try:
-            told = self.call(command, **arguments)
+            told = self._begin(command, **arguments)
         except GuestError as error:
             return partial(_raise, error)
-        return lambda _: None if command in self.pair.hanging else told
+
+        def look(_: float) -> dict[str, Any] | None:
+            waiting.look()
+            return None if command in self.pair.hanging else told
+
+        return look
 
     def call(self, command: str, *, timeout: float = 60.0, **arguments: Any) -> dict[str, Any]:
+        known = self._begin(command, **arguments)
+        self._hang(command)
+        return known
+
+    def _begin(self, command: str, **arguments: Any) -> dict[str, Any]:
         self._take(command)
         known: dict[str, Any] = getattr(self, f"_{command}")(**arguments)
         return known
+
+    def _hang(self, command: str) -> None:
+        """As the driver: it waits as long as it is wanted."""
+        while command in self.pair.hanging:
+            waiting.look()
+            time.sleep(0.01)
 
     def _take(self, command: str) -> None:
         lease.require()

@@ -50,6 +50,9 @@ class _Stored(Verbs):
 
 
 class Volumes(_Stored):
+    def all(self) -> list[Volume]:
+        return list(self.world.volumes.values())
+
     def get(self, volume_id: str) -> Volume | None:
         return self.world.volumes.get(volume_id)
 
@@ -139,6 +142,9 @@ class Attachments(Verbs):
 
 
 class Snapshots(_Stored):
+    def all(self) -> list[Snapshot]:
+        return list(self.world.snapshots.values())
+
     def get(self, snapshot_id: str) -> Snapshot | None:
         return self.world.snapshots.get(snapshot_id)
 
@@ -163,6 +169,9 @@ class Snapshots(_Stored):
 
 
 class Backups(_Stored):
+    def all(self) -> list[Backup]:
+        return list((self.world.backups or {}).values())
+
     def offered(self) -> bool:
         return self.world.backups is not None
 
@@ -193,6 +202,9 @@ class Backups(_Stored):
 
 
 class Images(_Stored):
+    def all(self) -> list[Image]:
+        return list(self.world.images.values())
+
     def get(self, image_id: str) -> Image | None:
         return self.world.images.get(image_id)
 

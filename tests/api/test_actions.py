@@ -147,6 +147,20 @@ def test_cleanup_undoes_what_is_stuck_before_the_pivot_in_the_name_of_who_asks(
     assert (shown(api, job)["state"], world.done) == ("undone", [])
 
 
+def test_cleanup_that_is_asked_for_again_is_a_no_op_while_it_is_under_way_and_afterwards(
+    api: TestClient, sqlite: Engine, cloud: Cloud
+) -> None:
+    job, world = create(api), World()
+    stuck_at(sqlite, world, ("apply", "hold"))
+    assert say(api, job, "cleanup").status_code == 202
+    trusts = list(cloud.trusts)
+    for state in ("running", "succeeded"):
+        answer = say(api, job, "cleanup")
+        assert (answer.status_code, answer.json()["job"]["state"]) == (202, state)
+        assert cloud.trusts == trusts, "it works by the trust of who asked first"
+        work_once(sqlite, world)
+
+
 def test_cleanup_finishes_what_is_stuck_after_the_pivot_without_what_it_can_do_without(
     api: TestClient, sqlite: Engine
 ) -> None:

@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, cast
@@ -10,9 +11,10 @@ from typing import Any, cast
 import paramiko
 import pytest
 
+from liveupdate import waiting
 from liveupdate.drivers.guest import agent as agent_module
 from liveupdate.drivers.guest.agent import Agent
-from liveupdate.errors import GuestError
+from liveupdate.errors import Cancelled, GuestError
 
 Message = dict[str, Any]
 
@@ -179,3 +181,24 @@ def test_a_guest_speaks_with_the_programs_codes_only(agent: Agent, daemon: Daemo
     with pytest.raises(GuestError) as caught:
         agent.call("open")
     assert (caught.value.code, caught.value.detail, caught.value.remedy) == ("guest.failed", "red\ufffd\ufffd", "")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [lambda agent: agent.call("prepare", timeout=60), lambda agent: agent.send("precopy")(60)],
+    ids=["call", "send"],
+)
+def test_an_answer_that_nobody_wants_any_more_is_not_waited_for(
+    agent: Agent, daemon: Daemon, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Agent], object]
+) -> None:
+    def unwanted() -> None:
+        raise Cancelled
+
+    monkeypatch.setattr(waiting, "INTERVAL", 0.2)
+    daemon.answer = lambda message: []
+    began = time.monotonic()
+    with waiting.asking(unwanted), pytest.raises(Cancelled):
+        ask(agent)
+    assert time.monotonic() - began < 5
+    daemon.answer = lambda message: [{"id": message["id"], "result": {}}]
+    assert agent.call("finish") == {}

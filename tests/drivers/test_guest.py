@@ -11,10 +11,11 @@ from types import SimpleNamespace
 import pytest
 from paramiko.ssh_exception import SSHException
 
+from liveupdate import waiting
 from liveupdate.drivers.guest import credentials
 from liveupdate.drivers.guest.connection import OUTPUT_LIMIT, Connection
 from liveupdate.drivers.guest.guest import Guest
-from liveupdate.errors import GuestError
+from liveupdate.errors import Cancelled, GuestError
 from liveupdate.settings import Guest as GuestSettings
 from tests.drivers.sshd import Sshd, keygen, running
 from tests.waiting import PATIENCE
@@ -67,6 +68,19 @@ def test_a_command_that_does_not_end_is_given_up(guest: Guest) -> None:
         guest.run(["sleep", "60"], timeout=0.3)
     assert caught.value.code == "live-update.guest.command-timeout"
     assert guest.run(["echo", "on"]).stdout == "on\n"
+
+
+def test_a_command_that_nobody_wants_any_more_is_not_waited_for(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unwanted() -> None:
+        raise Cancelled
+
+    monkeypatch.setattr(waiting, "INTERVAL", 0.2)
+    guest.run(["true"])
+    began = time.monotonic()
+    with waiting.asking(unwanted), pytest.raises(Cancelled):
+        guest.run(["sleep", "60"])
+    assert time.monotonic() - began < 5
+    assert guest.run(["echo", "well"]).stdout == "well\n", "the connection is as good as before"
 
 
 def test_much_input_and_output_at_once(guest: Guest) -> None:

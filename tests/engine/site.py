@@ -11,6 +11,7 @@ from typing import Any
 from liveupdate import methods
 from liveupdate.drivers.metrics import Nothing
 from liveupdate.engine.context import Surroundings
+from liveupdate.errors import Failed
 from liveupdate.model import Job, Json
 from liveupdate.settings import load
 from liveupdate.states import JobState
@@ -59,13 +60,15 @@ class Site(Workers):
         return self.guests[side]
 
     def _preflight(self, context: StepContext) -> Json:
-        cloud = context.service_cloud()
+        cloud, server = context.service_cloud(), own_server(context)
+        if server.status != "ACTIVE":
+            raise Failed(f"the server is {server.status}", user_fault=True, remedy="start it")
         mounts = [
             {"where": "/", "fstype": "ext4", "options": "rw", "by_id": ""},
             {"where": "/data", "fstype": "ext4", "options": "rw", "by_id": "/dev/disk/by-id/virtio-data-volume"},
         ]
         return {
-            "server": describe(cloud, own_server(context)),
+            "server": describe(cloud, server),
             "guest": {"mounts": mounts, "smbios_uuid": "original"},
             "host_key": "ssh-ed25519 AAAA",
             "units": [{"name": "kv.service", "handover": "move", "health": []}],

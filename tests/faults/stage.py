@@ -96,6 +96,18 @@ class Stage(Site):
         self.points.step, self.points.way = points
         self.left = look(self.engine, self.job_id)
 
+    def shut_down(self) -> None:
+        if "original" in self.world.servers:
+            self.world.servers["original"] = replace(self.world.servers["original"], status="SHUTOFF")
+            self.pair.serving.discard("original")
+            self.conditions.callback(self._start)
+
+    def _start(self) -> None:
+        server = self.world.servers.get("original")
+        if server is not None and server.status == "SHUTOFF":
+            self.world.servers["original"] = replace(server, status="ACTIVE")
+            self.pair.restart("original")
+
     def outlast(self, step: str) -> None:
         long = clock.microseconds(30 * 86400)
         here = (tables.steps.c.job_id == self.job_id, tables.steps.c.spec_id == step)

@@ -76,8 +76,9 @@ def typed(page: Sequence[Block]) -> None:
 
 
 def _here(command: Command) -> Command:
-    """The lab's state may lie elsewhere."""
-    return Command(re.sub(r"(\$PWD/)?\blab/state", lambda _: str(settings.STATE), command.text), command.told)
+    """The lab's state, and its service's configuration, may lie elsewhere."""
+    text = re.sub(r"(\$PWD/)?\blab/state", lambda _: str(settings.STATE), command.text)
+    return Command(text.replace("/etc/liveupdate/liveupdate.conf", str(settings.ETC / "liveupdate.conf")), command.told)
 
 
 @pytest.mark.usefixtures("web")

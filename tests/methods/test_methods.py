@@ -24,6 +24,7 @@ _OTHERS = {
     "server_facts",
     "server_image",
     "server_request",
+    "sightings",
 }
 METHODS = tuple(module.METHOD for module in (capture, deploy, fallback_expire, image_delete, restore, surrogate))
 

@@ -103,6 +103,21 @@ def test_a_workload_that_is_not_well_on_the_surrogate_goes_back(
 
 
 @pytest.mark.long
+def test_a_cancel_is_heard_while_criu_looks_at_the_workload_which_goes_on_unharmed(
+    api: Any, user: Any, admin: Any, guest: servers.Guest
+) -> None:
+    with as_before(user, admin, guest):
+        job = update(api, user)
+        jobs.until_step(api, job, "pre_copy")
+        guest.ssh("for i in $(seq 3000); do pgrep -x criu >/dev/null && exit; sleep 0.1; done; exit 1")
+        for _ in range(2):
+            jobs.act(api, job, "cancel")
+        servers.wait_for(lambda: jobs.show(api, job)["state"] in ("undoing", "cancelled"), 15, jobs.told(api, job))
+        ended = jobs.until_ended(api, job)
+        assert ended["state"] == "cancelled", jobs.told(api, job)
+
+
+@pytest.mark.long
 def test_a_surrogate_that_dies_in_the_cut_over_is_given_up(
     api: Any, user: Any, admin: Any, guest: servers.Guest
 ) -> None:

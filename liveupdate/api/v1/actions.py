@@ -61,6 +61,7 @@ def _clean_up(asked: Services, by: Caller, job: Job) -> Job:
     roles = trusted_roles(asked, by)
     with new_trust(asked, by, roles, deadline_of(None)) as trust:
         cleaned = write(asked.engine, lambda connection: words.clean_up(connection, job, trust.id, roles))
-        trust.used = True
-    asked.cloud.delete_trust(job.trust_id)
+        trust.used = cleaned.trust_id == trust.id
+    if trust.used:
+        asked.cloud.delete_trust(job.trust_id)
     return cleaned

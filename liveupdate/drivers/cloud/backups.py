@@ -4,8 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from openstack.exceptions import raise_from_response
+
 from liveupdate.drivers.cloud import marks
 from liveupdate.drivers.cloud.errors import calling, missing
+
+#: Backups in one answer.
+_PAGE = 100
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,21 @@ class Backups:
                     return None
                 raise
 
+    def all(self) -> list[Backup]:
+        """Of every project. Administrators only."""
+        # openstacksdk drops "all_tenants" from what it asks for backups
+        found: list[Backup] = []
+        query: dict[str, Any] = {"all_tenants": 1, "limit": _PAGE}
+        while True:
+            with calling("list the backups"):
+                answer = self._storage.get("/backups/detail", params=query)
+                raise_from_response(answer)
+                page = answer.json()["backups"]
+            found += [_told(b) for b in page]
+            if len(page) < _PAGE:
+                return found
+            query["marker"] = page[-1]["id"]
+
     def find(self, name: str, job_id: str, role: str) -> Backup | None:
         """The backup that this job made for this role, or None."""
         with calling(f"look for backup {name}"):
@@ -55,6 +75,11 @@ class Backups:
         """``force``: also one that is stuck (error_deleting). Administrators only."""
         with calling(f"delete backup {backup_id}"):
             self._storage.delete_backup(backup_id, ignore_missing=True, force=force)
+
+
+def _told(b: Mapping[str, Any]) -> Backup:
+    size, metadata = int(b.get("size") or 0), dict(b.get("metadata") or {})
+    return Backup(b["id"], b.get("name") or "", b.get("status") or "", b.get("volume_id") or "", size, metadata)
 
 
 def _backup(b: Any) -> Backup:

@@ -18,6 +18,7 @@ from liveupdate.drivers.cloud.ports import Ports
 from liveupdate.drivers.cloud.quotas import Quotas
 from liveupdate.drivers.cloud.servers import Servers
 from liveupdate.drivers.cloud.snapshots import Snapshots
+from liveupdate.drivers.cloud.trusts import Trusts
 from liveupdate.drivers.cloud.volume_types import VolumeTypes
 from liveupdate.drivers.cloud.volumes import Volumes
 
@@ -43,4 +44,5 @@ class Cloud:
         self.golden_images = GoldenImages(connection.image)
         self.ports = Ports(connection.network)
         self.network_agents = NetworkAgents(connection.network)
+        self.trusts = Trusts(connection.session)
         self.quotas = Quotas(connection.compute, connection.block_storage, connection.network)

@@ -51,6 +51,11 @@ class Ports:
                     return None
                 raise
 
+    def all(self) -> list[Port]:
+        """Of every project, for administrators."""
+        with calling("list the ports"):
+            return [_port(p) for p in self._network.ports()]
+
     def of_server(self, server_id: str) -> list[Port]:
         with calling(f"list the ports of server {server_id}"):
             return [_port(p) for p in self._network.ports(device_id=server_id)]

@@ -107,6 +107,11 @@ class Servers:
             found = [_server(s) for s in self._compute.servers(details=True, tags=tag)]
         return found[0] if found else None
 
+    def all(self) -> list[Server]:
+        """Of every project. Administrators only."""
+        with calling("list the servers"):
+            return [_server(s) for s in self._compute.servers(details=True, all_projects=True)]
+
     def on_host(self, host: str) -> list[Server]:
         """Of every project. Administrators only."""
         with calling(f"list the servers of host {host}"):
@@ -207,6 +212,13 @@ class Servers:
         with calling("read the server's groups"):
             found = [self._compute.get_server_group(i) for i in ids]
         return [_group(g) for g in found]
+
+    def remove_tag(self, server_id: str, tag: str) -> None:
+        """Nothing happens if it is not there."""
+        with calling(f"remove a tag of server {server_id}"):
+            answer = self._compute.delete(f"/servers/{server_id}/tags/{tag}", microversion="2.96")
+            if answer.status_code != HTTPStatus.NOT_FOUND:
+                raise_from_response(answer)
 
     # -- volumes on servers ----------------------------------------------------------------------------------------
 

@@ -30,6 +30,11 @@ class Snapshots:
                     return None
                 raise
 
+    def all(self) -> list[Snapshot]:
+        """Of every project. Administrators only."""
+        with calling("list the snapshots"):
+            return [_snapshot(s) for s in self._storage.snapshots(details=True, all_projects=True)]
+
     def find(self, name: str, job_id: str, role: str) -> Snapshot | None:
         """The snapshot that this job made for this role, or None."""
         with calling(f"look for snapshot {name}"):

@@ -37,6 +37,32 @@ def create(
     return str(answer.json()["trust"]["id"])
 
 
+class Trusts:
+    """As who may use them, or an administrator."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def all(self) -> list[str]:
+        """The ids of those that let this user work in somebody's name."""
+        with calling("list the trusts"):
+            path = f"/OS-TRUST/trusts?trustee_user_id={self._session.get_user_id()}"
+            answer = self._session.get(path, endpoint_filter=_IDENTITY)
+        return [str(trust["id"]) for trust in answer.json()["trusts"]]
+
+    def get(self, trust_id: str) -> str | None:
+        """The same id; None if it is gone."""
+        with calling(f"read trust {trust_id}"):
+            try:
+                self._session.get(f"/OS-TRUST/trusts/{trust_id}", endpoint_filter=_IDENTITY)
+            except exceptions.NotFound:
+                return None
+        return trust_id
+
+    def delete(self, trust_id: str) -> None:
+        delete(self._session, trust_id)
+
+
 def delete(session: Session, trust_id: str) -> None:
     """``session``: the service user's. Nothing happens if it is gone."""
     with calling("delete the job's trust"):

@@ -40,6 +40,11 @@ class Volumes:
                     return None
                 raise
 
+    def all(self) -> list[Volume]:
+        """Of every project. Administrators only."""
+        with calling("list the volumes"):
+            return [_volume(v) for v in self._storage.volumes(details=True, all_projects=True)]
+
     def find(self, name: str, job_id: str, role: str) -> Volume | None:
         """The volume that this job made for this role, or None."""
         with calling(f"look for volume {name}"):

@@ -11,6 +11,7 @@ from typing import Any
 
 import paramiko
 
+from liveupdate import waiting
 from liveupdate.drivers.guest import answers
 from liveupdate.errors import GuestError
 
@@ -20,6 +21,8 @@ _LINE_LIMIT = 4 << 20
 _MOST_UNASKED = 10_000
 #: Seconds for a guest to take a command in.
 _TAKING = 30.0
+#: Seconds at a time that are waited for an answer.
+_SLICE = 1.0
 
 SILENT = "live-update.guest.silent"
 #: One slot: who answers twice is heard once.
@@ -51,6 +54,7 @@ class Agent:
         end = time.monotonic() + timeout
         try:
             while True:
+                waiting.look()
                 # before looking: an answer may be the last thing that comes
                 over = self._closed.is_set() or time.monotonic() > end
                 if (told := _look(command, slot, 0.2)) is not None:
@@ -119,11 +123,17 @@ class Agent:
 
 
 def _look(command: str, slot: _Slot, seconds: float) -> dict[str, Any] | None:
-    try:
-        answer = slot.get(timeout=seconds) if seconds else slot.get_nowait()
-    except queue.Empty:
-        return None
-    return answers.result(command, answer)
+    end = time.monotonic() + seconds
+    while True:
+        left = end - time.monotonic()
+        try:
+            answer = slot.get(timeout=min(left, _SLICE)) if left > 0 else slot.get_nowait()
+        except queue.Empty:
+            if left <= _SLICE:
+                return None
+            waiting.look()
+            continue
+        return answers.result(command, answer)
 
 
 def _silent(what: str) -> GuestError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import paramiko
 from paramiko.ssh_exception import SSHException
 
-from liveupdate import lease
+from liveupdate import lease, waiting
 from liveupdate.drivers.guest import credentials
 from liveupdate.errors import GuestError
 from liveupdate.plain import plain
@@ -167,6 +167,7 @@ def _communicate(channel: paramiko.Channel, stdin: bytes, timeout: float, name: 
         channel.shutdown_write()
         while not (channel.exit_status_ready() and channel.eof_received):
             if not heard.drain():
+                waiting.look()
                 channel.status_event.wait(0.005)
         while heard.drain():
             pass

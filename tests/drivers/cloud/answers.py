@@ -30,6 +30,12 @@ class Service:
     def post(self, path: str, **options: Any) -> requests.Response:
         return self._answer(f"POST {path}", options)
 
+    def delete(self, path: str, **options: Any) -> requests.Response:
+        return self._answer(f"DELETE {path}", options)
+
+    def get_user_id(self) -> str:
+        return "service"
+
     def aggregates(self) -> list[Any]:
         return list(self.answers["aggregates"])
 

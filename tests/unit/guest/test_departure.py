@@ -4,11 +4,24 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from liveupdate.guest import adoption, departure, disks, fence, images, move, nics, places, replay, resumption
+from liveupdate.guest import (
+    adoption,
+    checkpoint,
+    departure,
+    disks,
+    fence,
+    images,
+    move,
+    nics,
+    places,
+    replay,
+    resumption,
+)
 from liveupdate.guest.departure import Departure
 from liveupdate.guest.errors import GuestError
 from liveupdate.guest.external import Output
@@ -48,6 +61,7 @@ class Source:
         self.peer = Peer()
         self.journal = Journal(str(folder / "journal"))
         self.patch = monkeypatch
+        self.folder = folder
         for module, name in (
             (adoption, "let_go"), (adoption, "forget"), (fence, "close"), (fence, "lift"), (fence, "clear_criu"),
             (disks, "mount"), (disks, "wait_for"), (nics, "announce"), (places, "set_owner"), (places, "set_away"),
@@ -184,6 +198,36 @@ def test_who_resumes_waits_until_every_dump_has_ended(source: Source) -> None:
     assert source.done.count("bring back") == 1
     # it has resumed: it must not claim that it has granted
     assert told == ["guest.not-granted"]
+
+
+def test_who_gives_the_copying_up_waits_until_criu_has_let_go_and_it_looks_at_no_other_unit(source: Source) -> None:
+    looking, go_on = threading.Event(), threading.Event()
+
+    def pre_dump(*_: object) -> Output:
+        looking.set()
+        assert go_on.wait(10)
+        source.done.append("looked")
+        return Output(0, "", 0.0)
+
+    source.patch.setattr(checkpoint, "pre_dump", pre_dump)
+    source.patch.setattr(images, "folder", lambda *parts: str(source.folder / "-".join(map(str, parts))))
+    source.patch.setattr(images, "give_back_room", lambda: source.done.append("room"))
+    source.patch.setattr(source.departure, "_shipment", SimpleNamespace(images=lambda *_: 1))
+    source.journal.enter("prepared", units={"kv.service": UNIT, "web.service": UNIT}, clock_offset=0.0)
+    codes: list[str] = []
+    copying = threading.Thread(target=lambda: codes.append(code_of(source.departure.precopy)))
+    copying.start()
+    assert looking.wait(10)
+    giving_up = threading.Thread(target=source.departure.finish)
+    giving_up.start()
+    giving_up.join(0.05)
+    assert source.done == []
+    go_on.set()
+    for thread in (copying, giving_up):
+        thread.join(10)
+    assert codes == ["guest.given-up"]
+    assert source.done.count("looked") == 1
+    assert source.done.index("looked") < source.done.index("room")
 
 
 def test_a_second_cut_over_does_not_run_beside_the_first(source: Source) -> None:
