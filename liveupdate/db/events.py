@@ -15,8 +15,13 @@ _ADD = insert(events).values(at=clock.now(), untold=1)
 
 
 def add(connection: Connection, job_id: str, type: str, step: str = "", detail: Json | None = None) -> None:
-    told = {"job_id": job_id, "type": type, "step": step, "detail": dict(detail or {})}
-    connection.execute(_ADD, told)
+    add_all(connection, job_id, [(type, step, detail or {})])
+
+
+def add_all(connection: Connection, job_id: str, told: Sequence[tuple[str, str, Json]]) -> None:
+    """Each as (type, step, detail), in this order."""
+    rows = [{"job_id": job_id, "type": type, "step": step, "detail": dict(detail)} for type, step, detail in told]
+    connection.execute(_ADD, rows)
 
 
 def of_job(connection: Connection, job_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[Event]:

@@ -1,7 +1,7 @@
 """Jobs as users see them: accept, look up, list, and what users say. What workers write is in engine/journal.py."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -178,6 +178,39 @@ def get(connection: Connection, job_id: str, project_id: str | None = None) -> J
     if row is None:
         raise NotFound(f"no job {job_id}", code="live-update.job.not-found", remedy="list the jobs of your project")
     return _value(row)
+
+
+#: What of a job changes while a worker has it in hand.
+_CHANGING = (
+    *("state", "reason", "code", "remedy", "step", "progress", "cancel_requested", "decision", "outcome"),
+    *("updated_at", "started_at", "not_before", "window", "approval", "approved_by", "paused"),
+)
+#: Users, too, may have steps skipped, and change nothing else of them in a job that a worker has in hand.
+_SKIPPED = select(func.count()).where(steps_table.c.job_id == jobs.c.id, steps_table.c.state == StepState.SKIPPED)
+_SINCE = select(
+    *(jobs.c[name] for name in _CHANGING), clock.now().label("now"), _SKIPPED.scalar_subquery().label("skipped")
+).where(jobs.c.id == bindparam("job_id"))
+
+
+@dataclass(frozen=True)
+class Since:
+    """A job as it is ``now``, by the database's clock; how many of its steps are skipped."""
+
+    job: Job
+    now: datetime
+    skipped: int
+
+
+def since(connection: Connection, known: Job) -> Since:
+    """What has become of a job that its worker knows: what never changes is not read again."""
+    row = connection.execute(_SINCE, {"job_id": known.id}).mappings().one()
+    values = {name: row[name] for name in _CHANGING}
+    values["state"] = JobState(row["state"])
+    for name in ("updated_at", "started_at", "not_before"):
+        values[name] = clock.as_datetime(row[name])
+    now = clock.as_datetime(row["now"])
+    assert now is not None  # noqa: S101 - no database is without a clock
+    return Since(replace(known, **values), now, row["skipped"])
 
 
 def several(connection: Connection, job_ids: Collection[str]) -> Mapping[str, Job]:

@@ -3,6 +3,7 @@
 A write that finds the fence moved on, or the lease over by the database's clock, raises LeaseLost and writes nothing.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -109,16 +110,22 @@ class Journal:
         self._engine = engine
         self._lease = lease
         self.claim = claim
+        #: As of the last turn. Nobody but the claim's holder changes steps, but for those that users skip.
+        self._known: tuple[Job, Sequence[StepRow]] | None = None
 
     def load(self) -> tuple[Job, Sequence[StepRow]]:
         with read(self._engine) as connection:
-            return jobs.get(connection, self.claim.job_id), steps.of_job(connection, self.claim.job_id)
+            self._known = jobs.get(connection, self.claim.job_id), steps.of_job(connection, self.claim.job_id)
+        return self._known
 
     def look(self) -> tuple[Job, Sequence[StepRow]]:
         """Like load, but only for who still owns the job: a worker that was frozen past its lease learns it here."""
-        return self._write(
-            lambda connection: (jobs.get(connection, self.claim.job_id), steps.of_job(connection, self.claim.job_id))
-        )
+
+        def work(connection: Connection) -> tuple[Job, Sequence[StepRow]]:
+            job, rows, _ = self._now(connection, self._known)
+            return job, rows
+
+        return self._write(work)
 
     def resources(self) -> Sequence[Resource]:
         with read(self._engine) as connection:
@@ -145,33 +152,56 @@ class Journal:
         in between, and one commit makes both durable.
         """
 
+        known, self._known = self._known, None
+
         def work(connection: Connection) -> Turn:
+            job, rows, now = self._now(connection, known)
+            changed, told, happened = [], {}, []
             if settled:
-                self._settle(connection, settled)
-            job, rows = jobs.get(connection, self.claim.job_id), steps.of_job(connection, self.claim.job_id)
-            now = clock.read(connection)
-            told = _progress(settled, rows) if settled else {}
-            job = replace(job, **{key: told[key] for key in ("step", "progress") if key in told})
+                done = _settled(settled, now)
+                rows = _with(rows, done)
+                changed.append(done)
+                happened.append((f"step.{done.state}", done.spec.id, _NOTHING))
+                told |= _progress(settled, rows)
+                job = replace(job, step=told["step"], progress=told["progress"])
             leftovers = job.state == JobState.UNDOING and resources.any_open(connection, job.id)
             action = course.next_action(job, rows, now, leftovers=leftovers)
-            match action:
-                case course.Apply(row) if row.state == StepState.PENDING:
-                    told |= {"step": row.spec.id, "reason": "", **self._begun(connection, job)}
-                    # the intent, recorded before the step does anything
-                    self._put(connection, row, StepState.APPLYING, "step.started", {"started_at": clock.now()})
-                    rows = _with(rows, replace(row, state=StepState.APPLYING, started_at=now))
-                case course.Undo(row) if row.state != StepState.UNDOING:
-                    told |= {"step": row.spec.id}
-                    self._put(connection, row, StepState.UNDOING, "step.undo_started", {"attempts": 0})
-                    rows = _with(rows, replace(row, state=StepState.UNDOING, attempts=0))
-            if told:
+            if intent := _intent(action, now):
+                # recorded before the step does anything
+                rows = _with(rows, intent)
+                changed.append(intent)
+                told["step"] = intent.spec.id
+                if intent.state == StepState.APPLYING:
+                    told["reason"] = ""
+                    if job.started_at is None:
+                        told["started_at"] = clock.from_datetime(now)
+                        happened.append(("job.started", "", _NOTHING))
+                happened.append((_STARTED[intent.state], intent.spec.id, _NOTHING))
+            if changed:
+                steps.put(connection, changed)
+                events.add_all(connection, job.id, happened)
                 self._update(connection, **told)
-            self._follow(connection, job, rows, action)
+            self._follow(connection, job, rows, action, now)
             return Turn(job, rows, action)
 
-        return self._write(work)
+        turn = self._write(work)
+        if isinstance(turn.action, course.Apply | course.Undo):
+            self._known = turn.job, turn.rows
+        return turn
 
-    def _follow(self, connection: Connection, job: Job, rows: Sequence[StepRow], action: course.Action) -> None:
+    def _now(
+        self, connection: Connection, known: tuple[Job, Sequence[StepRow]] | None
+    ) -> tuple[Job, Sequence[StepRow], datetime]:
+        """The job and its steps as they are, by the database's clock."""
+        job, rows = known or (jobs.get(connection, self.claim.job_id), ())
+        since = jobs.since(connection, job)
+        if not known or since.skipped != sum(row.state == StepState.SKIPPED for row in rows):
+            rows = steps.of_job(connection, job.id)
+        return since.job, rows, since.now
+
+    def _follow(
+        self, connection: Connection, job: Job, rows: Sequence[StepRow], action: course.Action, now: datetime
+    ) -> None:
         """What else than a step comes next."""
         match action:
             case course.TurnBack(outcome, reason, error):
@@ -188,7 +218,7 @@ class Journal:
                 told = dict.fromkeys(("outcome", "decision", "reason", "code", "remedy"), "")
                 self._job(connection, job, JobState.RUNNING, step=held, **told)
             case course.End(state):
-                self._end(connection, job, rows, state)
+                self._end(connection, job, rows, state, now)
 
     def park(self, seen: Job, after: float, reason: str, watch: Watch | None = None) -> None:
         """Give the job back until ``after`` seconds are over, or what it watches changes, or somebody wakes it.
@@ -212,7 +242,9 @@ class Journal:
         def work(connection: Connection) -> None:
             told: dict[str, Any] = {}
             if settled:
-                self._settle(connection, settled)
+                done = _settled(settled, clock.read(connection))
+                steps.put(connection, [done])
+                events.add(connection, done.job_id, f"step.{done.state}", done.spec.id)
                 told = _progress(settled, steps.of_job(connection, self.claim.job_id))
             self._update(connection, **told, **_NO_LEASE)
 
@@ -235,12 +267,6 @@ class Journal:
             events.add(connection, job.id, f"job.{state}", job.step, told)
 
         self._write(work)
-
-    def _begun(self, connection: Connection, job: Job) -> dict[str, Any]:
-        if job.started_at is not None:
-            return {}
-        events.add(connection, job.id, "job.started")
-        return {"started_at": clock.now()}
 
     def _rest(self, connection: Connection, job: Job, until: datetime | None, reason: str) -> None:
         wake_at = until or clock.read(connection) + _LONG
@@ -317,8 +343,7 @@ class Journal:
         return done
 
     def _update(self, connection: Connection, **values: Any) -> None:
-        where = jobs_table.c.id == self.claim.job_id
-        connection.execute(update(jobs_table).where(where).values(updated_at=clock.now(), **values))
+        connection.execute(_CHANGE, {"of_job": self.claim.job_id, **values})
 
     def _job(self, connection: Connection, job: Job, state: JobState, **values: Any) -> None:
         if state != job.state:
@@ -332,43 +357,26 @@ class Journal:
         self._job(connection, job, JobState.UNDOING, outcome=outcome, reason=reason, **told)
         events.add(connection, job.id, "job.undoing", job.step, {"outcome": outcome, "reason": reason})
 
-    def _end(self, connection: Connection, job: Job, rows: Sequence[StepRow], state: JobState) -> None:
+    def _end(self, connection: Connection, job: Job, rows: Sequence[StepRow], state: JobState, now: datetime) -> None:
         told: dict[str, Any] = {"progress": 100, "reason": ""} if state == JobState.SUCCEEDED else {}
         if state == JobState.UNDONE and job.code:
             # why it was undone, not what undoing waited for last
             why = [str(row.error["detail"]) for row in rows if row.error.get("code") == job.code]
             told["reason"] = why[0] if why else job.reason
-        ended = {"finished_at": clock.now(), "open_server_id": None}
+        ended = {"finished_at": clock.from_datetime(now), "open_server_id": None}
         self._job(connection, job, state, **ended, **told, **_NO_WATCH, **_NO_LEASE)
         events.add(connection, job.id, f"job.{state}", detail={"reason": told.get("reason", job.reason)})
 
-    def _settle(self, connection: Connection, settled: Settled) -> None:
-        values: dict[str, Any] = {"finished_at": clock.now()}
-        if settled.state == StepState.DONE:
-            values |= {"result": dict(settled.result), "error": {}}
-        self._put(connection, settled.row, settled.state, f"step.{settled.state}", values)
-
     def _step(self, row: StepRow, state: StepState, event: str, values: Json, detail: Json | None = None) -> None:
         def work(connection: Connection) -> None:
-            self._put(connection, row, state, event, values, detail)
+            if state != row.state:
+                advance(row.state, state)
+            steps.change(connection, row, state=state, **values)
+            events.add(connection, row.job_id, event, row.spec.id, detail)
             self._update(connection, step=row.spec.id)
 
+        self._known = None
         self._write(work)
-
-    def _put(
-        self,
-        connection: Connection,
-        row: StepRow,
-        state: StepState,
-        event: str,
-        values: Json,
-        detail: Json | None = None,
-    ) -> None:
-        if state != row.state:
-            advance(row.state, state)
-        here = {"of_job": row.job_id, "at": row.position}
-        connection.execute(_PUT.values(state=state, **values), here)
-        events.add(connection, row.job_id, event, row.spec.id, detail)
 
     def _skip_way_back(self, connection: Connection, job: Job) -> None:
         pending = [
@@ -391,11 +399,33 @@ _HOLD = (
     )
     .values(lease_until=clock.now() + bindparam("so_long", type_=BigInteger))
 )
-_PUT = update(steps_table).where(steps_table.c.job_id == bindparam("of_job"), steps_table.c.position == bindparam("at"))
+_CHANGE = update(jobs_table).where(jobs_table.c.id == bindparam("of_job")).values(updated_at=clock.now())
+#: Events of what begins.
+_STARTED = {StepState.APPLYING: "step.started", StepState.UNDOING: "step.undo_started"}
+_NOTHING: Json = {}
 #: Until somebody speaks; looked at again every so often.
 _LONG = timedelta(days=1)
 _NO_LEASE: dict[str, Any] = {"lease_owner": "", "lease_until": 0}
 _NO_WATCH: dict[str, Any] = {"watch_kind": "", "watch_id": "", "watch_seen": ""}
+
+
+def _settled(settled: Settled, now: datetime) -> StepRow:
+    row = settled.row
+    advance(row.state, settled.state)
+    if settled.state == StepState.DONE:
+        # as it will be read: what a step is told must not depend on whether its worker has changed
+        row = replace(row, result=json.loads(json.dumps(dict(settled.result))), error={})
+    return replace(row, state=settled.state, finished_at=now)
+
+
+def _intent(action: course.Action, now: datetime) -> StepRow | None:
+    """The row that the action begins, as it is to be; None if there is none, or it has begun before."""
+    match action:
+        case course.Apply(row) if row.state == StepState.PENDING:
+            return replace(row, state=advance(row.state, StepState.APPLYING), started_at=now)
+        case course.Undo(row) if row.state != StepState.UNDOING:
+            return replace(row, state=advance(row.state, StepState.UNDOING), attempts=0)
+    return None
 
 
 def _progress(settled: Settled, rows: Sequence[StepRow]) -> dict[str, Any]:
