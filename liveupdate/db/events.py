@@ -1,6 +1,6 @@
 """What happened to a job, oldest first; written in the same transaction as the state it tells of."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -15,12 +15,12 @@ _ADD = insert(events).values(at=clock.now(), untold=1)
 
 
 def add(connection: Connection, job_id: str, type: str, step: str = "", detail: Json | None = None) -> None:
-    add_all(connection, job_id, [(type, step, detail or {})])
+    connection.execute(_ADD, {"job_id": job_id, "type": type, "step": step, "detail": dict(detail or {})})
 
 
-def add_all(connection: Connection, job_id: str, told: Sequence[tuple[str, str, Json]]) -> None:
-    """Each as (type, step, detail), in this order."""
-    rows = [{"job_id": job_id, "type": type, "step": step, "detail": dict(detail)} for type, step, detail in told]
+def add_all(connection: Connection, job_id: str, told: Iterable[tuple[str, str]]) -> None:
+    """Each as (type, step), in this order."""
+    rows = [{"job_id": job_id, "type": type, "step": step, "detail": {}} for type, step in told]
     connection.execute(_ADD, rows)
 
 

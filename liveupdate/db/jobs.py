@@ -1,11 +1,24 @@
 """Jobs as users see them: accept, look up, list, and what users say. What workers write is in engine/journal.py."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from liveupdate.db import clock, events, steps
@@ -16,6 +29,8 @@ from liveupdate.errors import Conflict, Forbidden, Invalid, NotFound
 from liveupdate.model import Job, JobKind, Json, Plan, StepSpec
 from liveupdate.states import FINAL, OPEN, JobState, StepState, advance
 
+#: The time of a change, always later than that of the change before: who knows the latter sees that there was another.
+LATER = case((jobs.c.updated_at < clock.now(), clock.now()), else_=jobs.c.updated_at + 1)
 #: Fields that lists may be sorted by; each has an index.
 SORT_KEYS = ("created_at", "updated_at", "server_name")
 #: No worker touches a job in one of these until a person has said what to do.
@@ -180,39 +195,6 @@ def get(connection: Connection, job_id: str, project_id: str | None = None) -> J
     return _value(row)
 
 
-#: What of a job changes while a worker has it in hand.
-_CHANGING = (
-    *("state", "reason", "code", "remedy", "step", "progress", "cancel_requested", "decision", "outcome"),
-    *("updated_at", "started_at", "not_before", "window", "approval", "approved_by", "paused"),
-)
-#: Users, too, may have steps skipped, and change nothing else of them in a job that a worker has in hand.
-_SKIPPED = select(func.count()).where(steps_table.c.job_id == jobs.c.id, steps_table.c.state == StepState.SKIPPED)
-_SINCE = select(
-    *(jobs.c[name] for name in _CHANGING), clock.now().label("now"), _SKIPPED.scalar_subquery().label("skipped")
-).where(jobs.c.id == bindparam("job_id"))
-
-
-@dataclass(frozen=True)
-class Since:
-    """A job as it is ``now``, by the database's clock; how many of its steps are skipped."""
-
-    job: Job
-    now: datetime
-    skipped: int
-
-
-def since(connection: Connection, known: Job) -> Since:
-    """What has become of a job that its worker knows: what never changes is not read again."""
-    row = connection.execute(_SINCE, {"job_id": known.id}).mappings().one()
-    values = {name: row[name] for name in _CHANGING}
-    values["state"] = JobState(row["state"])
-    for name in ("updated_at", "started_at", "not_before"):
-        values[name] = clock.as_datetime(row[name])
-    now = clock.as_datetime(row["now"])
-    assert now is not None  # noqa: S101 - no database is without a clock
-    return Since(replace(known, **values), now, row["skipped"])
-
-
 def several(connection: Connection, job_ids: Collection[str]) -> Mapping[str, Job]:
     """By their ids; those that there are."""
     found = connection.execute(select(jobs).where(jobs.c.id.in_(job_ids))).mappings()
@@ -357,8 +339,8 @@ def say(connection: Connection, job: Job, event: str, told: Json = NOTHING, /, *
     """Write down a user's word, and wake the job. ``job`` as it is, locked."""
     if "state" in values:
         advance(job.state, values["state"])
-    at = clock.now()
-    connection.execute(update(jobs).where(jobs.c.id == job.id).values(**values, wake_at=at, updated_at=at))
+    values |= {"wake_at": clock.now(), "updated_at": LATER}
+    connection.execute(update(jobs).where(jobs.c.id == job.id).values(**values))
     events.add(connection, job.id, event, detail=told)
     return get(connection, job.id)
 

@@ -3,21 +3,21 @@
 A write that finds the fence moved on, or the lease over by the database's clock, raises LeaseLost and writes nothing.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Event as Flag
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, Connection, Engine, bindparam, select, update
+from sqlalchemy import BigInteger, Connection, Engine, Update, bindparam, or_, select, update
 
 from liveupdate import lease as leases
 from liveupdate.db import clock, events, jobs, resources, steps
 from liveupdate.db.session import read, write
 from liveupdate.db.tables import jobs as jobs_table
 from liveupdate.db.tables import steps as steps_table
-from liveupdate.engine import course
+from liveupdate.engine import course, turns
+from liveupdate.engine.turns import Entry, Settled, Turn
 from liveupdate.errors import LeaseLost, LiveUpdateError, Watch
 from liveupdate.lease import Lease
 from liveupdate.model import Job, Json, Resource, StepRow
@@ -85,24 +85,6 @@ def claim_next(engine: Engine, owner: str, lease: float) -> Claimed | None:
     return write(engine, work)
 
 
-@dataclass(frozen=True)
-class Turn:
-    """What comes next for a job: ``action`` with its row as it was, ``rows`` as they are with the intent recorded."""
-
-    job: Job
-    rows: Sequence[StepRow]
-    action: course.Action
-
-
-@dataclass(frozen=True)
-class Settled:
-    """A step that has been applied, with its ``result``, or has been undone: ``state`` says which."""
-
-    row: StepRow
-    state: StepState
-    result: Json = field(default_factory=dict)
-
-
 class Journal:
     """The journal of one claimed job. ``lease``: seconds that each write prolongs the lease by."""
 
@@ -110,22 +92,22 @@ class Journal:
         self._engine = engine
         self._lease = lease
         self.claim = claim
-        #: As of the last turn. Nobody but the claim's holder changes steps, but for those that users skip.
-        self._known: tuple[Job, Sequence[StepRow]] | None = None
+        self._mine = {
+            "of_job": claim.job_id,
+            "by": claim.owner,
+            "at_fence": claim.fence,
+            "so_long": clock.microseconds(lease),
+        }
+        #: As of the last turn.
+        self._known: Turn | None = None
 
     def load(self) -> tuple[Job, Sequence[StepRow]]:
         with read(self._engine) as connection:
-            self._known = jobs.get(connection, self.claim.job_id), steps.of_job(connection, self.claim.job_id)
-        return self._known
+            return self._read(connection)
 
     def look(self) -> tuple[Job, Sequence[StepRow]]:
         """Like load, but only for who still owns the job: a worker that was frozen past its lease learns it here."""
-
-        def work(connection: Connection) -> tuple[Job, Sequence[StepRow]]:
-            job, rows, _ = self._now(connection, self._known)
-            return job, rows
-
-        return self._write(work)
+        return self._write(self._read)
 
     def resources(self) -> Sequence[Resource]:
         with read(self._engine) as connection:
@@ -152,52 +134,49 @@ class Journal:
         in between, and one commit makes both durable.
         """
 
-        known, self._known = self._known, None
-
         def work(connection: Connection) -> Turn:
-            job, rows, now = self._now(connection, known)
-            changed, told, happened = [], {}, []
-            if settled:
-                done = _settled(settled, now)
-                rows = _with(rows, done)
-                changed.append(done)
-                happened.append((f"step.{done.state}", done.spec.id, _NOTHING))
-                told |= _progress(settled, rows)
-                job = replace(job, step=told["step"], progress=told["progress"])
-            leftovers = job.state == JobState.UNDOING and resources.any_open(connection, job.id)
-            action = course.next_action(job, rows, now, leftovers=leftovers)
-            if intent := _intent(action, now):
-                # recorded before the step does anything
-                rows = _with(rows, intent)
-                changed.append(intent)
-                told["step"] = intent.spec.id
-                if intent.state == StepState.APPLYING:
-                    told["reason"] = ""
-                    if job.started_at is None:
-                        told["started_at"] = clock.from_datetime(now)
-                        happened.append(("job.started", "", _NOTHING))
-                happened.append((_STARTED[intent.state], intent.spec.id, _NOTHING))
-            if changed:
-                steps.put(connection, changed)
-                events.add_all(connection, job.id, happened)
-                self._update(connection, **told)
-            self._follow(connection, job, rows, action, now)
-            return Turn(job, rows, action)
+            return self._foreseen(connection, settled) or self._seen(connection, settled)
 
-        turn = self._write(work)
-        if isinstance(turn.action, course.Apply | course.Undo):
-            self._known = turn.job, turn.rows
+        self._known = self._transact(work)
+        return self._known
+
+    def _foreseen(self, connection: Connection, settled: Settled | None) -> Turn | None:
+        """The next turn by what is known since the last one, written if nothing has changed meanwhile: nobody but the
+        claim's holder changes a job, or its steps, without its ``updated_at``.
+        """
+        known = self._known
+        if known is None or settled is None or known.job.window:
+            return None
+        entry = turns.entry(known.job, known.rows, settled, known.job.updated_at)
+        if not entry.begins:
+            return None
+        as_of = {"as_of": clock.from_datetime(known.job.updated_at)}
+        now = _changed(connection, _GO_ON, {**self._mine, **as_of, **entry.job})
+        if now is None:
+            return None
+        entry = turns.entry(replace(known.job, updated_at=now), known.rows, settled, now)
+        self._enter(connection, entry)
+        return entry.turn
+
+    def _seen(self, connection: Connection, settled: Settled | None) -> Turn:
+        """The next turn by what the database has, held until it is written."""
+        self._hold(connection)
+        (job, rows), now = self._read(connection), clock.read(connection)
+        leftovers = job.state == JobState.UNDOING and resources.any_open(connection, job.id)
+        entry = turns.entry(job, rows, settled, now, leftovers=leftovers)
+        turn = entry.turn
+        if entry.rows:
+            self._enter(connection, entry)
+            turn = replace(turn, job=replace(turn.job, updated_at=self._update(connection, **entry.job)))
+        self._follow(connection, turn.job, turn.rows, turn.action, now)
         return turn
 
-    def _now(
-        self, connection: Connection, known: tuple[Job, Sequence[StepRow]] | None
-    ) -> tuple[Job, Sequence[StepRow], datetime]:
-        """The job and its steps as they are, by the database's clock."""
-        job, rows = known or (jobs.get(connection, self.claim.job_id), ())
-        since = jobs.since(connection, job)
-        if not known or since.skipped != sum(row.state == StepState.SKIPPED for row in rows):
-            rows = steps.of_job(connection, job.id)
-        return since.job, rows, since.now
+    def _enter(self, connection: Connection, entry: Entry) -> None:
+        steps.put(connection, entry.rows)
+        events.add_all(connection, self.claim.job_id, entry.events)
+
+    def _read(self, connection: Connection) -> tuple[Job, Sequence[StepRow]]:
+        return jobs.get(connection, self.claim.job_id), steps.of_job(connection, self.claim.job_id)
 
     def _follow(
         self, connection: Connection, job: Job, rows: Sequence[StepRow], action: course.Action, now: datetime
@@ -240,12 +219,12 @@ class Journal:
         """Give the job back as it is, with what is settled, for another worker to go on with at once."""
 
         def work(connection: Connection) -> None:
-            told: dict[str, Any] = {}
+            told: Json = {}
             if settled:
-                done = _settled(settled, clock.read(connection))
+                done = turns.settle(settled, clock.read(connection))
                 steps.put(connection, [done])
                 events.add(connection, done.job_id, f"step.{done.state}", done.spec.id)
-                told = _progress(settled, steps.of_job(connection, self.claim.job_id))
+                told = turns.progress(settled, steps.of_job(connection, self.claim.job_id))
             self._update(connection, **told, **_NO_LEASE)
 
         self._write(work)
@@ -328,22 +307,28 @@ class Journal:
     # -- how it is written -----------------------------------------------------------------------------------------
 
     def _write(self, work: Callable[[Connection], T]) -> T:
-        asked = leases.now()
-
         def fenced(connection: Connection) -> T:
-            mine = {"of_job": self.claim.job_id, "by": self.claim.owner, "at_fence": self.claim.fence}
-            held = connection.execute(_HOLD, {**mine, "so_long": clock.microseconds(self._lease)})
-            if held.rowcount != 1:
-                self.claim.lost.set()
-                raise LeaseLost(self.claim.job_id)
+            self._hold(connection)
             return work(connection)
 
-        done = write(self._engine, fenced)
+        return self._transact(fenced)
+
+    def _transact(self, work: Callable[[Connection], T]) -> T:
+        """``work`` begins with what finds out whether the job is still held, and prolongs the lease."""
+        asked = leases.now()
+        done = write(self._engine, work)
         self.claim.lease.until = max(self.claim.lease.until, asked + self._lease)
         return done
 
-    def _update(self, connection: Connection, **values: Any) -> None:
-        connection.execute(_CHANGE, {"of_job": self.claim.job_id, **values})
+    def _hold(self, connection: Connection) -> None:
+        if connection.execute(_HOLD, self._mine).rowcount != 1:
+            self.claim.lost.set()
+            raise LeaseLost(self.claim.job_id)
+
+    def _update(self, connection: Connection, **values: Any) -> datetime:
+        at = _changed(connection, _CHANGE, {"of_job": self.claim.job_id, **values})
+        assert at is not None  # noqa: S101 - jobs do not go away
+        return at
 
     def _job(self, connection: Connection, job: Job, state: JobState, **values: Any) -> None:
         if state != job.state:
@@ -375,7 +360,6 @@ class Journal:
             events.add(connection, row.job_id, event, row.spec.id, detail)
             self._update(connection, step=row.spec.id)
 
-        self._known = None
         self._write(work)
 
     def _skip_way_back(self, connection: Connection, job: Job) -> None:
@@ -388,53 +372,38 @@ class Journal:
         connection.execute(update(steps_table).where(*here).values(state=StepState.SKIPPED))
 
 
-#: What every write begins with. Built once, like what follows.
-_HOLD = (
-    update(jobs_table)
-    .where(
-        jobs_table.c.id == bindparam("of_job"),
-        jobs_table.c.lease_owner == bindparam("by"),
-        jobs_table.c.fence == bindparam("at_fence"),
-        jobs_table.c.lease_until > clock.now(),
-    )
-    .values(lease_until=clock.now() + bindparam("so_long", type_=BigInteger))
+_ITS = jobs_table.c.id == bindparam("of_job")
+_MINE = (
+    _ITS,
+    jobs_table.c.lease_owner == bindparam("by"),
+    jobs_table.c.fence == bindparam("at_fence"),
+    jobs_table.c.lease_until > clock.now(),
 )
-_CHANGE = update(jobs_table).where(jobs_table.c.id == bindparam("of_job")).values(updated_at=clock.now())
-#: Events of what begins.
-_STARTED = {StepState.APPLYING: "step.started", StepState.UNDOING: "step.undo_started"}
-_NOTHING: Json = {}
+_PROLONGED = {"lease_until": clock.now() + bindparam("so_long", type_=BigInteger)}
+#: What every other write begins with. Built once, like the others.
+_HOLD = update(jobs_table).where(*_MINE).values(_PROLONGED)
+_CHANGE = update(jobs_table).where(_ITS).values(updated_at=jobs.LATER)
+#: Both at once, if the job is as it was and its time is not up.
+_GO_ON = (
+    update(jobs_table)
+    .where(*_MINE, jobs_table.c.updated_at == bindparam("as_of"))
+    .where(or_(jobs_table.c.deadline.is_(None), jobs_table.c.deadline > clock.now()))
+    .values(**_PROLONGED, updated_at=jobs.LATER)
+)
+_CHANGED_AT = select(jobs_table.c.updated_at).where(_ITS)
 #: Until somebody speaks; looked at again every so often.
 _LONG = timedelta(days=1)
 _NO_LEASE: dict[str, Any] = {"lease_owner": "", "lease_until": 0}
 _NO_WATCH: dict[str, Any] = {"watch_kind": "", "watch_id": "", "watch_seen": ""}
 
 
-def _settled(settled: Settled, now: datetime) -> StepRow:
-    row = settled.row
-    advance(row.state, settled.state)
-    if settled.state == StepState.DONE:
-        # as it will be read: what a step is told must not depend on whether its worker has changed
-        row = replace(row, result=json.loads(json.dumps(dict(settled.result))), error={})
-    return replace(row, state=settled.state, finished_at=now)
-
-
-def _intent(action: course.Action, now: datetime) -> StepRow | None:
-    """The row that the action begins, as it is to be; None if there is none, or it has begun before."""
-    match action:
-        case course.Apply(row) if row.state == StepState.PENDING:
-            return replace(row, state=advance(row.state, StepState.APPLYING), started_at=now)
-        case course.Undo(row) if row.state != StepState.UNDOING:
-            return replace(row, state=advance(row.state, StepState.UNDOING), attempts=0)
-    return None
-
-
-def _progress(settled: Settled, rows: Sequence[StepRow]) -> dict[str, Any]:
-    """What a job has of a step that is settled; ``rows`` as they are since."""
-    return {"step": settled.row.spec.id, "progress": course.progress([r.state for r in rows]), "deaths": 0}
-
-
-def _with(rows: Sequence[StepRow], changed: StepRow) -> Sequence[StepRow]:
-    return [changed if row.position == changed.position else row for row in rows]
+def _changed(connection: Connection, statement: Update, values: dict[str, Any]) -> datetime | None:
+    """When the job was changed, by the database's clock; None: it was not."""
+    if connection.dialect.update_returning:
+        return clock.as_datetime(connection.scalar(statement.returning(jobs_table.c.updated_at), values))
+    if connection.execute(statement, values).rowcount == 0:
+        return None
+    return clock.as_datetime(connection.scalar(_CHANGED_AT, values))
 
 
 def _told(error: LiveUpdateError) -> dict[str, str]:
