@@ -154,7 +154,7 @@ class Journal:
         now = _changed(connection, _GO_ON, {**self._mine, **as_of, **entry.job})
         if now is None:
             return None
-        entry = turns.entry(replace(known.job, updated_at=now), known.rows, settled, now)
+        entry = entry.at(now)
         self._enter(connection, entry)
         return entry.turn
 
@@ -390,6 +390,7 @@ _GO_ON = (
     .where(or_(jobs_table.c.deadline.is_(None), jobs_table.c.deadline > clock.now()))
     .values(**_PROLONGED, updated_at=jobs.LATER)
 )
+_RETURNING = {statement: statement.returning(jobs_table.c.updated_at) for statement in (_CHANGE, _GO_ON)}
 _CHANGED_AT = select(jobs_table.c.updated_at).where(_ITS)
 #: Until somebody speaks; looked at again every so often.
 _LONG = timedelta(days=1)
@@ -400,7 +401,7 @@ _NO_WATCH: dict[str, Any] = {"watch_kind": "", "watch_id": "", "watch_seen": ""}
 def _changed(connection: Connection, statement: Update, values: dict[str, Any]) -> datetime | None:
     """When the job was changed, by the database's clock; None: it was not."""
     if connection.dialect.update_returning:
-        return clock.as_datetime(connection.scalar(statement.returning(jobs_table.c.updated_at), values))
+        return clock.as_datetime(connection.scalar(_RETURNING[statement], values))
     if connection.execute(statement, values).rowcount == 0:
         return None
     return clock.as_datetime(connection.scalar(_CHANGED_AT, values))

@@ -41,6 +41,14 @@ class Entry:
     job: Json
     events: Sequence[tuple[str, str]]
 
+    def at(self, now: datetime) -> "Entry":
+        """The same at another time: of a step that is done, and one that begins."""
+        done, intent = self.rows
+        done, intent = replace(done, finished_at=now), replace(intent, started_at=now)
+        rows = _with(_with(self.turn.rows, done), intent)
+        turn = replace(self.turn, job=replace(self.turn.job, updated_at=now), rows=rows)
+        return replace(self, turn=turn, rows=(done, intent))
+
     @property
     def begins(self) -> bool:
         """Whether what comes next is a step that was not begun before."""
