@@ -92,7 +92,7 @@ class Journal:
         self._engine = engine
         self._lease = lease
         self.claim = claim
-        self._mine = {
+        self._mine: dict[str, Any] = {
             "of_job": claim.job_id,
             "by": claim.owner,
             "at_fence": claim.fence,

@@ -78,6 +78,7 @@ def entry(
             told["reason"] = ""
             if job.started_at is None:
                 told["started_at"] = clock.from_datetime(now)
+                job = replace(job, started_at=now)
                 events.append(("job.started", ""))
         changed.append(intent)
         events.append((_BEGUN[intent.state], intent.spec.id))
