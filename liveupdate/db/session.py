@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, Table, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError, TimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from liveupdate.errors import StoreError
@@ -57,8 +57,9 @@ def _remote(engine: Engine) -> Engine:
         record.info["rests_since"] = time.monotonic()
 
     def wake(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
-        if time.monotonic() - record.info.get("rests_since", 0) > _RESTED and not _there(engine, connection):
-            raise DisconnectionError
+        now = time.monotonic()
+        if now - record.info.get("rests_since", now) > _RESTED and not _there(engine, connection):
+            raise InvalidatePoolError
 
     event.listen(engine, "checkin", rest)
     event.listen(engine, "checkout", wake)
