@@ -3,7 +3,7 @@
 # make test      everything that CI runs                 make test-fast     what needs no lab
 # make test-all  and the scenarios that take CI too long
 # make test-faults  every fault at every point of every step of an update, on three databases (a quarter of an hour)
-# make soak      thousands of jobs by 1, 2, 4 workers, some of which are killed
+# make soak      thousands of jobs by 1, 2, 4 workers, some of which are killed (a quarter of an hour)
 # make bench-engine  durable steps per second, beside other engines
 # make docs      build/docs/index.html                    make audit     known holes in what we depend on
 # make lab-up / lab-down / lab-status / lab-reset
