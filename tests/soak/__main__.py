@@ -48,11 +48,11 @@ def main(jobs: int, kills: int, seed: int) -> int:
             place = Path(folder) / f"cloud-{len(told)}"
             place.mkdir()
             told.append(soak(engine, place, jobs, workers, struck, chance))
+            written = "\n".join(report(told, seed))
             print(told[-1], flush=True)
+            document.write("soak", written)
         engine.dispose()
-    written = "\n".join(report(told, seed))
     print(written)
-    document.write("soak", written)
     return 1 if any(each.violations for each in told) else 0
 
 
