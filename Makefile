@@ -3,6 +3,7 @@
 # make test      everything that CI runs                 make test-fast     what needs no lab
 # make test-all  and the scenarios that take CI too long
 # make test-faults  every fault at every point of every step of an update, on three databases (a quarter of an hour)
+# make soak      thousands of jobs by 1, 2, 4 workers, some of which are killed (a quarter of an hour)
 # make bench-engine  durable steps per second, beside other engines
 # make docs      build/docs/index.html                    make audit     known holes in what we depend on
 # make lab-up / lab-down / lab-status / lab-reset
@@ -13,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest
 # the tests start programs by the dozen: what they import is compiled once, not by each
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench-engine docs demo preview test test-all test-fast test-databases test-faults test-lab test-lab-all check audit lab-up lab-down lab-status lab-reset setup
+.PHONY: bench-engine docs demo preview test test-all test-fast test-databases test-faults test-lab test-lab-all soak check audit lab-up lab-down lab-status lab-reset setup
 
 bench-engine: setup
 	$(PYTHON) -m lab.packages postgresql
@@ -69,6 +70,10 @@ test-databases: setup
 test-faults: setup
 	$(PYTHON) -m lab.packages mariadb-server postgresql
 	$(BIN)/python -m tests.faults $(FAULTS_SEED)
+
+soak: setup
+	$(PYTHON) -m lab.packages postgresql
+	$(BIN)/python -m tests.soak
 
 test-lab: setup lab-up
 	$(PYTHON) -m lab.packages postgresql

@@ -1,6 +1,6 @@
 """What happened to a job, oldest first; written in the same transaction as the state it tells of."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -15,8 +15,13 @@ _ADD = insert(events).values(at=clock.now(), untold=1)
 
 
 def add(connection: Connection, job_id: str, type: str, step: str = "", detail: Json | None = None) -> None:
-    told = {"job_id": job_id, "type": type, "step": step, "detail": dict(detail or {})}
-    connection.execute(_ADD, told)
+    connection.execute(_ADD, {"job_id": job_id, "type": type, "step": step, "detail": dict(detail or {})})
+
+
+def add_all(connection: Connection, job_id: str, told: Iterable[tuple[str, str]]) -> None:
+    """Each as (type, step), in this order."""
+    rows = [{"job_id": job_id, "type": type, "step": step, "detail": {}} for type, step in told]
+    connection.execute(_ADD, rows)
 
 
 def of_job(connection: Connection, job_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[Event]:

@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from liveupdate.db import clock, events, lineage, steps
@@ -16,6 +29,8 @@ from liveupdate.errors import Conflict, Forbidden, Invalid, NotFound
 from liveupdate.model import Job, JobKind, Json, Plan, StepSpec
 from liveupdate.states import FINAL, OPEN, JobState, StepState, advance
 
+#: The time of a change, always later than that of the change before: who knows the latter sees that there was another.
+LATER = case((jobs.c.updated_at < clock.now(), clock.now()), else_=jobs.c.updated_at + 1)
 #: Fields that lists may be sorted by; each has an index.
 SORT_KEYS = ("created_at", "updated_at", "server_name")
 #: No worker touches a job in one of these until a person has said what to do.
@@ -338,8 +353,8 @@ def say(connection: Connection, job: Job, event: str, told: Json = NOTHING, /, *
     """Write down a user's word, and wake the job. ``job`` as it is, locked."""
     if "state" in values:
         advance(job.state, values["state"])
-    at = clock.now()
-    connection.execute(update(jobs).where(jobs.c.id == job.id).values(**values, wake_at=at, updated_at=at))
+    values |= {"wake_at": clock.now(), "updated_at": LATER}
+    connection.execute(update(jobs).where(jobs.c.id == job.id).values(**values))
     events.add(connection, job.id, event, detail=told)
     return get(connection, job.id)
 

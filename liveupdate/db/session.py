@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, Table, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError, TimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from liveupdate.errors import StoreError
 
@@ -19,6 +20,8 @@ _AT_ONCE = 500
 #: The database does not answer, or has hung up: whether a transaction was committed nobody knows.
 AWAY = (OperationalError, InterfaceError, TimeoutError)
 
+#: Seconds that a connection may rest before it is asked.
+_RESTED = 1.0
 #: Tries of one transaction that loses against others.
 _TRIES = 8
 #: MariaDB's deadlock, lock wait time-out, Galera's conflict, and a savepoint that one of them has taken away (we call
@@ -39,14 +42,39 @@ def open_engine(url: str) -> Engine:
         return engine
     if backend in ("mysql", "mariadb"):
         # writers see what others have committed since: compare-and-swap needs no older snapshot
-        return create_engine(url, pool_pre_ping=True, pool_recycle=1800, isolation_level="READ COMMITTED")
+        return _remote(create_engine(url, pool_recycle=1800, isolation_level="READ COMMITTED"))
     if backend == "postgresql":
-        return create_engine(url, pool_pre_ping=True, pool_recycle=1800)
+        return _remote(create_engine(url, pool_recycle=1800))
     raise StoreError(
         f"no support for {backend} databases",
         code="live-update.store.unsupported",
         remedy="use sqlite, mysql+pymysql or postgresql+psycopg in [database] connection",
     )
+
+
+def _remote(engine: Engine) -> Engine:
+    """A connection that has rested is asked whether it is there still; one that has just been in use is not."""
+
+    def rest(connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    def wake(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
+        now = time.monotonic()
+        if now - record.info.get("rests_since", now) > _RESTED and not _there(engine, connection):
+            raise InvalidatePoolError
+
+    event.listen(engine, "checkin", rest)
+    event.listen(engine, "checkout", wake)
+    return engine
+
+
+def _there(engine: Engine, connection: Any) -> bool:
+    try:
+        return engine.dialect.do_ping(connection)
+    except engine.dialect.loaded_dbapi.Error as error:
+        if engine.dialect.is_disconnect(error, connection, None):
+            return False
+        raise
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from liveupdate.db import clock
 from liveupdate.db.tables import jobs, steps
@@ -13,8 +13,9 @@ from liveupdate.states import JobState, StepState
 
 #: Jobs that tell how long a step takes.
 _LATEST = 5
-#: Built once: a worker reads it for each step.
+#: Built once: workers read and write them all the time.
 _OF_JOB = select(steps).where(steps.c.job_id == bindparam("of_job")).order_by(steps.c.position)
+_PUT = update(steps).where(steps.c.job_id == bindparam("of_job"), steps.c.position == bindparam("at"))
 
 
 def add(connection: Connection, job_id: str, specs: Iterable[StepSpec]) -> None:
@@ -42,6 +43,28 @@ def add(connection: Connection, job_id: str, specs: Iterable[StepSpec]) -> None:
 def of_job(connection: Connection, job_id: str) -> Sequence[StepRow]:
     found = connection.execute(_OF_JOB, {"of_job": job_id})
     return [_value(row) for row in found.mappings()]
+
+
+def put(connection: Connection, rows: Sequence[StepRow]) -> None:
+    """Write down all that a worker changes of a step."""
+    changed = [
+        {
+            "of_job": row.job_id,
+            "at": row.position,
+            "state": row.state,
+            "attempts": row.attempts,
+            "result": dict(row.result),
+            "error": dict(row.error),
+            "started_at": clock.from_datetime(row.started_at),
+            "finished_at": clock.from_datetime(row.finished_at),
+        }
+        for row in rows
+    ]
+    connection.execute(_PUT, changed)
+
+
+def change(connection: Connection, row: StepRow, **values: Any) -> None:
+    connection.execute(_PUT, {"of_job": row.job_id, "at": row.position, **values})
 
 
 def typical(connection: Connection, method: str) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """What a step gets while it runs: the journal, the ledger, clouds and guests, behind one claim."""
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +95,8 @@ class Context:
 
     def result(self, step_id: str) -> dict[str, Any]:
         found = [r for r in self._rows if r.spec.id == step_id and r.result]
-        return dict(found[-1].result) if found else {}
+        # the journal keeps its own: what a step does with this must not be what another one reads
+        return deepcopy(dict(found[-1].result)) if found else {}
 
     def user_cloud(self) -> "Cloud":
         return self._surroundings.user_cloud(self.job)

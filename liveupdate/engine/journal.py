@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from threading import Event as Flag
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, Connection, Engine, bindparam, select, update
+from sqlalchemy import BigInteger, Connection, Engine, Update, bindparam, or_, select, update
 
 from liveupdate import lease as leases
 from liveupdate.db import clock, events, jobs, resources, steps
@@ -17,7 +17,8 @@ from liveupdate.db.session import read, write
 from liveupdate.db.tables import jobs as jobs_table
 from liveupdate.db.tables import steps as steps_table
 from liveupdate.drivers.cloud import marks
-from liveupdate.engine import course
+from liveupdate.engine import course, turns
+from liveupdate.engine.turns import Entry, Settled, Turn
 from liveupdate.errors import LeaseLost, LiveUpdateError, Watch
 from liveupdate.lease import Lease
 from liveupdate.model import Job, Json, Resource, StepRow
@@ -85,24 +86,6 @@ def claim_next(engine: Engine, owner: str, lease: float) -> Claimed | None:
     return write(engine, work)
 
 
-@dataclass(frozen=True)
-class Turn:
-    """What comes next for a job: ``action`` with its row as it was, ``rows`` as they are with the intent recorded."""
-
-    job: Job
-    rows: Sequence[StepRow]
-    action: course.Action
-
-
-@dataclass(frozen=True)
-class Settled:
-    """A step that has been applied, with its ``result``, or has been undone: ``state`` says which."""
-
-    row: StepRow
-    state: StepState
-    result: Json = field(default_factory=dict)
-
-
 class Journal:
     """The journal of one claimed job. ``lease``: seconds that each write prolongs the lease by."""
 
@@ -110,16 +93,22 @@ class Journal:
         self._engine = engine
         self._lease = lease
         self.claim = claim
+        self._mine: dict[str, Any] = {
+            "of_job": claim.job_id,
+            "by": claim.owner,
+            "at_fence": claim.fence,
+            "so_long": clock.microseconds(lease),
+        }
+        #: As of the last turn.
+        self._known: Turn | None = None
 
     def load(self) -> tuple[Job, Sequence[StepRow]]:
         with read(self._engine) as connection:
-            return jobs.get(connection, self.claim.job_id), steps.of_job(connection, self.claim.job_id)
+            return self._read(connection)
 
     def look(self) -> tuple[Job, Sequence[StepRow]]:
         """Like load, but only for who still owns the job: a worker that was frozen past its lease learns it here."""
-        return self._write(
-            lambda connection: (jobs.get(connection, self.claim.job_id), steps.of_job(connection, self.claim.job_id))
-        )
+        return self._write(self._read)
 
     def resources(self) -> Sequence[Resource]:
         with read(self._engine) as connection:
@@ -147,32 +136,52 @@ class Journal:
         """
 
         def work(connection: Connection) -> Turn:
-            if settled:
-                self._settle(connection, settled)
-            job, rows = jobs.get(connection, self.claim.job_id), steps.of_job(connection, self.claim.job_id)
-            now = clock.read(connection)
-            told = _progress(settled, rows) if settled else {}
-            job = replace(job, **{key: told[key] for key in ("step", "progress") if key in told})
-            leftovers = job.state == JobState.UNDOING and resources.any_open(connection, job.id)
-            action = course.next_action(job, rows, now, leftovers=leftovers)
-            match action:
-                case course.Apply(row) if row.state == StepState.PENDING:
-                    told |= {"step": row.spec.id, "reason": "", **self._begun(connection, job)}
-                    # the intent, recorded before the step does anything
-                    self._put(connection, row, StepState.APPLYING, "step.started", {"started_at": clock.now()})
-                    rows = _with(rows, replace(row, state=StepState.APPLYING, started_at=now))
-                case course.Undo(row) if row.state != StepState.UNDOING:
-                    told |= {"step": row.spec.id}
-                    self._put(connection, row, StepState.UNDOING, "step.undo_started", {"attempts": 0})
-                    rows = _with(rows, replace(row, state=StepState.UNDOING, attempts=0))
-            if told:
-                self._update(connection, **told)
-            self._follow(connection, job, rows, action)
-            return Turn(job, rows, action)
+            return self._foreseen(connection, settled) or self._seen(connection, settled)
 
-        return self._write(work)
+        self._known = self._transact(work)
+        return self._known
 
-    def _follow(self, connection: Connection, job: Job, rows: Sequence[StepRow], action: course.Action) -> None:
+    def _foreseen(self, connection: Connection, settled: Settled | None) -> Turn | None:
+        """The next turn by what is known since the last one, written if nothing has changed meanwhile: nobody but the
+        claim's holder changes a job, or its steps, without its ``updated_at``.
+        """
+        known = self._known
+        if known is None or settled is None or known.job.window:
+            return None
+        entry = turns.entry(known.job, known.rows, settled, known.job.updated_at)
+        if not entry.begins:
+            return None
+        as_of = {"as_of": clock.from_datetime(known.job.updated_at)}
+        now = _changed(connection, _GO_ON, {**self._mine, **as_of, **entry.job})
+        if now is None:
+            return None
+        entry = entry.at(now)
+        self._enter(connection, entry)
+        return entry.turn
+
+    def _seen(self, connection: Connection, settled: Settled | None) -> Turn:
+        """The next turn by what the database has, held until it is written."""
+        self._hold(connection)
+        (job, rows), now = self._read(connection), clock.read(connection)
+        leftovers = job.state == JobState.UNDOING and resources.any_open(connection, job.id)
+        entry = turns.entry(job, rows, settled, now, leftovers=leftovers)
+        turn = entry.turn
+        if entry.rows:
+            self._enter(connection, entry)
+            turn = replace(turn, job=replace(turn.job, updated_at=self._update(connection, **entry.job)))
+        self._follow(connection, turn.job, turn.rows, turn.action, now)
+        return turn
+
+    def _enter(self, connection: Connection, entry: Entry) -> None:
+        steps.put(connection, entry.rows)
+        events.add_all(connection, self.claim.job_id, entry.events)
+
+    def _read(self, connection: Connection) -> tuple[Job, Sequence[StepRow]]:
+        return jobs.get(connection, self.claim.job_id), steps.of_job(connection, self.claim.job_id)
+
+    def _follow(
+        self, connection: Connection, job: Job, rows: Sequence[StepRow], action: course.Action, now: datetime
+    ) -> None:
         """What else than a step comes next."""
         match action:
             case course.TurnBack(outcome, reason, error):
@@ -189,7 +198,7 @@ class Journal:
                 told = dict.fromkeys(("outcome", "decision", "reason", "code", "remedy"), "")
                 self._job(connection, job, JobState.RUNNING, step=held, **told)
             case course.End(state):
-                self._end(connection, job, rows, state)
+                self._end(connection, job, rows, state, now)
 
     def park(self, seen: Job, after: float, reason: str, watch: Watch | None = None) -> None:
         """Give the job back until ``after`` seconds are over, or what it watches changes, or somebody wakes it.
@@ -211,10 +220,12 @@ class Journal:
         """Give the job back as it is, with what is settled, for another worker to go on with at once."""
 
         def work(connection: Connection) -> None:
-            told: dict[str, Any] = {}
+            told: Json = {}
             if settled:
-                self._settle(connection, settled)
-                told = _progress(settled, steps.of_job(connection, self.claim.job_id))
+                done = turns.settle(settled, clock.read(connection))
+                steps.put(connection, [done])
+                events.add(connection, done.job_id, f"step.{done.state}", done.spec.id)
+                told = turns.progress(settled, steps.of_job(connection, self.claim.job_id))
             self._update(connection, **told, **_NO_LEASE)
 
         self._write(work)
@@ -236,12 +247,6 @@ class Journal:
             events.add(connection, job.id, f"job.{state}", job.step, told)
 
         self._write(work)
-
-    def _begun(self, connection: Connection, job: Job) -> dict[str, Any]:
-        if job.started_at is not None:
-            return {}
-        events.add(connection, job.id, "job.started")
-        return {"started_at": clock.now()}
 
     def _rest(self, connection: Connection, job: Job, until: datetime | None, reason: str) -> None:
         wake_at = until or clock.read(connection) + _LONG
@@ -303,23 +308,28 @@ class Journal:
     # -- how it is written -----------------------------------------------------------------------------------------
 
     def _write(self, work: Callable[[Connection], T]) -> T:
-        asked = leases.now()
-
         def fenced(connection: Connection) -> T:
-            mine = {"of_job": self.claim.job_id, "by": self.claim.owner, "at_fence": self.claim.fence}
-            held = connection.execute(_HOLD, {**mine, "so_long": clock.microseconds(self._lease)})
-            if held.rowcount != 1:
-                self.claim.lost.set()
-                raise LeaseLost(self.claim.job_id)
+            self._hold(connection)
             return work(connection)
 
-        done = write(self._engine, fenced)
+        return self._transact(fenced)
+
+    def _transact(self, work: Callable[[Connection], T]) -> T:
+        """``work`` begins with what finds out whether the job is still held, and prolongs the lease."""
+        asked = leases.now()
+        done = write(self._engine, work)
         self.claim.lease.until = max(self.claim.lease.until, asked + self._lease)
         return done
 
-    def _update(self, connection: Connection, **values: Any) -> None:
-        where = jobs_table.c.id == self.claim.job_id
-        connection.execute(update(jobs_table).where(where).values(updated_at=clock.now(), **values))
+    def _hold(self, connection: Connection) -> None:
+        if connection.execute(_HOLD, self._mine).rowcount != 1:
+            self.claim.lost.set()
+            raise LeaseLost(self.claim.job_id)
+
+    def _update(self, connection: Connection, **values: Any) -> datetime:
+        at = _changed(connection, _CHANGE, {"of_job": self.claim.job_id, **values})
+        assert at is not None  # noqa: S101 - jobs do not go away
+        return at
 
     def _job(self, connection: Connection, job: Job, state: JobState, **values: Any) -> None:
         if state != job.state:
@@ -333,43 +343,25 @@ class Journal:
         self._job(connection, job, JobState.UNDOING, outcome=outcome, reason=reason, **told)
         events.add(connection, job.id, "job.undoing", job.step, {"outcome": outcome, "reason": reason})
 
-    def _end(self, connection: Connection, job: Job, rows: Sequence[StepRow], state: JobState) -> None:
+    def _end(self, connection: Connection, job: Job, rows: Sequence[StepRow], state: JobState, now: datetime) -> None:
         told: dict[str, Any] = {"progress": 100, "reason": ""} if state == JobState.SUCCEEDED else {}
         if state == JobState.UNDONE and job.code:
             # why it was undone, not what undoing waited for last
             why = [str(row.error["detail"]) for row in rows if row.error.get("code") == job.code]
             told["reason"] = why[0] if why else job.reason
-        ended = {"finished_at": clock.now(), "open_server_id": None}
+        ended = {"finished_at": clock.from_datetime(now), "open_server_id": None}
         self._job(connection, job, state, **ended, **told, **_NO_WATCH, **_NO_LEASE)
         events.add(connection, job.id, f"job.{state}", detail={"reason": told.get("reason", job.reason)})
 
-    def _settle(self, connection: Connection, settled: Settled) -> None:
-        values: dict[str, Any] = {"finished_at": clock.now()}
-        if settled.state == StepState.DONE:
-            values |= {"result": dict(settled.result), "error": {}}
-        self._put(connection, settled.row, settled.state, f"step.{settled.state}", values)
-
     def _step(self, row: StepRow, state: StepState, event: str, values: Json, detail: Json | None = None) -> None:
         def work(connection: Connection) -> None:
-            self._put(connection, row, state, event, values, detail)
+            if state != row.state:
+                advance(row.state, state)
+            steps.change(connection, row, state=state, **values)
+            events.add(connection, row.job_id, event, row.spec.id, detail)
             self._update(connection, step=row.spec.id)
 
         self._write(work)
-
-    def _put(
-        self,
-        connection: Connection,
-        row: StepRow,
-        state: StepState,
-        event: str,
-        values: Json,
-        detail: Json | None = None,
-    ) -> None:
-        if state != row.state:
-            advance(row.state, state)
-        here = {"of_job": row.job_id, "at": row.position}
-        connection.execute(_PUT.values(state=state, **values), here)
-        events.add(connection, row.job_id, event, row.spec.id, detail)
 
     def _skip_way_back(self, connection: Connection, job: Job) -> None:
         pending = [
@@ -381,31 +373,39 @@ class Journal:
         connection.execute(update(steps_table).where(*here).values(state=StepState.SKIPPED))
 
 
-#: What every write begins with. Built once, like what follows.
-_HOLD = (
-    update(jobs_table)
-    .where(
-        jobs_table.c.id == bindparam("of_job"),
-        jobs_table.c.lease_owner == bindparam("by"),
-        jobs_table.c.fence == bindparam("at_fence"),
-        jobs_table.c.lease_until > clock.now(),
-    )
-    .values(lease_until=clock.now() + bindparam("so_long", type_=BigInteger))
+_ITS = jobs_table.c.id == bindparam("of_job")
+_MINE = (
+    _ITS,
+    jobs_table.c.lease_owner == bindparam("by"),
+    jobs_table.c.fence == bindparam("at_fence"),
+    jobs_table.c.lease_until > clock.now(),
 )
-_PUT = update(steps_table).where(steps_table.c.job_id == bindparam("of_job"), steps_table.c.position == bindparam("at"))
+_PROLONGED = {"lease_until": clock.now() + bindparam("so_long", type_=BigInteger)}
+#: What every other write begins with. Built once, like the others.
+_HOLD = update(jobs_table).where(*_MINE).values(_PROLONGED)
+_CHANGE = update(jobs_table).where(_ITS).values(updated_at=jobs.LATER)
+#: Both at once, if the job is as it was and its time is not up.
+_GO_ON = (
+    update(jobs_table)
+    .where(*_MINE, jobs_table.c.updated_at == bindparam("as_of"))
+    .where(or_(jobs_table.c.deadline.is_(None), jobs_table.c.deadline > clock.now()))
+    .values(**_PROLONGED, updated_at=jobs.LATER)
+)
+_RETURNING = {statement: statement.returning(jobs_table.c.updated_at) for statement in (_CHANGE, _GO_ON)}
+_CHANGED_AT = select(jobs_table.c.updated_at).where(_ITS)
 #: Until somebody speaks; looked at again every so often.
 _LONG = timedelta(days=1)
 _NO_LEASE: dict[str, Any] = {"lease_owner": "", "lease_until": 0}
 _NO_WATCH: dict[str, Any] = {"watch_kind": "", "watch_id": "", "watch_seen": ""}
 
 
-def _progress(settled: Settled, rows: Sequence[StepRow]) -> dict[str, Any]:
-    """What a job has of a step that is settled; ``rows`` as they are since."""
-    return {"step": settled.row.spec.id, "progress": course.progress([r.state for r in rows]), "deaths": 0}
-
-
-def _with(rows: Sequence[StepRow], changed: StepRow) -> Sequence[StepRow]:
-    return [changed if row.position == changed.position else row for row in rows]
+def _changed(connection: Connection, statement: Update, values: dict[str, Any]) -> datetime | None:
+    """When the job was changed, by the database's clock; None: it was not."""
+    if connection.dialect.update_returning:
+        return clock.as_datetime(connection.scalar(_RETURNING[statement], values))
+    if connection.execute(statement, values).rowcount == 0:
+        return None
+    return clock.as_datetime(connection.scalar(_CHANGED_AT, values))
 
 
 def _told(error: LiveUpdateError) -> dict[str, str]:

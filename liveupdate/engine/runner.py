@@ -12,8 +12,9 @@ from liveupdate import lease, logs, waiting
 from liveupdate.db.session import AWAY
 from liveupdate.engine import course
 from liveupdate.engine.context import Context, Surroundings
-from liveupdate.engine.journal import Claimed, Journal, Settled, Turn
+from liveupdate.engine.journal import Claimed, Journal
 from liveupdate.engine.tracing import traced
+from liveupdate.engine.turns import Settled, Turn
 from liveupdate.errors import Cancelled, Failed, LiveUpdateError, Retry
 from liveupdate.model import Job, Json, Resource, StepRow
 from liveupdate.states import JobState, StepState

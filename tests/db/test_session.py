@@ -3,8 +3,10 @@
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-from sqlalchemy import Connection, Engine, insert, select, update
+import pytest
+from sqlalchemy import Connection, Engine, insert, select, text, update
 
+from liveupdate.db import session
 from liveupdate.db.session import read, write
 from liveupdate.db.tables import projects
 from tests.waiting import PATIENCE
@@ -39,3 +41,18 @@ def test_a_deadlock_behind_a_savepoint_is_one_like_any_other(database: Engine) -
     with read(database) as connection:
         assert list(connection.scalars(select(projects.c.turn).where(projects.c.id.in_(names)))) == [2, 2]
     assert sorted(tries.values()) == [1, 2]
+
+
+def test_a_connection_that_was_cut_while_it_rested_is_replaced(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_RESTED", 0.0)
+    postgresql = database.dialect.name == "postgresql"
+    with read(database) as connection:
+        cut = connection.scalar(text("SELECT pg_backend_pid()" if postgresql else "SELECT CONNECTION_ID()"))
+    other = session.open_engine(database.url.render_as_string(hide_password=False))
+    with read(other) as connection:
+        connection.execute(text("SELECT pg_terminate_backend(:cut)" if postgresql else "KILL :cut"), {"cut": cut})
+    other.dispose()
+    with read(database) as connection:
+        assert connection.scalar(select(1)) == 1

@@ -13,14 +13,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 
+from tests import document
 from tests.faults import databases
 from tests.faults.matrix import Cell, one_each, table, trials
 from tests.faults.stage import Outcome, Trial, play
-
-DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
-_BEGIN, _END = "<!-- matrix: written by make test-faults -->", "<!-- end of the matrix -->"
 
 Outcomes = Mapping[Cell, Sequence[Outcome]]
 
@@ -49,12 +46,6 @@ def report(outcomes: Mapping[str, Outcomes], seed: int, seconds: float) -> Itera
     yield from table(outcomes["sqlite"])
 
 
-def write(told: str) -> None:
-    before, begin, rest = DOCUMENT.read_text().partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    DOCUMENT.write_text(f"{before}{begin}\n\n{told}\n{end}{after}")
-
-
 def main(seed: int) -> int:
     workers, began = len(os.sched_getaffinity(0)), time.monotonic()
     outcomes: dict[str, dict[Cell, list[Outcome]]] = {}
@@ -70,7 +61,7 @@ def main(seed: int) -> int:
                     print(f"{name}: {trial}: {what}", file=sys.stderr)
     told = "\n".join(report(outcomes, seed, time.monotonic() - began))
     print(told)
-    write(told)
+    document.write("matrix", told)
     return 1 if violations else 0
 
 

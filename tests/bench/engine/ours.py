@@ -31,9 +31,9 @@ class Worker:
         self._runner = Runner(surroundings(), steps)
 
     def run(self, jobs: int) -> int:
-        """Jobs that were done; others may have done some of them."""
+        """Up to so many jobs: others may be at them, too."""
         done = 0
-        while claimed := claim_next(self._engine, "bench", _LEASE):
+        while done < jobs and (claimed := claim_next(self._engine, "bench", _LEASE)):
             self._runner.run(Journal(self._engine, claimed.claim, _LEASE), claimed)
             done += 1
         return done

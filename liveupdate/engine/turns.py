@@ -1,0 +1,112 @@
+"""What one turn of a job writes: the step that is settled, and the intent of the next one. Pure, like course.py."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from liveupdate.db import clock
+from liveupdate.engine import course
+from liveupdate.model import Job, Json, StepRow
+from liveupdate.states import StepState, advance
+
+_BEGUN = {StepState.APPLYING: "step.started", StepState.UNDOING: "step.undo_started"}
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A step that has been applied, with its ``result``, or has been undone: ``state`` says which."""
+
+    row: StepRow
+    state: StepState
+    result: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What comes next for a job: ``action`` with its row as it was, ``rows`` as they are with the intent recorded."""
+
+    job: Job
+    rows: Sequence[StepRow]
+    action: course.Action
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A turn with what the journal gets of it: rows that have changed, fields of the job, events as (type, step)."""
+
+    turn: Turn
+    rows: Sequence[StepRow]
+    job: Json
+    events: Sequence[tuple[str, str]]
+
+    def at(self, now: datetime) -> "Entry":
+        """The same at another time: of a step that is done, and one that begins."""
+        done, intent = self.rows
+        done, intent = replace(done, finished_at=now), replace(intent, started_at=now)
+        rows = _with(_with(self.turn.rows, done), intent)
+        turn = replace(self.turn, job=replace(self.turn.job, updated_at=now), rows=rows)
+        return replace(self, turn=turn, rows=(done, intent))
+
+    @property
+    def begins(self) -> bool:
+        """Whether what comes next is a step that was not begun before."""
+        action = self.turn.action
+        return isinstance(action, course.Apply) and action.row.state == StepState.PENDING
+
+
+def entry(
+    job: Job, rows: Sequence[StepRow], settled: Settled | None, now: datetime, *, leftovers: bool = False
+) -> Entry:
+    """``job`` and ``rows`` as they were before; ``leftovers``: see course.py."""
+    changed: list[StepRow] = []
+    told: dict[str, Any] = {}
+    events: list[tuple[str, str]] = []
+    if settled:
+        done = settle(settled, now)
+        rows = _with(rows, done)
+        told = {**progress(settled, rows)}
+        job = replace(job, step=told["step"], progress=told["progress"])
+        changed.append(done)
+        events.append((f"step.{done.state}", done.spec.id))
+    action = course.next_action(job, rows, now, leftovers=leftovers)
+    if intent := _intent(action, now):
+        rows = _with(rows, intent)
+        told["step"] = intent.spec.id
+        if intent.state == StepState.APPLYING:
+            told["reason"] = ""
+            if job.started_at is None:
+                told["started_at"] = clock.from_datetime(now)
+                job = replace(job, started_at=now)
+                events.append(("job.started", ""))
+        changed.append(intent)
+        events.append((_BEGUN[intent.state], intent.spec.id))
+    return Entry(Turn(job, rows, action), changed, told, events)
+
+
+def settle(settled: Settled, now: datetime) -> StepRow:
+    row = replace(settled.row, state=advance(settled.row.state, settled.state), finished_at=now)
+    if settled.state != StepState.DONE:
+        return row
+    # as it will be read: what a step is told must not depend on whether its worker has changed
+    return replace(row, result=json.loads(json.dumps(dict(settled.result))), error={})
+
+
+def progress(settled: Settled, rows: Sequence[StepRow]) -> Json:
+    """What a job has of a step that is settled; ``rows`` as they are since."""
+    return {"step": settled.row.spec.id, "progress": course.progress([r.state for r in rows]), "deaths": 0}
+
+
+def _intent(action: course.Action, now: datetime) -> StepRow | None:
+    """The row that the action begins, as it is to be; None if there is none, or it has begun before."""
+    match action:
+        case course.Apply(row) if row.state == StepState.PENDING:
+            return replace(row, state=advance(row.state, StepState.APPLYING), started_at=now)
+        case course.Undo(row) if row.state != StepState.UNDOING:
+            return replace(row, state=advance(row.state, StepState.UNDOING), attempts=0)
+    return None
+
+
+def _with(rows: Sequence[StepRow], changed: StepRow) -> Sequence[StepRow]:
+    return [changed if row.position == changed.position else row for row in rows]

@@ -1,0 +1,56 @@
+"""A cloud that worker processes share: a folder. What is made there, and each call, outlives a killed worker."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+#: Seconds that an answer takes, and that a server takes to be built.
+ANSWER, BUILD = 0.1, 2.0
+
+
+class FolderCloud:
+    """``made/`` has a file for each thing, ``calls`` a line for each list, get, and for what was to be made twice."""
+
+    def __init__(self, folder: Path) -> None:
+        self._made = folder / "made"
+        self._made.mkdir(exist_ok=True)
+        self._calls = os.open(folder / "calls", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._log = folder / "calls"
+
+    def is_made(self, name: str) -> bool:
+        return (self._made / name).exists()
+
+    def make(self, name: str) -> None:
+        self._answer()
+        try:
+            (self._made / name).touch(exist_ok=False)
+        except FileExistsError:
+            self._count("twice", name)
+
+    def get(self, name: str) -> str:
+        self._answer()
+        self._count("get", name)
+        return _state((self._made / name).stat().st_mtime)
+
+    def states(self) -> Mapping[str, str]:
+        """All of them in one call, as a list of the cloud's servers."""
+        self._count("list", "")
+        return {entry.name: _state(entry.stat().st_mtime) for entry in os.scandir(self._made)}
+
+    def calls(self) -> Counter[str]:
+        return Counter(line.split()[0] for line in self._log.read_text().splitlines())
+
+    def made(self) -> set[str]:
+        return set(os.listdir(self._made))
+
+    def _answer(self) -> None:
+        time.sleep(ANSWER)
+
+    def _count(self, call: str, name: str) -> None:
+        os.write(self._calls, f"{call} {name}\n".encode())
+
+
+def _state(made_at: float) -> str:
+    return "ACTIVE" if time.time() - made_at > BUILD else "BUILD"
