@@ -74,9 +74,10 @@ class Worker:
 
     def stop(self) -> None:
         """Take no new job; ``run`` returns once the steps under way have ended. It takes locks: no signal handler."""
-        LOG.info("worker %s stops", self.owner)
         self._stopping.set()
         self.nudged.set()
+        # said once it is so: whoever reads it counts on it
+        LOG.info("worker %s stops", self.owner)
 
     def _claim_one(self) -> bool:
         """Claim and start one job if a thread is free; False if there is nothing to do now."""
