@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from liveupdate.model import Job, Resource, Sighting
-from liveupdate.states import FINAL, JobState, ResourceState
+from liveupdate.states import FINAL, OPEN_LINE, STUCK, JobState, ResourceState
 
 
 class Fate(StrEnum):
@@ -37,8 +37,6 @@ class Known:
     trusts: Collection[str]
 
 
-_OPEN = (ResourceState.INTENDED, ResourceState.CREATED)
-_STUCK = (JobState.NEEDS_ATTENTION, JobState.UNDO_FAILED)
 _UNDONE = (JobState.UNDONE, JobState.CANCELLED)
 #: Roles of what is returned to, and of a temporary server that serves nobody (steps/fallback.py, boot_copy.py).
 _FALLBACK, _COPY = "fallback", "copy"
@@ -62,7 +60,7 @@ def judge(seen: Sequence[Sighting], needed: Collection[str], known: Known) -> li
 def _stood_for(known: Known) -> Callable[[Sighting], bool]:
     """Whether an open line of an open job, a line of what is kept, or a job's own row stands for it."""
     live = {job_id for job_id, job in known.jobs.items() if job.state not in FINAL}
-    at_work = [line for line in known.lines if line.job_id in live and line.state in _OPEN]
+    at_work = [line for line in known.lines if line.job_id in live and line.state in OPEN_LINE]
     coming = {(r.job_id, r.kind, r.role) for r in at_work if r.state == ResourceState.INTENDED}
     kept = [line for line in known.lines if line.state == ResourceState.KEPT]
     there = {(r.kind, r.cloud_id) for r in (*at_work, *kept)}
@@ -86,7 +84,7 @@ def _of_job(job_id: str, orphans: Sequence[Sighting], known: Known) -> list[Verd
     if not job_id:
         return [Verdict(s, Fate.REMOVE, "no job works by this trust") for s in orphans]
     if job is not None and job.state not in FINAL:
-        lines = {(r.kind, r.role) for r in known.lines if r.job_id == job_id and r.state in _OPEN}
+        lines = {(r.kind, r.role) for r in known.lines if r.job_id == job_id and r.state in OPEN_LINE}
         return [_of_open_job(job, s, (s.kind, s.role) in lines) for s in orphans]
     if serving := [s for s in orphans if s.kind == "server" and not s.details["idle"] and s.role != _COPY]:
         return [_beside_a_server(s, serving[0], orphans) for s in orphans]
@@ -102,7 +100,7 @@ def _of_open_job(job: Job, s: Sighting, has_line: bool) -> Verdict:
     if has_line:
         why = f"its job is {job.state} and has another {s.kind} for {s.role}"
         return Verdict(s, Fate.STAYS, why, "bring the job to its end; then remove this")
-    if job.state in _STUCK:
+    if job.state in STUCK:
         return Verdict(s, Fate.ADOPT, f"its job is {job.state} and lacks a line for it", "adopt it; then job cleanup")
     return Verdict(s, Fate.STAYS, f"its job is {job.state}", "wait for the job to end, or cancel it; then look again")
 
