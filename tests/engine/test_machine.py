@@ -160,7 +160,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def clean_up(self) -> None:
-        """It ends where the job can: nothing is undone past the pivot, nothing goes forward before it."""
+        """It ends where the job can: nothing is undone past the pivot, nothing goes forward before it. Asked for again,
+        while it is at it or has done it, it changes nothing.
+        """
         before = look(self.engine, self.job_id)[0]
         try:
             write(self.engine, lambda c: words.clean_up(c, jobs.get(c, self.job_id), None))
@@ -168,6 +170,9 @@ class Machine(RuleBasedStateMachine):
             assert before.state not in STUCK
         else:
             job, rows = look(self.engine, self.job_id)
+            if before.state not in STUCK:
+                assert job == before
+                return
             forward = rows["open"].state in (StepState.APPLYING, StepState.DONE) and not before.outcome
             assert (job.state == JobState.RUNNING) == forward
 
