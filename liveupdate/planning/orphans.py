@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from liveupdate.model import Job, Resource, Sighting
+from liveupdate.planning import roles
 from liveupdate.states import FINAL, OPEN_LINE, STUCK, JobState, ResourceState
 
 
@@ -38,8 +39,6 @@ class Known:
 
 
 _UNDONE = (JobState.UNDONE, JobState.CANCELLED)
-#: Roles of what is returned to, and of a temporary server that serves nobody (steps/fallback.py, boot_copy.py).
-_FALLBACK, _COPY = "fallback", "copy"
 #: What goes before what. Cinder deletes no volume that has snapshots; the lock is the last witness.
 _ORDER = ("guest_attachment", "server", "address_pair", "image", "copy", "volume", "source", "port", "lock", "trust")
 
@@ -86,7 +85,7 @@ def _of_job(job_id: str, orphans: Sequence[Sighting], known: Known) -> list[Verd
     if job is not None and job.state not in FINAL:
         lines = {(r.kind, r.role) for r in known.lines if r.job_id == job_id and r.state in OPEN_LINE}
         return [_of_open_job(job, s, (s.kind, s.role) in lines) for s in orphans]
-    if serving := [s for s in orphans if s.kind == "server" and not s.details["idle"] and s.role != _COPY]:
+    if serving := [s for s in orphans if s.kind == "server" and not s.details["idle"] and s.role != roles.COPY]:
         return [_beside_a_server(s, serving[0], orphans) for s in orphans]
     whose = f"its job is {job.state}" if job else "its job is not known"
     verdicts = [_alone(s, orphans, job, whose) for s in orphans]
@@ -125,7 +124,7 @@ def _alone(s: Sighting, orphans: Sequence[Sighting], job: Job | None, whose: str
     """Of a job that works no more, and none of whose servers can be of use to anybody."""
     if others := _users(s, orphans):
         return Verdict(s, Fate.STAYS, f"it is on server {', '.join(others)}", "it is that server's: take our mark away")
-    if s.role.startswith(_FALLBACK) and not (job and job.state in _UNDONE):
+    if s.role.startswith(roles.FALLBACK) and not (job and job.state in _UNDONE):
         # the original goes, and its lock with it, after something has taken its place
         replaced = any(_users(o, orphans) for o in orphans) or all(o.kind != "lock" for o in orphans)
         if replaced or s.kind == "volume":
