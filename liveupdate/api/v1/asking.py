@@ -29,7 +29,7 @@ By = Annotated[Caller, Depends(caller)]
 
 def infrastructure(asked: Services, by: Caller) -> Cloud:
     """The cloud as the service user; its calls carry the request's ids."""
-    return asked.infrastructure(by.context.outgoing_request_id, by.context.request_id)
+    return asked.infrastructure(by.context.request_id, by.context.global_request_id)
 
 
 def sees_all(asked: Services, by: Caller) -> bool:
