@@ -19,7 +19,8 @@ from liveupdate.errors import Failed, LiveUpdateError, Retry
 from liveupdate.model import Resource, Sighting
 from liveupdate.planning.orphans import Fate, Known, Verdict, judge
 from liveupdate.states import STUCK, ResourceState
-from liveupdate.steps.resources import KINDS, see_gone
+from liveupdate.steps.kinds import KINDS
+from liveupdate.steps.resources import see_gone
 from liveupdate.steps.sightings import behind_images
 
 if TYPE_CHECKING:
