@@ -66,6 +66,7 @@ class Worker:
             if not self._claim_one():
                 self.nudged.wait(self._settings.poll_interval)
                 self.nudged.clear()
+        LOG.info("worker %s stops", self.owner)
         self._threads.shutdown()
         watch.join()
         self._heartbeat.stop()
@@ -76,8 +77,6 @@ class Worker:
         """Take no new job; ``run`` returns once the steps under way have ended. It takes locks: no signal handler."""
         self._stopping.set()
         self.nudged.set()
-        # said once it is so: whoever reads it counts on it
-        LOG.info("worker %s stops", self.owner)
 
     def _claim_one(self) -> bool:
         """Claim and start one job if a thread is free; False if there is nothing to do now."""
