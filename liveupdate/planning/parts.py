@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from liveupdate.model import Fallback, Resource
+from liveupdate.planning import roles
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def _part(line: Resource) -> Part:
         cloud_id=line.cloud_id,
         size=int(told.get("size") or 0),
         type=told.get("type") or "",
-        boot=bool(told.get("boot", line.role == "fallback")),
+        boot=bool(told.get("boot", line.role == roles.FALLBACK)),
         volume_id=told.get("volume_id") or "",
         dies=bool(told.get("dies")),
         noted=bool(told.get("noted")),

@@ -13,6 +13,8 @@ from liveupdate.errors import GuestError
 from liveupdate.testing.cloud import World
 
 _UNDECIDED = ("frozen", "granted", "ready")
+#: Seconds that an answer is waited for.
+_SILENCE = 60.0
 
 
 @dataclass
@@ -140,9 +142,12 @@ class PairedGuest:
         return known
 
     def _hang(self, command: str) -> None:
-        """As the driver: it waits as long as it is wanted."""
+        """As the driver: it waits as long as it is wanted, and no longer than a minute."""
+        end = time.monotonic() + _SILENCE
         while command in self.pair.hanging:
             waiting.look()
+            if time.monotonic() > end:
+                raise GuestError("no answer", code="live-update.guest.silent")
             time.sleep(0.01)
 
     def _take(self, command: str) -> None:

@@ -88,7 +88,7 @@ def test_a_command_that_nobody_wants_any_more_is_not_waited_for(guest: Guest, mo
     began = time.monotonic()
     with waiting.asking(unwanted), pytest.raises(Cancelled):
         guest.run(["sleep", "60"])
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30, "nobody interrupts it for a minute"
     assert guest.run(["echo", "well"]).stdout == "well\n", "the connection is as good as before"
 
 

@@ -16,6 +16,7 @@ _OTHERS = {
     "fleet_facts",
     "frozen",
     "gone",
+    "kinds",
     "making_room",
     "path_events",
     "protocol",
