@@ -23,7 +23,7 @@ from liveupdate.db.session import open_engine, read
 from liveupdate.messaging import webhooks
 from liveupdate.testing.jobs import accept
 from tests import ports
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
 
 BIN = Path(sys.executable).parent
 Start = Callable[[str], "subprocess.Popen[bytes]"]
@@ -106,6 +106,15 @@ def test_the_worker(site: Site, start: Start) -> None:
     # what libraries warn of while they are imported comes before the log begins
     lines = [json.loads(line) for line in site.log().splitlines() if line.startswith("{")]
     assert "has stopped" in lines[-1]["message"]
+
+
+def test_a_worker_works_and_stops_though_its_broker_is_away(site: Site, start: Start) -> None:
+    with site.conf.open("a") as conf:
+        conf.write("[DEFAULT]\ntransport_url = rabbit://user:hunter2@127.0.0.1:1/\n")
+    process = start("liveupdate-worker")
+    until(lambda: seen(site) == 1, site.log)
+    assert stopped(process) == 0, site.log()
+    assert "hunter2" not in site.log()
 
 
 class Receiver(HTTPServer):

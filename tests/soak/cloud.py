@@ -11,7 +11,8 @@ ANSWER, BUILD = 0.1, 2.0
 
 
 class FolderCloud:
-    """``made/`` has a file for each thing, ``calls`` a line for each list, get, and for what was to be made twice."""
+    """``made/`` has a file for each thing, ``calls`` a line for each list, get, and for what was to be made twice; and
+    for each nudge that a worker has heard, by its pid."""
 
     def __init__(self, folder: Path) -> None:
         self._made = folder / "made"
@@ -27,20 +28,25 @@ class FolderCloud:
         try:
             (self._made / name).touch(exist_ok=False)
         except FileExistsError:
-            self._count("twice", name)
+            self.count("twice", name)
 
     def get(self, name: str) -> str:
         self._answer()
-        self._count("get", name)
+        self.count("get", name)
         return _state((self._made / name).stat().st_mtime)
 
     def states(self) -> Mapping[str, str]:
         """All of them in one call, as a list of the cloud's servers."""
-        self._count("list", "")
+        self.count("list", "")
         return {entry.name: _state(entry.stat().st_mtime) for entry in os.scandir(self._made)}
 
     def calls(self) -> Counter[str]:
         return Counter(line.split()[0] for line in self._log.read_text().splitlines())
+
+    def heard(self) -> Counter[int]:
+        """Nudges by the pids of workers."""
+        lines = (line.split() for line in self._log.read_text().splitlines())
+        return Counter(int(told[1]) for told in lines if told[0] == "nudge")
 
     def made(self) -> set[str]:
         return set(os.listdir(self._made))
@@ -48,7 +54,7 @@ class FolderCloud:
     def _answer(self) -> None:
         time.sleep(ANSWER)
 
-    def _count(self, call: str, name: str) -> None:
+    def count(self, call: str, name: str) -> None:
         os.write(self._calls, f"{call} {name}\n".encode())
 
 

@@ -1,11 +1,14 @@
 """One worker process of the soak."""
 
 import logging
+import os
 import signal
 from pathlib import Path
+from threading import Thread
 
 from liveupdate.db.session import open_engine
 from liveupdate.errors import Retry, Watch
+from liveupdate.messaging.nudge import Listener
 from liveupdate.model import Json, Plan, StepSpec
 from liveupdate.settings import Worker as WorkerSettings
 from liveupdate.steps.protocol import Probe, Step, StepContext
@@ -42,8 +45,10 @@ def steps(cloud: FolderCloud) -> dict[str, Step]:
     return {name: Step(name, name, probe, apply, undo) for name in NAMES}
 
 
-def main(database: str, folder: Path) -> None:
+def main(database: str, broker: str, folder: Path) -> None:
     logging.basicConfig(level=logging.ERROR)
+    # of a broker that is away it would tell for each look at it
+    logging.getLogger("oslo.messaging").setLevel(logging.CRITICAL)
     cloud = FolderCloud(folder)
     worker = Worker(
         open_engine(database),
@@ -54,5 +59,12 @@ def main(database: str, folder: Path) -> None:
         delete_trust=lambda trust: None,
         forget=lambda job: None,
     )
-    signal.signal(signal.SIGTERM, lambda *_: worker.stop())
+
+    def heard() -> None:
+        cloud.count("nudge", str(os.getpid()))
+        worker.nudged.set()
+
+    signal.signal(signal.SIGTERM, lambda *_: Thread(target=worker.stop).start())
+    listener = Listener(broker, worker.owner, heard)
     worker.run()
+    listener.stop()
