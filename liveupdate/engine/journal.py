@@ -19,7 +19,7 @@ from liveupdate.db.tables import steps as steps_table
 from liveupdate.drivers.cloud import marks
 from liveupdate.engine import course, turns
 from liveupdate.engine.turns import Entry, Settled, Turn
-from liveupdate.errors import LeaseLost, LiveUpdateError, Watch
+from liveupdate.errors import LeaseLost, LiveUpdateError, Retry
 from liveupdate.lease import Lease
 from liveupdate.model import Job, Json, Resource, StepRow
 from liveupdate.states import CLAIMABLE, JobState, ResourceState, StepState, advance
@@ -200,19 +200,23 @@ class Journal:
             case course.End(state):
                 self._end(connection, job, rows, state, now)
 
-    def park(self, seen: Job, after: float, reason: str, watch: Watch | None = None) -> None:
+    def park(self, seen: Job, after: float, error: LiveUpdateError) -> None:
         """Give the job back until ``after`` seconds are over, or what it watches changes, or somebody wakes it.
 
-        ``seen`` is the job as the step saw it: a user's word said since then wakes it at once.
+        ``seen`` is the job as the step saw it: a user's word said since then wakes it at once. What has a remedy is
+        trouble: its code and its remedy are the job's until it waits for something else, or goes on. A job that undoes
+        keeps those of why it does.
         """
 
         def work(connection: Connection) -> None:
             job = jobs.get(connection, self.claim.job_id)
             state = JobState.UNDOING if job.state == JobState.UNDOING else JobState.WAITING
+            watch = error.watch if isinstance(error, Retry) else None
             awaited = {"watch_kind": watch.kind, "watch_id": watch.id, "watch_seen": watch.seen} if watch else _NO_WATCH
+            trouble = {} if state == JobState.UNDOING else _trouble(error if error.remedy else None)
             spoken = (job.cancel_requested, job.decision) != (seen.cancel_requested, seen.decision)
             wake_at = clock.read(connection) + timedelta(seconds=0 if spoken else after)
-            self._give_back(connection, job, state, wake_at, reason, **awaited)
+            self._give_back(connection, job, state, wake_at, error.detail, **awaited, **trouble)
 
         self._write(work)
 
@@ -250,7 +254,7 @@ class Journal:
 
     def _rest(self, connection: Connection, job: Job, until: datetime | None, reason: str) -> None:
         wake_at = until or clock.read(connection) + _LONG
-        self._give_back(connection, job, JobState.WAITING, wake_at, reason, **_NO_WATCH)
+        self._give_back(connection, job, JobState.WAITING, wake_at, reason, **_NO_WATCH, **_trouble(None))
 
     def _give_back(
         self, connection: Connection, job: Job, state: JobState, wake_at: datetime, reason: str, **values: Any
@@ -339,12 +343,11 @@ class Journal:
     def _turn_back(
         self, connection: Connection, job: Job, outcome: str, reason: str, error: LiveUpdateError | None = None
     ) -> None:
-        told = {"code": error.code, "remedy": error.remedy} if error else {}
-        self._job(connection, job, JobState.UNDOING, outcome=outcome, reason=reason, **told)
+        self._job(connection, job, JobState.UNDOING, outcome=outcome, reason=reason, **_trouble(error))
         events.add(connection, job.id, "job.undoing", job.step, {"outcome": outcome, "reason": reason})
 
     def _end(self, connection: Connection, job: Job, rows: Sequence[StepRow], state: JobState, now: datetime) -> None:
-        told: dict[str, Any] = {"progress": 100, "reason": ""} if state == JobState.SUCCEEDED else {}
+        told: dict[str, Any] = {"progress": 100, **jobs.NO_TROUBLE} if state == JobState.SUCCEEDED else {}
         if state == JobState.UNDONE and job.code:
             # why it was undone, not what undoing waited for last
             why = [str(row.error["detail"]) for row in rows if row.error.get("code") == job.code]
@@ -406,6 +409,11 @@ def _changed(connection: Connection, statement: Update, values: dict[str, Any]) 
     if connection.execute(statement, values).rowcount == 0:
         return None
     return clock.as_datetime(connection.scalar(_CHANGED_AT, values))
+
+
+def _trouble(error: LiveUpdateError | None) -> dict[str, str]:
+    """What a job has of it."""
+    return {"code": error.code, "remedy": error.remedy} if error else {"code": "", "remedy": ""}
 
 
 def _told(error: LiveUpdateError) -> dict[str, str]:

@@ -50,7 +50,7 @@ class Call:
     context: Context
 
     def park(self, after: float, error: LiveUpdateError) -> NoReturn:
-        self.journal.park(self.job, after, error.detail, error.watch if isinstance(error, Retry) else None)
+        self.journal.park(self.job, after, error)
         raise Parked
 
     def stop(self, state: JobState, error: LiveUpdateError) -> NoReturn:
@@ -77,7 +77,8 @@ class Runner:
     def _run(self, journal: Journal, claimed: Claimed, job: Job, rows: Sequence[StepRow]) -> None:
         if missing := sorted({r.spec.step for r in rows} - set(self._steps)):
             LOG.warning("job %s needs steps this worker lacks: %s", job.id, ", ".join(missing))
-            journal.park(job, 30, f"waits for a worker that has: {', '.join(missing)}")
+            waits = Retry(30, f"waits for a worker that has: {', '.join(missing)}")
+            journal.park(job, waits.after, waits)
             return
         journal.begin()
         if claimed.deaths >= MAX_DEATHS:

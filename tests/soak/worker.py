@@ -16,7 +16,7 @@ from liveupdate.testing.jobs import surroundings
 from liveupdate.worker.main import Worker
 from tests.soak.cloud import FolderCloud
 
-#: Each makes something of its own; "build" waits for it.
+#: Each makes something of its own; "build" waits for it, "tidy" first takes away what the others have made.
 NAMES = ("build", "copy", "switch", "tidy")
 PLAN = Plan("soak", tuple(StepSpec(name, name) for name in NAMES), "switch")
 SETTINGS = WorkerSettings(threads=5, lease=6.0, poll_interval=1.0)
@@ -33,6 +33,8 @@ def steps(cloud: FolderCloud) -> dict[str, Step]:
 
     def apply(context: StepContext) -> Json:
         name = thing(context)
+        if context.spec.id == "tidy":
+            cloud.remove(*(f"{context.job.id}.{other}" for other in NAMES[:-1]))
         if not cloud.is_made(name):
             cloud.make(name)
         if context.spec.id == "build" and (seen := cloud.get(name)) != "ACTIVE":
