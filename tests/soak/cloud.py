@@ -12,8 +12,8 @@ ANSWER, BUILD = 0.1, 2.0
 
 
 class FolderCloud:
-    """``made/`` has a file for each thing, ``gone/`` those that were taken away. ``calls`` has a line for each list, get,
-    and for what was to be made twice; and for each nudge that a worker has heard, by its pid."""
+    """``made/`` has a file for each thing, ``gone/`` those that were taken away. ``calls`` has a line for each list,
+    each get, and for what was to be made twice; and for each nudge that a worker has heard, by its pid."""
 
     def __init__(self, folder: Path) -> None:
         self._made = folder / "made"
