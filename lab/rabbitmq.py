@@ -12,9 +12,7 @@ USER = "lab"
 HOME = settings.STATE / "rabbitmq"
 CONF = settings.ETC / "rabbitmq.conf"
 PLUGINS = settings.ETC / "rabbitmq-plugins"
-
-
-#: Of the port mapper: started by us, RabbitMQ would leave one behind.
+#: The port mapper is started by us: RabbitMQ would leave one behind.
 MAPPER = ("epmd",)
 SERVER = ("/usr/lib/rabbitmq/bin/rabbitmq-server",)
 

@@ -53,27 +53,26 @@ class Listener:
     """
 
     def __init__(self, url: str, server: str, heard: Callable[[], None]) -> None:
-        self._stopping = Event()
-        self._starting: Thread | None = None
+        self._listening, self._stopping = Event(), Event()
         if url:
             target = transport.Target(topic=_TOPIC, server=server)
             self._server = transport.get_rpc_server(transport.rpc(url), target, [_Endpoint(heard)])
-            # it returns once the broker has been there
-            self._starting = Thread(target=self._start, name="nudges", daemon=True)
-            self._starting.start()
+            Thread(target=self._start, name="nudges", daemon=True).start()
 
     def stop(self) -> None:
         self._stopping.set()
         # until it has been started, a server waits in its own stop
-        if self._starting and not self._starting.is_alive():
+        if self._listening.is_set():
             self._server.stop()
 
     def _start(self) -> None:
         try:
+            # it returns once the broker has been there
             self._server.start()
-        # as above; one that is only away is waited for in there
+        # as above: their text may hold the URL
         except Exception as error:
             LOG.error("nudges are not heard: %s", type(error).__name__)
             return
+        self._listening.set()
         if self._stopping.is_set():
             self._server.stop()
