@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy import BigInteger, Connection, Engine, Update, bindparam, or_, select, update
 
 from liveupdate import lease as leases
-from liveupdate.db import clock, events, jobs, resources, steps
+from liveupdate.db import clock, events, jobs, resources, steps, workers
 from liveupdate.db.session import read, write
 from liveupdate.db.tables import jobs as jobs_table
 from liveupdate.db.tables import steps as steps_table
@@ -55,6 +55,8 @@ def claim_next(engine: Engine, owner: str, lease: float) -> Claimed | None:
         asked = leases.now()
         for row in connection.execute(due).mappings():
             taken_over = bool(row["lease_owner"])
+            # a holder that was seen since its lease was over was too slow, or cut off from the database, and lives
+            died = taken_over and not workers.seen_after(connection, row["lease_owner"], row["lease_until"])
             won = connection.execute(
                 update(jobs_table)
                 .where(jobs_table.c.id == row["id"], jobs_table.c.fence == row["fence"], *conditions)
@@ -63,14 +65,14 @@ def claim_next(engine: Engine, owner: str, lease: float) -> Claimed | None:
                     lease_until=clock.now() + clock.microseconds(lease),
                     fence=jobs_table.c.fence + 1,
                     # a holder that gave the job back has cleared its name; one that is still there died with it
-                    deaths=jobs_table.c.deaths + int(taken_over),
+                    deaths=jobs_table.c.deaths + int(died),
                 )
             )
             if won.rowcount == 1:
                 if taken_over:
                     events.add(connection, row["id"], "lease.taken_over", detail={"from": row["lease_owner"]})
                 claim = Claim(row["id"], owner, row["fence"] + 1, Lease(row["id"], asked + lease))
-                return Claimed(claim, row["deaths"] + taken_over, taken_over)
+                return Claimed(claim, row["deaths"] + died, taken_over)
         return None
 
     conditions = (
@@ -78,7 +80,7 @@ def claim_next(engine: Engine, owner: str, lease: float) -> Claimed | None:
         jobs_table.c.lease_until <= clock.now(),
         jobs_table.c.wake_at <= clock.now(),
     )
-    columns = (jobs_table.c.id, jobs_table.c.fence, jobs_table.c.lease_owner, jobs_table.c.deaths)
+    columns = [jobs_table.c[name] for name in ("id", "fence", "lease_owner", "lease_until", "deaths")]
     due = select(*columns).where(*conditions).order_by(jobs_table.c.wake_at).limit(8)
     with read(engine) as connection:
         if connection.execute(due).first() is None:

@@ -25,6 +25,7 @@ LOG = logging.getLogger(__name__)
 
 #: A job that outlived so many workers without progress is not given to another.
 MAX_DEATHS = 3
+DEADLY = "live-update.job.kills-workers"
 #: Calls of one undo that may fail.
 UNDO_ATTEMPTS = 5
 #: Seconds until a call that failed unforeseen is repeated, doubled each time.
@@ -266,7 +267,7 @@ def as_told(error: Exception) -> LiveUpdateError:
 def _deadly(job: Job, deaths: int) -> LiveUpdateError:
     return LiveUpdateError(
         f"{deaths} workers died at step {job.step or 'start'} of this job",
-        code="live-update.job.kills-workers",
+        code=DEADLY,
         remedy="look at the workers' logs; then retry the job, or cancel it, which undoes it",
     )
 

@@ -56,7 +56,7 @@ class Listener:
         self._listening, self._stopping = Event(), Event()
         if url:
             target = transport.Target(topic=_TOPIC, server=server)
-            self._server = transport.get_rpc_server(transport.rpc(url), target, [_Endpoint(heard)])
+            self._server = transport.rpc_server(url, target, _Endpoint(heard))
             Thread(target=self._start, name="nudges", daemon=True).start()
 
     def stop(self) -> None:

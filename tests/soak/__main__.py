@@ -32,9 +32,20 @@ def report(told: Sequence[Told], seed: int) -> Iterator[str]:
     yield f"Run of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, seed {seed}: jobs of {len(NAMES)} steps, in each worker"
     yield f"{SETTINGS.threads} at a time; a call to the cloud takes {ANSWER} s, a server's making {BUILD:.0f} s."
     yield "Lists are those of one worker in one interval, gets those of one job. Broker away: how often, and how many"
-    yield "jobs ended meanwhile."
+    yield "jobs ended meanwhile. Retried: jobs that three killed workers in a row had in hand, which parks them."
     yield ""
-    columns = ("workers", "killed", "broker away", "jobs", "jobs/s", "of one worker", "lists", "gets", "nudges heard")
+    columns = (
+        "workers",
+        "killed",
+        "broker away",
+        "retried",
+        "jobs",
+        "jobs/s",
+        "of one worker",
+        "lists",
+        "gets",
+        "nudges heard",
+    )
     yield f"| {' | '.join((*columns, 'MiB of a worker', '**violations**'))} |"
     yield "|---" * (len(columns) + 2) + "|"
     for each in told:
@@ -42,7 +53,7 @@ def report(told: Sequence[Told], seed: int) -> Iterator[str]:
         away = f"{len(each.away)}: {sum(each.away)} jobs" if each.away else "0"
         jobs = each.load.jobs
         cells = (
-            *(str(each.load.workers), str(each.killed), away, str(jobs), f"{each.speed:.1f}"),
+            *(str(each.load.workers), str(each.killed), away, str(each.retried), str(jobs), f"{each.speed:.1f}"),
             *(f"{each.speed / told[0].speed:.2f}", f"{each.lists_each:.2f}", f"{each.gets / jobs:.2f}"),
             *(str(each.nudges), memory, f"**{len(each.violations)}**"),
         )

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
-from sqlalchemy import Engine, delete, func, select
+from sqlalchemy import Connection, Engine, delete, func, select
 
 from liveupdate.db import clock
 from liveupdate.db import jobs as job_queries
 from liveupdate.db.session import read, write
 from liveupdate.db.tables import jobs
+from liveupdate.engine.runner import DEADLY
 from liveupdate.messaging.nudge import Nudger
-from liveupdate.states import FINAL
+from liveupdate.states import FINAL, JobState
 from liveupdate.testing.jobs import new_job
 from tests.soak import verdict
 from tests.soak.broker import Broker
@@ -49,6 +50,8 @@ class Told:
     killed: int
     #: Of each time that the broker was away: jobs that ended meanwhile.
     away: tuple[int, ...]
+    #: Jobs that the engine would give to no other worker, since three had died with them; they were retried.
+    retried: int
     #: By the database's clock, from the first job's start to the last one's end.
     seconds: float
     lists: int
@@ -91,7 +94,7 @@ def soak(engine: Engine, broker: Broker, folder: Path, load: Load, chance: rando
     cloud, nudge = FolderCloud(folder), Nudger(broker.url).nudge
     url = engine.url.render_as_string(hide_password=False)
     ids: list[str] = []
-    killed, ended, moved = 0, 0, time.monotonic()
+    killed, retried, ended, moved = 0, 0, 0, time.monotonic()
     with _at_work(Crowd(url, broker.url, folder, load.workers)) as crowd:
         with Outages(broker, lambda: _ended(engine)) as outages:
             while ended < load.jobs and time.monotonic() - moved < _PATIENCE:
@@ -100,6 +103,7 @@ def soak(engine: Engine, broker: Broker, folder: Path, load: Load, chance: rando
                     ids += _accept(engine, wanted - len(ids))
                     nudge()
                 time.sleep(_LOOK)
+                retried += write(engine, _retry)
                 now = _ended(engine)
                 if now > ended:
                     ended, moved = now, time.monotonic()
@@ -119,7 +123,7 @@ def soak(engine: Engine, broker: Broker, folder: Path, load: Load, chance: rando
     )
     seconds = _seconds(engine)
     write(engine, lambda connection: connection.execute(delete(jobs)))
-    return Told(load, killed, away, seconds, calls["list"], calls["get"], calls["nudge"], memory, found)
+    return Told(load, killed, away, retried, seconds, calls["list"], calls["get"], calls["nudge"], memory, found)
 
 
 def _due(strikes: int, ended: int, number: int) -> int:
@@ -152,6 +156,15 @@ def _accept(engine: Engine, number: int) -> list[str]:
     return write(
         engine, lambda connection: [job_queries.create(connection, new_job(plan=PLAN))[0].id for _ in range(number)]
     )
+
+
+def _retry(connection: Connection) -> int:
+    """What an operator does with jobs that three workers have died with: chance has met them thrice."""
+    met = (jobs.c.state == JobState.NEEDS_ATTENTION, jobs.c.code == DEADLY)
+    ids = connection.scalars(select(jobs.c.id).where(*met)).all()
+    for job_id in ids:
+        job_queries.retry(connection, job_queries.get(connection, job_id))
+    return len(ids)
 
 
 def _ended(engine: Engine) -> int:
