@@ -172,6 +172,7 @@ def test_a_holder_that_was_only_too_slow_has_not_died_with_the_job(database: Eng
     third = claim_next(database, "third", 60)
     assert third is not None
     assert (third.taken_over, third.deaths) == (True, 1), "the second was not seen since"
+    write(database, lambda connection: workers.gone(connection, "slow"))
 
 
 def test_a_cancel_and_the_start_of_the_pivot_exclude_each_other(database: Engine) -> None:

@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Container
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -33,10 +34,10 @@ class Crowd:
         self._at_begin.pop(_pid(struck), None)
         self._start()
 
-    def note(self) -> None:
-        """Remember what memory they have once they have found into their work."""
+    def note(self, heard: Container[int]) -> None:
+        """Remember what memory they have once they have found into their work; ``heard``: who listens for sure."""
         for process in self._there:
-            if time.monotonic() - self._since[_pid(process)] > _SETTLES:
+            if _pid(process) in heard and time.monotonic() - self._since[_pid(process)] > _SETTLES:
                 self._at_begin.setdefault(_pid(process), _memory(_pid(process)))
 
     def memory(self) -> tuple[tuple[float, float], ...]:

@@ -107,7 +107,7 @@ def soak(engine: Engine, broker: Broker, folder: Path, load: Load, chance: rando
                 now = _ended(engine)
                 if now > ended:
                     ended, moved = now, time.monotonic()
-                    crowd.note()
+                    crowd.note(cloud.heard())
                 if killed < _due(load.kills, ended, load.jobs):
                     crowd.kill_one(chance)
                     killed += 1
