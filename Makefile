@@ -3,7 +3,7 @@
 # make test      everything that CI runs                 make test-fast     what needs no lab
 # make test-all  and the scenarios that take CI too long
 # make test-faults  every fault at every point of every step of an update, on three databases (a quarter of an hour)
-# make soak      thousands of jobs by 1, 2, 4 workers, some of which are killed (a quarter of an hour)
+# make soak      thousands of jobs by 1, 2, 4 workers; some are killed, the broker restarts (a quarter of an hour)
 # make bench-engine  durable steps per second, beside other engines
 # make docs      build/docs/index.html                    make audit     known holes in what we depend on
 # make lab-up / lab-down / lab-status / lab-reset
@@ -63,7 +63,7 @@ test-fast: setup
 	$(PYTEST) -q -n auto -m "not lab and not databases"
 
 test-databases: setup
-	$(PYTHON) -m lab.packages mariadb-server postgresql
+	$(PYTHON) -m lab.packages mariadb-server postgresql rabbitmq-server
 	$(PYTEST) -q -m databases
 
 # FAULTS_SEED=N repeats what chance has chosen in another run
@@ -71,9 +71,10 @@ test-faults: setup
 	$(PYTHON) -m lab.packages mariadb-server postgresql
 	$(BIN)/python -m tests.faults $(FAULTS_SEED)
 
+# SOAK="JOBS KILLS RESTARTS SEED" repeats another run
 soak: setup
-	$(PYTHON) -m lab.packages postgresql
-	$(BIN)/python -m tests.soak
+	$(PYTHON) -m lab.packages postgresql rabbitmq-server
+	$(BIN)/python -m tests.soak $(SOAK)
 
 test-lab: setup lab-up
 	$(PYTHON) -m lab.packages postgresql

@@ -12,14 +12,14 @@ from typing import Any, TypeVar
 from sqlalchemy import BigInteger, Connection, Engine, Update, bindparam, or_, select, update
 
 from liveupdate import lease as leases
-from liveupdate.db import clock, events, jobs, resources, steps
+from liveupdate.db import clock, events, jobs, resources, steps, workers
 from liveupdate.db.session import read, write
 from liveupdate.db.tables import jobs as jobs_table
 from liveupdate.db.tables import steps as steps_table
 from liveupdate.drivers.cloud import marks
 from liveupdate.engine import course, turns
 from liveupdate.engine.turns import Entry, Settled, Turn
-from liveupdate.errors import LeaseLost, LiveUpdateError, Watch
+from liveupdate.errors import LeaseLost, LiveUpdateError, Retry
 from liveupdate.lease import Lease
 from liveupdate.model import Job, Json, Resource, StepRow
 from liveupdate.states import CLAIMABLE, JobState, ResourceState, StepState, advance
@@ -55,6 +55,8 @@ def claim_next(engine: Engine, owner: str, lease: float) -> Claimed | None:
         asked = leases.now()
         for row in connection.execute(due).mappings():
             taken_over = bool(row["lease_owner"])
+            # a holder that was seen since its lease was over was too slow, or cut off from the database, and lives
+            died = taken_over and not workers.seen_after(connection, row["lease_owner"], row["lease_until"])
             won = connection.execute(
                 update(jobs_table)
                 .where(jobs_table.c.id == row["id"], jobs_table.c.fence == row["fence"], *conditions)
@@ -63,14 +65,14 @@ def claim_next(engine: Engine, owner: str, lease: float) -> Claimed | None:
                     lease_until=clock.now() + clock.microseconds(lease),
                     fence=jobs_table.c.fence + 1,
                     # a holder that gave the job back has cleared its name; one that is still there died with it
-                    deaths=jobs_table.c.deaths + int(taken_over),
+                    deaths=jobs_table.c.deaths + int(died),
                 )
             )
             if won.rowcount == 1:
                 if taken_over:
                     events.add(connection, row["id"], "lease.taken_over", detail={"from": row["lease_owner"]})
                 claim = Claim(row["id"], owner, row["fence"] + 1, Lease(row["id"], asked + lease))
-                return Claimed(claim, row["deaths"] + taken_over, taken_over)
+                return Claimed(claim, row["deaths"] + died, taken_over)
         return None
 
     conditions = (
@@ -78,7 +80,7 @@ def claim_next(engine: Engine, owner: str, lease: float) -> Claimed | None:
         jobs_table.c.lease_until <= clock.now(),
         jobs_table.c.wake_at <= clock.now(),
     )
-    columns = (jobs_table.c.id, jobs_table.c.fence, jobs_table.c.lease_owner, jobs_table.c.deaths)
+    columns = [jobs_table.c[name] for name in ("id", "fence", "lease_owner", "lease_until", "deaths")]
     due = select(*columns).where(*conditions).order_by(jobs_table.c.wake_at).limit(8)
     with read(engine) as connection:
         if connection.execute(due).first() is None:
@@ -200,19 +202,23 @@ class Journal:
             case course.End(state):
                 self._end(connection, job, rows, state, now)
 
-    def park(self, seen: Job, after: float, reason: str, watch: Watch | None = None) -> None:
+    def park(self, seen: Job, after: float, error: LiveUpdateError) -> None:
         """Give the job back until ``after`` seconds are over, or what it watches changes, or somebody wakes it.
 
-        ``seen`` is the job as the step saw it: a user's word said since then wakes it at once.
+        ``seen`` is the job as the step saw it: a user's word said since then wakes it at once. What has a remedy is
+        trouble: its code and its remedy are the job's until it waits for something else, or goes on. A job that undoes
+        keeps those of why it does.
         """
 
         def work(connection: Connection) -> None:
             job = jobs.get(connection, self.claim.job_id)
             state = JobState.UNDOING if job.state == JobState.UNDOING else JobState.WAITING
+            watch = error.watch if isinstance(error, Retry) else None
             awaited = {"watch_kind": watch.kind, "watch_id": watch.id, "watch_seen": watch.seen} if watch else _NO_WATCH
+            trouble = {} if state == JobState.UNDOING else _trouble(error if error.remedy else None)
             spoken = (job.cancel_requested, job.decision) != (seen.cancel_requested, seen.decision)
             wake_at = clock.read(connection) + timedelta(seconds=0 if spoken else after)
-            self._give_back(connection, job, state, wake_at, reason, **awaited)
+            self._give_back(connection, job, state, wake_at, error.detail, **awaited, **trouble)
 
         self._write(work)
 
@@ -250,7 +256,7 @@ class Journal:
 
     def _rest(self, connection: Connection, job: Job, until: datetime | None, reason: str) -> None:
         wake_at = until or clock.read(connection) + _LONG
-        self._give_back(connection, job, JobState.WAITING, wake_at, reason, **_NO_WATCH)
+        self._give_back(connection, job, JobState.WAITING, wake_at, reason, **_NO_WATCH, **_trouble(None))
 
     def _give_back(
         self, connection: Connection, job: Job, state: JobState, wake_at: datetime, reason: str, **values: Any
@@ -339,12 +345,11 @@ class Journal:
     def _turn_back(
         self, connection: Connection, job: Job, outcome: str, reason: str, error: LiveUpdateError | None = None
     ) -> None:
-        told = {"code": error.code, "remedy": error.remedy} if error else {}
-        self._job(connection, job, JobState.UNDOING, outcome=outcome, reason=reason, **told)
+        self._job(connection, job, JobState.UNDOING, outcome=outcome, reason=reason, **_trouble(error))
         events.add(connection, job.id, "job.undoing", job.step, {"outcome": outcome, "reason": reason})
 
     def _end(self, connection: Connection, job: Job, rows: Sequence[StepRow], state: JobState, now: datetime) -> None:
-        told: dict[str, Any] = {"progress": 100, "reason": ""} if state == JobState.SUCCEEDED else {}
+        told: dict[str, Any] = {"progress": 100, **jobs.NO_TROUBLE} if state == JobState.SUCCEEDED else {}
         if state == JobState.UNDONE and job.code:
             # why it was undone, not what undoing waited for last
             why = [str(row.error["detail"]) for row in rows if row.error.get("code") == job.code]
@@ -406,6 +411,11 @@ def _changed(connection: Connection, statement: Update, values: dict[str, Any]) 
     if connection.execute(statement, values).rowcount == 0:
         return None
     return clock.as_datetime(connection.scalar(_CHANGED_AT, values))
+
+
+def _trouble(error: LiveUpdateError | None) -> dict[str, str]:
+    """What a job has of it."""
+    return {"code": error.code, "remedy": error.remedy} if error else {"code": "", "remedy": ""}
 
 
 def _told(error: LiveUpdateError) -> dict[str, str]:

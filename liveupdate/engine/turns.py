@@ -76,6 +76,9 @@ def entry(
         told["step"] = intent.spec.id
         if intent.state == StepState.APPLYING:
             told["reason"] = ""
+            if job.code or job.remedy:
+                told |= {"code": "", "remedy": ""}
+                job = replace(job, code="", remedy="")
             if job.started_at is None:
                 told["started_at"] = clock.from_datetime(now)
                 job = replace(job, started_at=now)
