@@ -9,16 +9,16 @@ from datetime import datetime, timedelta
 from threading import Event as Flag
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, Connection, Engine, Update, bindparam, or_, select, update
+from sqlalchemy import Connection, Engine, select, update
 
 from liveupdate import lease as leases
-from liveupdate.db import clock, events, jobs, resources, steps
+from liveupdate.db import claims, clock, events, jobs, resources, steps
 from liveupdate.db.session import read, write
 from liveupdate.db.tables import jobs as jobs_table
 from liveupdate.db.tables import steps as steps_table
 from liveupdate.drivers.cloud import marks
 from liveupdate.engine import course, turns
-from liveupdate.engine.turns import Entry, Settled, Turn
+from liveupdate.engine.turns import Settled, Turn
 from liveupdate.errors import LeaseLost, LiveUpdateError, Watch
 from liveupdate.lease import Lease
 from liveupdate.model import Job, Json, Resource, StepRow
@@ -151,13 +151,9 @@ class Journal:
         entry = turns.entry(known.job, known.rows, settled, known.job.updated_at)
         if not entry.begins:
             return None
-        as_of = {"as_of": clock.from_datetime(known.job.updated_at)}
-        now = _changed(connection, _GO_ON, {**self._mine, **as_of, **entry.job})
-        if now is None:
-            return None
-        entry = entry.at(now)
-        self._enter(connection, entry)
-        return entry.turn
+        done, intent = entry.rows
+        now = claims.go_on(connection, self._mine, known.job.updated_at, entry.turn.job.progress, done, intent)
+        return entry.at(now).turn if now else None
 
     def _seen(self, connection: Connection, settled: Settled | None) -> Turn:
         """The next turn by what the database has, held until it is written."""
@@ -167,14 +163,11 @@ class Journal:
         entry = turns.entry(job, rows, settled, now, leftovers=leftovers)
         turn = entry.turn
         if entry.rows:
-            self._enter(connection, entry)
+            steps.put(connection, entry.rows)
+            events.add_all(connection, self.claim.job_id, entry.events)
             turn = replace(turn, job=replace(turn.job, updated_at=self._update(connection, **entry.job)))
         self._follow(connection, turn.job, turn.rows, turn.action, now)
         return turn
-
-    def _enter(self, connection: Connection, entry: Entry) -> None:
-        steps.put(connection, entry.rows)
-        events.add_all(connection, self.claim.job_id, entry.events)
 
     def _read(self, connection: Connection) -> tuple[Job, Sequence[StepRow]]:
         return jobs.get(connection, self.claim.job_id), steps.of_job(connection, self.claim.job_id)
@@ -322,14 +315,12 @@ class Journal:
         return done
 
     def _hold(self, connection: Connection) -> None:
-        if connection.execute(_HOLD, self._mine).rowcount != 1:
+        if not claims.hold(connection, self._mine):
             self.claim.lost.set()
             raise LeaseLost(self.claim.job_id)
 
     def _update(self, connection: Connection, **values: Any) -> datetime:
-        at = _changed(connection, _CHANGE, {"of_job": self.claim.job_id, **values})
-        assert at is not None  # noqa: S101 - jobs do not go away
-        return at
+        return claims.change(connection, self.claim.job_id, values)
 
     def _job(self, connection: Connection, job: Job, state: JobState, **values: Any) -> None:
         if state != job.state:
@@ -373,39 +364,10 @@ class Journal:
         connection.execute(update(steps_table).where(*here).values(state=StepState.SKIPPED))
 
 
-_ITS = jobs_table.c.id == bindparam("of_job")
-_MINE = (
-    _ITS,
-    jobs_table.c.lease_owner == bindparam("by"),
-    jobs_table.c.fence == bindparam("at_fence"),
-    jobs_table.c.lease_until > clock.now(),
-)
-_PROLONGED = {"lease_until": clock.now() + bindparam("so_long", type_=BigInteger)}
-#: What every other write begins with. Built once, like the others.
-_HOLD = update(jobs_table).where(*_MINE).values(_PROLONGED)
-_CHANGE = update(jobs_table).where(_ITS).values(updated_at=jobs.LATER)
-#: Both at once, if the job is as it was and its time is not up.
-_GO_ON = (
-    update(jobs_table)
-    .where(*_MINE, jobs_table.c.updated_at == bindparam("as_of"))
-    .where(or_(jobs_table.c.deadline.is_(None), jobs_table.c.deadline > clock.now()))
-    .values(**_PROLONGED, updated_at=jobs.LATER)
-)
-_RETURNING = {statement: statement.returning(jobs_table.c.updated_at) for statement in (_CHANGE, _GO_ON)}
-_CHANGED_AT = select(jobs_table.c.updated_at).where(_ITS)
 #: Until somebody speaks; looked at again every so often.
 _LONG = timedelta(days=1)
 _NO_LEASE: dict[str, Any] = {"lease_owner": "", "lease_until": 0}
 _NO_WATCH: dict[str, Any] = {"watch_kind": "", "watch_id": "", "watch_seen": ""}
-
-
-def _changed(connection: Connection, statement: Update, values: dict[str, Any]) -> datetime | None:
-    """When the job was changed, by the database's clock; None: it was not."""
-    if connection.dialect.update_returning:
-        return clock.as_datetime(connection.scalar(_RETURNING[statement], values))
-    if connection.execute(statement, values).rowcount == 0:
-        return None
-    return clock.as_datetime(connection.scalar(_CHANGED_AT, values))
 
 
 def _told(error: LiveUpdateError) -> dict[str, str]:

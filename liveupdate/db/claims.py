@@ -1,0 +1,123 @@
+"""What the holder of a job writes to it, under the condition that it holds it still.
+
+``held`` is the claim: "of_job", "by" (its owner), "at_fence", and "so_long", the microseconds that a write prolongs the
+lease by.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    Update,
+    bindparam,
+    insert,
+    literal_column,
+    or_,
+    select,
+    union_all,
+    update,
+)
+
+from liveupdate.db import clock, events, steps
+from liveupdate.db.jobs import LATER
+from liveupdate.db.tables import events as events_table
+from liveupdate.db.tables import jobs
+from liveupdate.db.tables import steps as steps_table
+from liveupdate.model import Json, StepRow
+from liveupdate.states import StepState
+
+_ITS = jobs.c.id == bindparam("of_job")
+_MINE = (
+    _ITS,
+    jobs.c.lease_owner == bindparam("by"),
+    jobs.c.fence == bindparam("at_fence"),
+    jobs.c.lease_until > clock.now(),
+)
+_PROLONGED = {"lease_until": clock.now() + bindparam("so_long", type_=BigInteger)}
+#: Built once, like the others: workers write them all the time.
+_HOLD = update(jobs).where(*_MINE).values(_PROLONGED)
+_CHANGE = update(jobs).where(_ITS).values(updated_at=LATER)
+#: If the job is as it was and its time is not up.
+_GO_ON = (
+    update(jobs)
+    .where(*_MINE, jobs.c.updated_at == bindparam("as_of"))
+    .where(or_(jobs.c.deadline.is_(None), jobs.c.deadline > clock.now()))
+    .values(**_PROLONGED, updated_at=LATER, step=bindparam("to_step"), progress=bindparam("so_far"))
+    .values(reason=literal_column("''"), deaths=literal_column("0"))
+)
+_RETURNING = {statement: statement.returning(jobs.c.updated_at) for statement in (_CHANGE, _GO_ON)}
+_CHANGED_AT = select(jobs.c.updated_at).where(_ITS)
+_DONE, _BEGUN = f"step.{StepState.DONE}", "step.started"
+
+
+def hold(connection: Connection, held: Json) -> bool:
+    """Prolong the lease, and lock the job until this transaction ends; whether it was held still."""
+    return connection.execute(_HOLD, held).rowcount == 1
+
+
+def change(connection: Connection, job_id: str, values: Json) -> datetime:
+    """Set fields of a job that is held; when, by the database's clock."""
+    at = _changed(connection, _CHANGE, {"of_job": job_id, **values})
+    assert at is not None  # noqa: S101 - jobs do not go away
+    return at
+
+
+def go_on(
+    connection: Connection, held: Json, as_of: datetime, progress: int, done: StepRow, intent: StepRow
+) -> datetime | None:
+    """Write down that the step ``done`` is, and that ``intent`` begins, if the job is held and has not changed since
+    ``as_of``; when, by the database's clock, or None: nothing was written.
+    """
+    values = {**held, "as_of": clock.from_datetime(as_of), "to_step": intent.spec.id, "so_far": progress}
+    if connection.dialect.name == "postgresql":
+        places = {"done": done.position, "done_result": done.result, "begun": intent.position}
+        return clock.as_datetime(connection.scalar(_AT_ONCE, values | places))
+    now = _changed(connection, _GO_ON, values)
+    if now is not None:
+        steps.put(connection, [replace(done, finished_at=now), replace(intent, started_at=now)])
+        events.add_all(connection, done.job_id, [(_DONE, done.spec.id), (_BEGUN, intent.spec.id)])
+    return now
+
+
+def _changed(connection: Connection, statement: Update, values: dict[str, Any]) -> datetime | None:
+    """When the job was changed; None: it was not."""
+    if connection.dialect.update_returning:
+        return clock.as_datetime(connection.scalar(_RETURNING[statement], values))
+    if connection.execute(statement, values).rowcount == 0:
+        return None
+    return clock.as_datetime(connection.scalar(_CHANGED_AT, values))
+
+
+def _at_once() -> Select[int]:
+    """All that go_on writes as one statement, which PostgreSQL can: it goes by the row of the job that was changed."""
+    job = _GO_ON.returning(jobs.c.id, jobs.c.updated_at).cte("job")
+
+    def put(name: str, state: StepState, **values: Any) -> CTE:
+        here = (steps_table.c.job_id == job.c.id, steps_table.c.position == bindparam(name))
+        changed = update(steps_table).where(*here).values(state=_text(state), **values)
+        return changed.returning(steps_table.c.job_id, steps_table.c.spec_id).cte(name)
+
+    def told(step: CTE, type: str) -> Select[Any]:
+        return select(step.c.job_id, _text(type), step.c.spec_id, _NOTHING, clock.now(), literal_column("1"))
+
+    result = bindparam("done_result", type_=JSON)
+    done = put("done", StepState.DONE, result=result, error=_NOTHING, finished_at=job.c.updated_at)
+    begun = put("begun", StepState.APPLYING, started_at=job.c.updated_at)
+    both = union_all(told(done, _DONE), told(begun, _BEGUN))
+    events = insert(events_table).from_select(("job_id", "type", "step", "detail", "at", "untold"), both)
+    return select(job.c.updated_at).add_cte(done, begun, events.cte("told"))
+
+
+def _text(constant: str) -> ColumnElement[str]:
+    return literal_column(f"'{constant}'")
+
+
+_NOTHING: ColumnElement[Json] = literal_column("CAST('{}' AS JSON)")
+_AT_ONCE = _at_once()
