@@ -1,9 +1,10 @@
-"""What the holder of a job writes to it, under the condition that it holds it still.
+"""Who holds a job, and what its holder writes to it, under the condition that it holds it still.
 
 ``held`` is the claim: "of_job", "by" (its owner), "at_fence", and "so_long", the microseconds that a write prolongs the
 lease by.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    RowMapping,
     Select,
     Update,
     bindparam,
@@ -31,7 +33,7 @@ from liveupdate.db.tables import events as events_table
 from liveupdate.db.tables import jobs
 from liveupdate.db.tables import steps as steps_table
 from liveupdate.model import Json, StepRow
-from liveupdate.states import StepState
+from liveupdate.states import CLAIMABLE, StepState
 
 _ITS = jobs.c.id == bindparam("of_job")
 _MINE = (
@@ -40,26 +42,56 @@ _MINE = (
     jobs.c.fence == bindparam("at_fence"),
     jobs.c.lease_until > clock.now(),
 )
+_AS_KNOWN = jobs.c.updated_at == bindparam("as_of")
 _PROLONGED = {"lease_until": clock.now() + bindparam("so_long", type_=BigInteger)}
+#: A job whose time has come.
+_FREE = (jobs.c.state.in_(CLAIMABLE), jobs.c.lease_until <= clock.now(), jobs.c.wake_at <= clock.now())
 #: Built once, like the others: workers write them all the time.
+_DUE = (
+    select(jobs.c.id, jobs.c.fence, jobs.c.lease_owner, jobs.c.deaths).where(*_FREE).order_by(jobs.c.wake_at).limit(8)
+)
+_TAKE = (
+    update(jobs)
+    .where(_ITS, jobs.c.fence == bindparam("at_fence"), *_FREE)
+    .values(**_PROLONGED, lease_owner=bindparam("by"), fence=jobs.c.fence + 1, deaths=bindparam("died"))
+)
 _HOLD = update(jobs).where(*_MINE).values(_PROLONGED)
+_HOLD_AS_KNOWN = _HOLD.where(_AS_KNOWN)
 _CHANGE = update(jobs).where(_ITS).values(updated_at=LATER)
 #: If the job is as it was and its time is not up.
 _GO_ON = (
     update(jobs)
-    .where(*_MINE, jobs.c.updated_at == bindparam("as_of"))
+    .where(*_MINE, _AS_KNOWN)
     .where(or_(jobs.c.deadline.is_(None), jobs.c.deadline > clock.now()))
     .values(**_PROLONGED, updated_at=LATER, step=bindparam("to_step"), progress=bindparam("so_far"))
     .values(reason=literal_column("''"), deaths=literal_column("0"))
 )
-_RETURNING = {statement: statement.returning(jobs.c.updated_at) for statement in (_CHANGE, _GO_ON)}
-_CHANGED_AT = select(jobs.c.updated_at).where(_ITS)
+#: When it was: the time of a change is the job's own.
+_WHEN = {_HOLD: clock.now(), _HOLD_AS_KNOWN: clock.now(), _CHANGE: jobs.c.updated_at, _GO_ON: jobs.c.updated_at}
+_RETURNING = {statement: statement.returning(when) for statement, when in _WHEN.items()}
+_ASKED = {statement: select(when).select_from(jobs).where(_ITS) for statement, when in _WHEN.items()}
 _DONE, _BEGUN = f"step.{StepState.DONE}", "step.started"
 
 
-def hold(connection: Connection, held: Json) -> bool:
-    """Prolong the lease, and lock the job until this transaction ends; whether it was held still."""
-    return connection.execute(_HOLD, held).rowcount == 1
+def due(connection: Connection) -> Sequence[RowMapping]:
+    """Some of the jobs whose time has come, the one that waits longest first: id, fence, lease_owner, deaths."""
+    return connection.execute(_DUE).mappings().all()
+
+
+def take(connection: Connection, job: RowMapping, owner: str, lease: float, deaths: int) -> bool:
+    """Claim a job that was due, for so many seconds; whether nobody else was sooner."""
+    told = {"of_job": job["id"], "at_fence": job["fence"], "so_long": clock.microseconds(lease), "by": owner}
+    return connection.execute(_TAKE, {**told, "died": deaths}).rowcount == 1
+
+
+def hold(connection: Connection, held: Json) -> datetime | None:
+    """Prolong the lease, and lock the job until this transaction ends; now, or None: it is held no more."""
+    return _changed(connection, _HOLD, held)
+
+
+def hold_as_known(connection: Connection, held: Json, as_of: datetime) -> datetime | None:
+    """The same, if the job has not changed since ``as_of``."""
+    return _changed(connection, _HOLD_AS_KNOWN, {**held, "as_of": clock.from_datetime(as_of)})
 
 
 def change(connection: Connection, job_id: str, values: Json) -> datetime:
@@ -86,13 +118,13 @@ def go_on(
     return now
 
 
-def _changed(connection: Connection, statement: Update, values: dict[str, Any]) -> datetime | None:
-    """When the job was changed; None: it was not."""
+def _changed(connection: Connection, statement: Update, values: Json) -> datetime | None:
+    """When the job was changed, by the database's clock; None: it was not."""
     if connection.dialect.update_returning:
         return clock.as_datetime(connection.scalar(_RETURNING[statement], values))
     if connection.execute(statement, values).rowcount == 0:
         return None
-    return clock.as_datetime(connection.scalar(_CHANGED_AT, values))
+    return clock.as_datetime(connection.scalar(_ASKED[statement], values))
 
 
 def _at_once() -> Select[int]:

@@ -79,7 +79,6 @@ class Runner:
             LOG.warning("job %s needs steps this worker lacks: %s", job.id, ", ".join(missing))
             journal.park(job, 30, f"waits for a worker that has: {', '.join(missing)}")
             return
-        journal.begin()
         if claimed.deaths >= MAX_DEATHS:
             journal.stop(JobState.NEEDS_ATTENTION, _deadly(job, claimed.deaths))
             return
