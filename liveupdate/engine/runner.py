@@ -81,7 +81,6 @@ class Runner:
             waits = Retry(30, f"waits for a worker that has: {', '.join(missing)}")
             journal.park(job, waits.after, waits)
             return
-        journal.begin()
         if claimed.deaths >= MAX_DEATHS:
             journal.stop(JobState.NEEDS_ATTENTION, _deadly(job, claimed.deaths))
             return

@@ -185,7 +185,6 @@ def test_a_cancel_and_the_start_of_the_pivot_exclude_each_other(database: Engine
         claimed = claim_next(database, "worker", 60)
         assert claimed is not None
         journal, start = Journal(database, claimed.claim, 60), Barrier(2)
-        journal.begin()
 
         def cancel(job_id: str = job_id, start: Barrier = start) -> bool:
             start.wait()

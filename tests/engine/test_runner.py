@@ -313,7 +313,7 @@ def test_a_worker_frozen_past_its_lease_writes_nothing_and_starts_nothing(sqlite
     claimed = claim_next(sqlite, "frozen", 60)
     assert claimed is not None
     journal = Journal(sqlite, claimed.claim, 60)
-    journal.begin()
+    journal.next()
     expire_lease(sqlite, job_id)
     before = look(sqlite, job_id)
     with pytest.raises(LeaseLost):
