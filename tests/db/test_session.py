@@ -52,11 +52,15 @@ def test_a_connection_that_was_cut_while_it_rested_is_replaced(
     engine = session.open_engine(database.url.render_as_string(hide_password=False))
     with read(engine) as connection:
         cut = {"cut": connection.scalar(text("SELECT pg_backend_pid()" if postgresql else "SELECT CONNECTION_ID()"))}
-    processes = "pg_stat_activity WHERE pid" if postgresql else "information_schema.processlist WHERE id"
+    shown = (
+        "SELECT 1 FROM pg_stat_activity WHERE pid = :cut"
+        if postgresql
+        else "SELECT 1 FROM information_schema.processlist WHERE id = :cut"
+    )
 
     def gone() -> bool:
         with read(database) as connection:
-            return connection.execute(text(f"SELECT 1 FROM {processes} = :cut"), cut).first() is None
+            return connection.execute(text(shown), cut).first() is None
 
     with read(database) as connection:
         connection.execute(text("SELECT pg_terminate_backend(:cut)" if postgresql else "KILL :cut"), cut)
