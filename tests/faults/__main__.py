@@ -16,8 +16,9 @@ from datetime import UTC, datetime
 
 from tests import document
 from tests.faults import databases
+from tests.faults.doubles import play
 from tests.faults.matrix import Cell, one_each, table, trials
-from tests.faults.stage import Outcome, play
+from tests.faults.stage import Outcome
 
 Outcomes = Mapping[Cell, Sequence[Outcome]]
 

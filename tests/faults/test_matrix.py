@@ -11,8 +11,8 @@ import pytest
 
 from tests.faults import databases
 from tests.faults.__main__ import part as part_of_a_process
+from tests.faults.doubles import play
 from tests.faults.matrix import one_each, trials
-from tests.faults.stage import play
 
 #: Trials in one test.
 _TRIALS = 25
