@@ -30,8 +30,7 @@ DEADLY = "live-update.job.kills-workers"
 UNDO_ATTEMPTS = 5
 #: Seconds until a call that failed unforeseen is repeated, doubled each time.
 _BACKOFF = 2.0
-
-
+#: The remedy where an error has none.
 _SEE = "see to what keeps it from being done; then retry the job, or create it again"
 
 

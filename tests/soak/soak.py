@@ -16,7 +16,7 @@ from liveupdate.db.session import read, write
 from liveupdate.db.tables import jobs
 from liveupdate.engine.runner import DEADLY
 from liveupdate.messaging.nudge import Nudger
-from liveupdate.states import FINAL, JobState
+from liveupdate.states import FINAL, STUCK, JobState
 from liveupdate.testing.jobs import new_job
 from tests.soak import verdict
 from tests.soak.broker import Broker
@@ -169,7 +169,7 @@ def _retry(connection: Connection) -> int:
 
 def _ended(engine: Engine) -> int:
     with read(engine) as connection:
-        there = (jobs.c.state.in_(FINAL)) | (jobs.c.state.in_(job_queries.STUCK))
+        there = (jobs.c.state.in_(FINAL)) | (jobs.c.state.in_(STUCK))
         return connection.execute(select(func.count()).select_from(jobs).where(there)).scalar_one()
 
 
