@@ -20,7 +20,7 @@ from liveupdate.model import Job
 MICROVERSIONS: Mapping[str, str] = {"compute": "2.96", "block_storage": "3.70", "placement": "1.39"}
 
 #: What Keystone's word comes to on a trust that has ended or was revoked, or whose trustor has lost the role.
-_NO_TRUST = ("live-update.cloud.not-found", "live-update.cloud.forbidden")
+_NO_TRUST = ("live-update.cloud.unauthorized", "live-update.cloud.not-found", "live-update.cloud.forbidden")
 
 #: Of clouds.yaml's auth section: what says who, without what scopes it.
 _WHO = ("auth_url", "username", "user_id", "password", "user_domain_id", "user_domain_name")
@@ -52,6 +52,9 @@ class Clouds:
         except Failed as refused:
             if refused.code not in _NO_TRUST:
                 raise
+            # Keystone says of either only that it does not let us in: are our own credentials good?
+            with calling("sign in as the service"):
+                self._service_token()
             raise Failed(
                 f"the requester's trust is not valid any more: {refused.detail}",
                 code="live-update.trust.gone",

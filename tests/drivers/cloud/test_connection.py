@@ -23,9 +23,10 @@ clouds:
 @pytest.mark.parametrize(
     ("refused", "code"),
     [
+        # Keystone's own for a trust that was deleted
+        (auth.Unauthorized("The request you have made requires authentication."), "live-update.trust.gone"),
         (auth.NotFound("Could not find trust: t."), "live-update.trust.gone"),
         (auth.Forbidden("Trustor is disabled."), "live-update.trust.gone"),
-        (auth.Unauthorized("no such password"), "live-update.cloud.unauthorized"),
         (auth.ServiceUnavailable("later"), "live-update.cloud.unavailable"),
     ],
 )
@@ -39,7 +40,23 @@ def test_a_trust_that_is_gone_is_told_with_what_to_do(
         raise refused
 
     monkeypatch.setattr(Clouds, "_connection", refuse)
+    monkeypatch.setattr(Clouds, "_service_token", lambda _: "token")
     with pytest.raises(LiveUpdateError) as told:
         Clouds("liveupdate").user(job())
     assert told.value.code == code
     assert ("cleanup" in told.value.remedy) == (code == "live-update.trust.gone")
+
+
+def test_credentials_of_the_service_that_are_wrong_are_not_taken_for_a_trust_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "clouds.yaml").write_text(CLOUDS)
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+
+    def refuse(*_: Any) -> None:
+        raise auth.Unauthorized("The request you have made requires authentication.")
+
+    monkeypatch.setattr(Clouds, "_connection", refuse)
+    with pytest.raises(LiveUpdateError) as told:
+        Clouds("liveupdate").user(job())
+    assert told.value.code == "live-update.cloud.unauthorized"
