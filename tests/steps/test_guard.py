@@ -10,7 +10,7 @@ from liveupdate.testing.cloud import with_server
 from liveupdate.testing.context import MemoryContext
 from liveupdate.testing.guest import GuestDouble
 from tests.steps.conftest import context_of, run_before
-from tests.steps.test_move import DATA
+from tests.steps.moving import DATA
 
 UNITS = [
     {"name": "kv.service", "handover": "move", "health": []},

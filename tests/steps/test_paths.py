@@ -8,7 +8,7 @@ from liveupdate.steps import attach, cut_over, pre_copy
 from liveupdate.testing.cloud import World
 from liveupdate.testing.context import MemoryContext
 from tests.steps.conftest import run_before
-from tests.steps.test_move import drive, made, undo
+from tests.steps.moving import drive, made, undo
 
 
 def demanding(context: MemoryContext, minimum: int) -> None:
