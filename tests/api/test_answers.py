@@ -7,10 +7,7 @@ from pydantic import BaseModel
 from sqlalchemy import Engine
 
 from liveupdate.api.schemas import answers
-from liveupdate.states import OPEN
-from tests.api.conftest import SERVER
-from tests.docs.site import Site
-from tests.waiting import until
+from tests.docs.site import Site, updated
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")
 
@@ -25,10 +22,7 @@ def fields(value: Any, at: str = "") -> set[str]:
 def test_an_update_from_its_preview_to_its_fallback(sqlite: Engine) -> None:
     with Site(sqlite).running() as site:
         service = site.client("").live_update
-        preview = service.create_preview(method="surrogate", server_id=SERVER)
-        until(lambda: service.get_preview(preview.id).state not in OPEN)
-        job = service.create_job(method="surrogate", server_id=SERVER, preview_id=preview.id)
-        until(lambda: service.get_job(job.id).state not in OPEN)
+        preview, job = updated(service)
         told: dict[str, tuple[type[BaseModel], Any]] = {
             "preview": (answers.Preview, service.get(f"/previews/{preview.id}").json()["preview"]),
             "job": (answers.Job, service.get(f"/jobs/{job.id}").json()["job"]),

@@ -24,7 +24,7 @@ from liveupdate.engine.runner import Runner
 from liveupdate.model import Json
 from liveupdate.planning import package_findings
 from liveupdate.settings import load
-from liveupdate.states import JobState
+from liveupdate.states import OPEN, JobState
 from liveupdate.steps.protocol import NOT_DONE, StepContext
 from liveupdate.testing.cloud import CloudDouble, World, with_server
 from liveupdate.testing.pair import Pair, PairedGuest
@@ -33,6 +33,7 @@ from tests.api.test_images import NETWORK, VOLUME
 from tests.client.conftest import Proxy, served
 from tests.steps.debian import NEW, OLD
 from tests.steps.test_preflight import INSPECT, KEY, TRIAL
+from tests.waiting import until
 
 NAME = "web-1"
 #: As in clouds.yaml → the token of the same role.
@@ -160,3 +161,12 @@ class Site:
 
 def _updated(context: StepContext) -> Json:
     return {"kernel_before": OLD, "kernel_after": NEW, "packages": [f"linux-image-{NEW}"], "rebooted": True}
+
+
+def updated(service: Any) -> tuple[Any, Any]:
+    """Its server is updated from a preview: both, as they were when they began; both have ended."""
+    preview = service.create_preview(method="surrogate", server_id=SERVER)
+    until(lambda: service.get_preview(preview.id).state not in OPEN)
+    job = service.create_job(method="surrogate", server_id=SERVER, preview_id=preview.id)
+    until(lambda: service.get_job(job.id).state not in OPEN)
+    return preview, job

@@ -17,7 +17,7 @@ from liveupdate.states import OPEN, JobState
 from liveupdate.worker import figures
 from liveupdate.worker.telling import Teller
 from tests.api.conftest import SERVER
-from tests.docs.site import Site
+from tests.docs.site import Site, updated
 from tests.waiting import until
 from tests.worker.test_figures import sample
 
@@ -91,10 +91,7 @@ def test_how_often_previews_are_right_is_a_figure(sqlite: Engine) -> None:
     before = sample("liveupdate_jobs_foretold_total", **labels)
     with Site(sqlite).running() as site:
         service = site.client("").live_update
-        preview = service.create_preview(method="surrogate", server_id=SERVER)
-        until(lambda: service.get_preview(preview.id).state not in OPEN)
-        job = service.create_job(method="surrogate", server_id=SERVER, preview_id=preview.id)
-        until(lambda: service.get_job(job.id).state not in OPEN)
+        _, job = updated(service)
         assert service.job_part(job.id, "report")["preview"]["verdict"] == "ok"
     Teller(sqlite, (), 1, figures.count).fan_out()
     assert sample("liveupdate_jobs_foretold_total", **labels) - before == 1
