@@ -11,7 +11,7 @@ from liveupdate.drivers.cloud.golden_images import Disk
 from liveupdate.errors import Failed
 from liveupdate.model import Json, Resource
 from liveupdate.planning import golden
-from liveupdate.steps.fallback import available
+from liveupdate.steps.copies import available
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import make, there, unmake, wait
 

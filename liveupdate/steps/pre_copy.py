@@ -17,6 +17,8 @@ from liveupdate.planning.move import Sides
 from liveupdate.steps.gone import unless_gone
 from liveupdate.steps.path_events import path_events
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
+from liveupdate.steps.replacement import instead
+from liveupdate.steps.server_facts import SERIAL
 
 _ROUNDS = 6
 #: A round that leaves more than this part of the estimate before it is not worth another.
@@ -140,8 +142,14 @@ def _prepare(context: StepContext, sides: Sides) -> None:
             dead_man=settings.dead_man,
             open_within=settings.open_within,
             devices=context.result("connect").get("devices", {}) if side == "surrogate" else {},
+            serials=_serials(context, side),
         )
         context.guest(side).agent().call("prepare", timeout=180, role=role, move=described)
+
+
+def _serials(context: StepContext, side: str) -> dict[str, str]:
+    """By which each machine knows its copy of the boot set's volumes."""
+    return {old: (new if side == "surrogate" else old)[:SERIAL] for old, new in instead(context).items()}
 
 
 def _since(context: StepContext, sides: Sides) -> dict[str, float]:

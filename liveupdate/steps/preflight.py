@@ -4,12 +4,14 @@ The cloud is asked first; the guest only if the server is running and its ssh ho
 finding of verdict block is a failure; a preview just tells it.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from liveupdate.drivers.cloud import host_keys
 from liveupdate.errors import GuestError
 from liveupdate.model import Finding, JobKind, Json, Verdict
 from liveupdate.planning import (
+    boot_set,
     capture_findings,
     disk_findings,
     estimate,
@@ -41,9 +43,14 @@ def apply(context: StepContext) -> Json:
     cloud, server = context.service_cloud(), own_server(context)
     host_key = host_keys.pinned(cloud, server)
     result: dict[str, Any] = {"server": describe(cloud, server), "host_key": host_key, "guest": {}, "units": []}
-    findings = judge(_facts(context, result)) + intent.judge(intent.words(result["server"]))
+    facts, wishes = _facts(context, result), intent.judge(intent.words(result["server"]))
+    findings = judge(facts) + wishes
     if worst(findings) != Verdict.BLOCK:
-        findings += _look_into_guest(context, result)
+        seen = _look_into_guest(context, result)
+        if len(boot_set.members(result["server"]["volumes"])) > 1:
+            # the guest has told of more volumes than the cloud: they cost more
+            findings = judge(replace(facts, **_storage(context, result["server"]))) + wishes
+        findings += seen
     told = concluded(context, findings)
     if context.job.kind == JobKind.UPDATE and intent.action(intent.words(result["server"])) == intent.Action.NOTIFY:
         context.event("owner.notify", server_id=server.id, verdict=told["verdict"])
@@ -81,12 +88,10 @@ def _storage(context: StepContext, server: Json) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     if parameters.get("fallback") == "backup":
         facts["backup_offered"] = cloud.backups.offered()
-    boot = next((v for v in server["volumes"] if v["boot"]), None)
     if name := parameters.get("mirror_volume_type"):
         facts |= {"mirror_type_name": name, "mirror_type": cloud.volume_types.find(name)}
-    if boot and (name or boot["encrypted"]):
-        facts["boot_type"] = cloud.volume_types.find(boot["type"]) if boot["type"] else None
-    return facts
+    kinds = {v["type"] for v in boot_set.members(server["volumes"]) if v["type"] and (name or v["encrypted"])}
+    return facts | {"boot_types": {kind: cloud.volume_types.find(kind) for kind in sorted(kinds)}}
 
 
 def _look_into_guest(context: StepContext, result: dict[str, Any]) -> list[Finding]:
@@ -104,6 +109,7 @@ def _look_into_guest(context: StepContext, result: dict[str, Any]) -> list[Findi
         guest.remove_agent()
     except GuestError as error:
         return [Finding(error.code, Verdict.BLOCK, error.detail, error.remedy or "see that ssh to the server works")]
+    result["server"]["volumes"] = boot_set.decide(result["server"]["volumes"], seen)
     volumes, budget = result["server"]["volumes"], intent.budget(metadata, context.job.parameters)
     decided = units.decide(seen, trials, intent.asked(metadata, names, wanted))
     parameters, running, output = context.job.parameters, str(seen.get("kernel", "")), simulated.stdout

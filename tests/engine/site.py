@@ -13,11 +13,13 @@ from liveupdate.drivers.metrics import Nothing
 from liveupdate.engine.context import Surroundings
 from liveupdate.errors import Failed
 from liveupdate.model import Job, Json
+from liveupdate.planning import boot_set
 from liveupdate.settings import load
 from liveupdate.states import JobState
 from liveupdate.steps.checking import own_server
 from liveupdate.steps.protocol import NOT_DONE, Step, StepContext
 from liveupdate.steps.server_facts import describe
+from liveupdate.testing.boot_sets import disks_of, with_boot_set
 from liveupdate.testing.cloud import CloudDouble, with_server
 from liveupdate.testing.jobs import accept
 from liveupdate.testing.pair import Pair, PairedGuest
@@ -31,9 +33,11 @@ class Site(Workers):
     """A cloud with one server, and its workers. What strikes: calls into cloud and guests."""
 
     multiattach: bool = True
+    #: Whether /var is on a volume of its own.
+    var: bool = False
 
     def __post_init__(self) -> None:
-        world = with_server()
+        world = with_boot_set() if self.var else with_server()
         world.volumes["data-volume"] = replace(world.volumes["data-volume"], multiattach=self.multiattach)
         self.pair = Pair(world, {"original": "original"})
         self.world = world
@@ -63,13 +67,12 @@ class Site(Workers):
         cloud, server = context.service_cloud(), own_server(context)
         if server.status != "ACTIVE":
             raise Failed(f"the server is {server.status}", user_fault=True, remedy="start it")
-        mounts = [
-            {"where": "/", "fstype": "ext4", "options": "rw", "by_id": ""},
-            {"where": "/data", "fstype": "ext4", "options": "rw", "by_id": "/dev/disk/by-id/virtio-data-volume"},
-        ]
+        described, guest = describe(cloud, server), {**disks_of(self.world, "original"), "smbios_uuid": "original"}
+        data = "/dev/disk/by-id/virtio-data-volume"
+        guest["mounts"] += [{"where": "/data", "fstype": "ext4", "options": "rw", "by_id": data}]
         return {
-            "server": describe(cloud, server),
-            "guest": {"mounts": mounts, "smbios_uuid": "original"},
+            "server": {**described, "volumes": boot_set.decide(described["volumes"], guest)},
+            "guest": guest,
             "host_key": "ssh-ed25519 AAAA",
             "units": [{"name": "kv.service", "handover": "move", "health": []}],
         }

@@ -13,6 +13,7 @@ from liveupdate.methods import capture, deploy, fallback_expire, image_delete, r
 _OTHERS = {
     "__init__",
     "checking",
+    "copies",
     "fleet_facts",
     "frozen",
     "gone",
