@@ -37,6 +37,8 @@ class Tree:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self._root = os.fsencode(scope.root)
+        #: The file systems that have a private directory.
+        self._stages: set[bytes] = set()
         self._made = 0
         #: The directory used last, open.
         self._at: tuple[bytes, int] | None = None
@@ -46,10 +48,7 @@ class Tree:
         self._folders: dict[bytes, tarfile.TarInfo] = {}
 
     def __enter__(self) -> Tree:
-        self._descend(b"")
         clear(self._scope)
-        for system in (b"", *self._scope.systems):
-            os.mkdir(self._stage(system), 0o700)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -81,7 +80,7 @@ class Tree:
             self._put_directory(path, member)
             return
         self._made += 1
-        made = os.path.join(self._stage(self._scope.system(path)), b"%d" % self._made)
+        made = os.path.join(self._stage(path), b"%d" % self._made)
         if member.islnk():
             self._link(plain(member.linkname), made)
         else:
@@ -135,13 +134,20 @@ class Tree:
     def _make_room(self, path: bytes, size: int) -> None:
         """A large file that finds no room beside its older version takes its place at once."""
         if size >= _LARGE:
-            room = os.statvfs(self._stage(self._scope.system(path)))
+            room = os.statvfs(self._stage(path))
             status = self.status(path)
             if size > room.f_bavail * room.f_frsize and status is not None and stat.S_ISREG(status.st_mode):
                 self._unlink(path)
 
-    def _stage(self, system: bytes) -> bytes:
-        return os.path.join(self._root, system, STAGE)
+    def _stage(self, path: bytes) -> bytes:
+        """The private directory of the path's file system; one that nothing is put to may be read-only."""
+        system = self._scope.system(path)
+        stage = os.path.join(self._root, system, STAGE)
+        if system not in self._stages:
+            self._descend(system)
+            os.mkdir(stage, 0o700)
+            self._stages.add(system)
+        return stage
 
     def _make_way(self, folder: bytes) -> None:
         """Make the directories on the way that are not here: a change below them says that the source has them."""

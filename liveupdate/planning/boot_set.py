@@ -63,18 +63,10 @@ def systems(preflight: Json) -> list[dict[str, str]]:
 def judge(server: Json, guest: Json) -> Iterator[Finding]:
     """``server``: with its volumes as decided."""
     for volume in server["volumes"]:
-        if is_root(volume):
-            continue
-        yield check(
-            "owner.boot-set",
-            WORD not in volume.get("metadata", ()) or _said(volume) is not None,
-            f"its metadata {WORD} is neither true nor false",
-            f"set {WORD} to one of these, or remove it",
-            subject=volume["id"],
-        )
-        yield _belongs(volume, server, guest)
-        if volume["boot"]:
-            yield from _copied(volume, guest)
+        if not is_root(volume):
+            yield from _belongs(volume, guest, local_root=bool(server.get("image_id")))
+            if volume["boot"]:
+                yield from _copied(volume, guest)
 
 
 def parts(volume: Volume, guest: Json) -> list[str]:
@@ -117,30 +109,49 @@ def _sorted(volume: Volume, guest: Json) -> tuple[list[str], list[str], list[str
     return needed, usual, [p for p in places if p not in needed and p not in usual]
 
 
-def _belongs(volume: Volume, server: Json, guest: Json) -> Finding:
-    """Always told: whether it is of the boot set, and why; or why that cannot be."""
+def _belongs(volume: Volume, guest: Json, *, local_root: bool) -> Iterator[Finding]:
+    """Whether it is of the boot set, and why; always told, too, if it is."""
     needed, usual, other = _sorted(volume, guest)
-    said = _said(volume)
-    word = f"its owner's word, metadata {WORD} of the volume"
-    wrong = ""
-    remedy = f"give each a volume of its own, or set {WORD} to true: all of it is copied with the operating system"
-    if needed and said is False:
-        wrong = f"parts of the operating system lie on it ({listed(needed)}), and {word}, says that it is data"
-        remedy = f"remove the metadata {WORD}, or move these parts onto the boot volume"
-    elif needed + usual and not volume["boot"] and said is None:
-        wrong = f"parts of the operating system ({listed(needed + usual)}) and data ({listed(other)}) lie on it"
-    elif said and not needed + usual + other:
-        wrong = f"{word}, says that it is of the boot set, and nothing on it is mounted"
-        remedy = f"mount it, or remove the metadata {WORD}"
-    elif volume["boot"] and server.get("image_id"):
-        wrong = f"parts of the operating system lie on it ({listed(needed + usual + other)}), and the root disk lies "
-        wrong += "on the server's host: they cannot be copied at one moment"
-        remedy = "move them onto the root disk, or plan a reboot for this server"
-    if wrong:
-        return check("volume.boot-set", False, wrong, remedy, subject=volume["id"])
-    why = f"{listed(needed + usual + other)} is mounted from it" if said is None else word
-    told = f"it is copied together with the boot volume: {why}" if volume["boot"] else ""
-    return Finding("volume.boot-set", Verdict.OK, told, "", volume["id"])
+    said, system = _said(volume), needed + usual
+    yield check(
+        "owner.boot-set",
+        said is not None or WORD not in volume.get("metadata", ()),
+        f"its metadata {WORD} is neither true nor false",
+        f"set {WORD} to one of these, or remove it",
+        subject=volume["id"],
+    )
+    yield check(
+        "volume.boot-set-not-data",
+        not needed or said is not False,
+        f"parts of the operating system lie on it ({listed(needed)}), and its owner's word, metadata {WORD}, is false",
+        f"remove {WORD}, or move these parts onto the boot volume",
+        subject=volume["id"],
+    )
+    yield check(
+        "volume.boot-set-mixed",
+        not system or volume["boot"] or said is False,
+        f"parts of the operating system ({listed(system)}) and data ({listed(other)}) lie on it",
+        f"give each a volume of its own, or set {WORD} to true: all of it is copied with the operating system",
+        subject=volume["id"],
+    )
+    yield check(
+        "volume.boot-set-unmounted",
+        not said or bool(system + other),
+        f"its owner's word, metadata {WORD}, is true, and nothing on it is mounted",
+        f"mount it, or remove {WORD}",
+        subject=volume["id"],
+    )
+    yield check(
+        "volume.boot-set-local-root",
+        not volume["boot"] or not local_root,
+        f"parts of the operating system lie on it ({listed(system + other)}), and the root disk on the server's host: "
+        "they cannot be copied at one moment",
+        "move them onto the root disk, or plan a reboot for this server",
+        subject=volume["id"],
+    )
+    if volume["boot"]:
+        why = f"{listed(system + other)} lies on it" if said is None else f"its owner says so, by metadata {WORD}"
+        yield Finding("volume.boot-set", Verdict.OK, f"copied together with the boot volume: {why}", "", volume["id"])
 
 
 def _copied(volume: Volume, guest: Json) -> Iterator[Finding]:
