@@ -50,12 +50,13 @@ def mounts(context: StepContext, volume_ids: Collection[str]) -> list[str]:
     found = context.result("preflight")
     others = [v["serial"] for v in found["server"]["volumes"] if v["id"] not in volume_ids]
     attached_inside = {m["where"] for m in inside.mounts(found)}
-    some = [
-        m["where"]
-        for m in found["guest"]["mounts"]
+    some = {
+        # a file system that is seen at several places, by bind mounts, can be frozen at one of them
+        m.get("device", m["where"]): m["where"]
+        for m in sorted(found["guest"]["mounts"], key=lambda m: len(m["where"]), reverse=True)
         if m["fstype"] in _FREEZABLE
         and m["where"] not in attached_inside
         and not any(serial in (m.get("by_id") or "") for serial in others)
-    ]
+    }
     # the root last: whoever freezes the others must still be able to run
-    return sorted(some, key=lambda where: (where == "/", where))
+    return sorted(some.values(), key=lambda where: (where == "/", where))

@@ -9,8 +9,8 @@ from liveupdate.planning import boot_set
 from liveupdate.planning.disk_findings import judge
 
 SERIAL = "0123456789abcdef0123"
-SERVER = {"local_disk": 0, "volumes": [{"id": "root", "boot": True, "serial": "ffff"}, {"id": "data", "boot": False}]}
-SERVER["volumes"][1]["serial"] = SERIAL  # type: ignore[index]
+SERVER: dict[str, Any] = {"local_disk": 0, "volumes": [{"id": "root", "boot": True, "serial": "ffff"}, {"id": "data", "boot": False}]}
+SERVER["volumes"][1]["serial"] = SERIAL
 
 
 def mount(where: str, device: str = "/dev/vda2", disk: str = "virtio-ffff", **more: Any) -> dict[str, Any]:

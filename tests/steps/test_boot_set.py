@@ -93,6 +93,12 @@ def test_all_their_file_systems_are_frozen_the_root_last_and_no_data_volumes(con
     assert frozen.mounts(context, {"root-volume", "var-volume"}) == ["/boot", "/var", "/"]
 
 
+def test_a_file_system_that_is_seen_at_two_places_is_frozen_once(context: MemoryContext) -> None:
+    every = context.results["preflight"]["guest"]["mounts"]
+    every += [{**m, "where": f"/srv{m['where']}"} for m in every]
+    assert frozen.mounts(context, {"root-volume", "var-volume"}) == ["/boot", "/var", "/"]
+
+
 def test_one_volume_needs_no_freeze_for_its_fallback() -> None:
     context = context_of(with_server())
     context.guests["original"].freeze = None  # whoever calls it fails
