@@ -126,7 +126,7 @@ def _attach(cloud: Any, guest: Guest, volume_id: str) -> str:
 
 def set_apart(cloud: Any, guest: Guest, kind: str = "ceph") -> str:
     """Give /var a volume of its own, as an installer might have, and boot again: the volume's id."""
-    volume = cloud.block_storage.create_volume(name=f"{guest.name}-var", size=1, volume_type=kind)
+    volume = cloud.block_storage.create_volume(name=f"{guest.name}-var", size=2, volume_type=kind)
     cloud.block_storage.wait_for_status(volume, "available", ["error"], interval=0.5, wait=PATIENCE)
     device, before = _attach(cloud, guest, volume.id), boot_id(guest)
     guest.ssh(

@@ -18,6 +18,8 @@ WORD = "liveupdate:boot_set"
 _WORDS = {"true": True, "false": False}
 #: Never carried file by file: what lies here must be on the copy when it boots.
 STATIC = re.compile(r"/(boot|efi|usr|bin|sbin|lib\w*)(/.*)?")
+#: Of these, what is never synchronised, so that nobody needs to find it mounted.
+_NEVER = re.compile(r"/|/(boot|efi)(/.*)?")
 #: Besides, what packages and the system itself write to all the time.
 _WRITTEN = re.compile(r"/|/etc|/var|/var/(lib|log|cache|tmp)")
 #: Packages may write here; what an owner calls data is data.
@@ -51,7 +53,7 @@ def decide(volumes: Sequence[Volume], guest: Json) -> list[dict[str, Any]]:
 
 
 def systems(preflight: Json) -> list[dict[str, str]]:
-    """The file systems of the boot set beside the root: {"where", "volume_id"}."""
+    """The file systems of the boot set beside the root whose files are synchronised: {"where", "volume_id"}."""
     guest, found = preflight.get("guest", {}), []
     for volume in members(preflight["server"]["volumes"]):
         # an older release has let none pass
@@ -176,8 +178,8 @@ def _copied(volume: Volume, guest: Json) -> Iterator[Finding]:
 
 
 def _comes_along(mount: Json, volume: Volume, guest: Json) -> bool:
-    whole = mount["where"] != "/" and mount["fstype"] in _KINDS
-    return whole and _is_direct(mount, volume) and _is_entry(mount, guest)
+    fit = mount["fstype"] in _KINDS and not _NEVER.fullmatch(mount["where"])
+    return fit and _is_direct(mount, volume) and _is_entry(mount, guest)
 
 
 def _is_static(mount: Json) -> bool:

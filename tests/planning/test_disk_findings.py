@@ -9,7 +9,10 @@ from liveupdate.planning import boot_set
 from liveupdate.planning.disk_findings import judge
 
 SERIAL = "0123456789abcdef0123"
-SERVER: dict[str, Any] = {"local_disk": 0, "volumes": [{"id": "root", "boot": True, "serial": "ffff"}, {"id": "data", "boot": False}]}
+SERVER: dict[str, Any] = {
+    "local_disk": 0,
+    "volumes": [{"id": "root", "boot": True, "serial": "ffff"}, {"id": "data", "boot": False}],
+}
 SERVER["volumes"][1]["serial"] = SERIAL
 
 

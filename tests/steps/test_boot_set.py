@@ -144,10 +144,7 @@ def test_each_side_is_told_of_the_disks_that_it_has() -> None:
     made = instead(context)
     assert pre_copy._serials(context, "original") == {"root-volume": "root-volume", "var-volume": "var-volume"}
     assert pre_copy._serials(context, "surrogate") == {old: new[:20] for old, new in made.items()}
-    assert boot_set.systems(context.results["preflight"]) == [
-        {"where": "/boot", "volume_id": "root-volume"},
-        {"where": "/var", "volume_id": "var-volume"},
-    ]
+    assert boot_set.systems(context.results["preflight"]) == [{"where": "/var", "volume_id": "var-volume"}]
 
 
 def test_the_copies_become_what_the_volumes_were_and_these_the_fallback() -> None:
@@ -231,12 +228,12 @@ def test_a_journal_of_an_older_release_goes_on_with_its_one_boot_volume() -> Non
 # -- the checks --------------------------------------------------------------------------------------------------------
 
 
-def checked(world: World, quota: dict[str, int] | None = None, **changes: Any) -> dict[str, Any]:
+def checked(world: World, quota: dict[str, int] | None = None, room: int = 1 << 30, **changes: Any) -> dict[str, Any]:
     world.servers["original"] = replace(world.servers["original"], metadata={"liveupdate:host_key": KEY})
     context = context_of(world)
     context.job = job(kind=JobKind.PREVIEW, **changes)
     context.results.clear()
-    seen = {**INSPECT, **disks_of(world, "original")}
+    seen = {**INSPECT, **disks_of(world, "original"), "free": {"/": 10 << 30, "/boot": 1 << 30, "/var": room}}
     context.guests["original"].answers = {"inspect": seen, "trial": TRIAL}
     context.service.quotas.left = lambda project_id: quota or {}
     return dict(preflight.STEP.apply(context))
@@ -270,6 +267,11 @@ def test_an_owner_who_calls_it_data_is_contradicted(world: World) -> None:
 def test_quota_is_needed_for_each_of_them(world: World, name: str, needed: int) -> None:
     assert "project.quota" in codes(checked(world, {name: needed - 1}), "block")
     assert "project.quota" not in codes(checked(world, {name: needed}), "block")
+
+
+def test_a_volume_of_the_system_needs_room_of_its_own(world: World) -> None:
+    full = checked(world, room=1 << 20)
+    assert [f["subject"] for f in full["findings"] if (f["code"], f["verdict"]) == ("guest.disk", "block")] == ["/var"]
 
 
 def test_backups_one_after_the_other_are_warned_of(world: World) -> None:
