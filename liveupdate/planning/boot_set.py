@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from liveupdate.model import Finding, Json, Verdict
+from liveupdate.model import Finding, Json
 from liveupdate.planning.checks import check
 
 #: Metadata of a volume, an owner's word: "true" of the boot set, "false" a data volume, whatever is mounted on it.
@@ -112,7 +112,7 @@ def _sorted(volume: Volume, guest: Json) -> tuple[list[str], list[str], list[str
 
 
 def _belongs(volume: Volume, guest: Json, *, local_root: bool) -> Iterator[Finding]:
-    """Whether it is of the boot set, and why; always told, too, if it is."""
+    """Whether it is of the boot set: told if it is."""
     needed, usual, other = _sorted(volume, guest)
     said, system = _said(volume), needed + usual
     yield check(
@@ -151,9 +151,14 @@ def _belongs(volume: Volume, guest: Json, *, local_root: bool) -> Iterator[Findi
         "move them onto the root disk, or plan a reboot for this server",
         subject=volume["id"],
     )
-    if volume["boot"]:
-        why = f"{listed(system + other)} lies on it" if said is None else f"its owner says so, by metadata {WORD}"
-        yield Finding("volume.boot-set", Verdict.OK, f"copied together with the boot volume: {why}", "", volume["id"])
+    yield check(
+        "volume.boot-set",
+        not volume["boot"],
+        f"{listed(system + other)} belongs to the operating system: the volume is copied together with the boot volume",
+        f"none is needed; if that is data, and no package writes to it, set {WORD} to false",
+        subject=volume["id"],
+        warn=True,
+    )
 
 
 def _copied(volume: Volume, guest: Json) -> Iterator[Finding]:

@@ -113,7 +113,13 @@ def _fallback(facts: RestoreFacts) -> Iterator[Finding]:
         )
     for part in used:
         if part.boot and not part.root:
-            yield _there(facts, part, "fallback.boot-volume-there", "boot a server from the fallback by hand")
+            yield check(
+                "fallback.boot-volume-there",
+                _is_there(facts, part),
+                f"volume {part.volume_id} is not, or not only, on the server any more",
+                "attach it to this server only, or boot a server from the fallback by hand",
+                subject=part.volume_id,
+            )
     if not facts.data_volumes:
         return
     data = [p for p in used if not p.boot]
@@ -124,20 +130,20 @@ def _fallback(facts: RestoreFacts) -> Iterator[Finding]:
         "restore without data_volumes; for the next update ask for fallback_data_volumes",
     )
     for part in data:
-        yield _there(facts, part, "fallback.data-volume-there", "restore without data_volumes")
+        yield check(
+            "fallback.data-volume-there",
+            _is_there(facts, part),
+            f"volume {part.volume_id} is not, or not only, on the server any more",
+            "attach it to this server only, or restore without data_volumes",
+            subject=part.volume_id,
+        )
 
 
-def _there(facts: RestoreFacts, part: Part, code: str, otherwise: str) -> Finding:
-    """Whether the volume that is to be replaced is on the server."""
+def _is_there(facts: RestoreFacts, part: Part) -> bool:
+    """Whether the volume that is to be replaced is on this server, and on no other."""
     there = {v["id"]: v for v in facts.server["volumes"]}
     volume = there.get(facts.stands_for.get(part.cloud_id, ""))
-    return check(
-        code,
-        volume is not None and len(volume["servers"]) == 1,
-        f"volume {part.volume_id} is not, or not only, on the server any more",
-        f"attach it to this server only, or {otherwise}",
-        subject=part.volume_id,
-    )
+    return volume is not None and len(volume["servers"]) == 1
 
 
 def _quota(facts: RestoreFacts) -> Finding:
