@@ -87,5 +87,5 @@ test-lab-all: setup lab-up
 test: check docs test-fast test-databases
 	$(MAKE) test-lab; code=$$?; $(PYTHON) -m lab down; exit $$code
 
-test-all: check test-fast test-databases
+test-all: check docs test-fast test-databases
 	$(MAKE) test-lab-all; code=$$?; $(PYTHON) -m lab down; exit $$code

@@ -19,11 +19,6 @@ class RequestContext:
     global_request_id: str = ""
     token: str = field(default="", repr=False)
 
-    @property
-    def outgoing_request_id(self) -> str:
-        """What other services are told, for their logs: the one that ties all of them together."""
-        return self.global_request_id or self.request_id
-
 
 def new_request_id() -> str:
     return f"req-{uuid.uuid4()}"

@@ -142,11 +142,6 @@ class Job:
     #: The id that the caller's own request went by, if it said so; ``request_id`` is the API's.
     global_request_id: str = ""
 
-    @property
-    def outgoing_request_id(self) -> str:
-        """What other services are told, for their logs: the one that ties all of them together."""
-        return self.global_request_id or self.request_id
-
 
 @dataclass(frozen=True)
 class StepRow:

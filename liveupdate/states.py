@@ -93,6 +93,10 @@ FINAL: Final = frozenset({JobState.SUCCEEDED, JobState.UNDONE, JobState.CANCELLE
 CLAIMABLE: Final = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.WAITING, JobState.UNDOING})
 #: At most one job per server is in one of these.
 OPEN: Final = frozenset(set(JobState) - FINAL)
+#: No worker touches a job in one of these until a person has said what to do.
+STUCK: Final = (JobState.NEEDS_ATTENTION, JobState.UNDO_FAILED)
+#: A line of the ledger in one of these may have something behind it in the cloud that is its job's to take away.
+OPEN_LINE: Final = (ResourceState.INTENDED, ResourceState.CREATED)
 
 
 S = TypeVar("S", JobState, StepState)

@@ -64,4 +64,4 @@ class CallersCloud:
 
     def _session(self, caller: Caller) -> Session:
         who = caller.context
-        return Session(auth=caller.plugin, timeout=60, **named(who.outgoing_request_id, who.request_id))
+        return Session(auth=caller.plugin, timeout=60, **named(who.request_id, who.global_request_id))

@@ -14,7 +14,6 @@ from liveupdate.errors import Invalid
 from liveupdate.states import JobState
 
 _STATE = "|".join(JobState)
-_KEY = "|".join(SORT_KEYS)
 
 
 def _utc(time: datetime) -> datetime:
@@ -23,7 +22,19 @@ def _utc(time: datetime) -> datetime:
 
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:@-]{1,64}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.]{1,64}$")]
+Words = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,255}$")]
+Limit = Annotated[int, Field(ge=1, le=1000)]
 States = Annotated[str, StringConstraints(pattern=rf"^({_STATE})(,({_STATE}))*$")]
+
+
+def sort_by(*keys: str) -> StringConstraints:
+    return StringConstraints(pattern=rf"^({'|'.join(keys)})(:(asc|desc))?$")
+
+
+def order(sort: str) -> tuple[str, bool]:
+    """(key, descending)"""
+    key, _, direction = sort.partition(":")
+    return key, direction == "desc"
 
 
 class Pages(BaseModel):
@@ -31,9 +42,9 @@ class Pages(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    sort: Annotated[str, StringConstraints(pattern=rf"^({_KEY})(:(asc|desc))?$")] | None = None
+    sort: Annotated[str, sort_by(*SORT_KEYS)] | None = None
     marker: UUID | None = None
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    limit: Limit = 100
     changes_since: Annotated[datetime, AfterValidator(_utc)] | None = Field(default=None, alias="changes-since")
 
     def page(self) -> dict[str, Any]:
@@ -55,8 +66,7 @@ class Pages(BaseModel):
         """(key, descending)"""
         if self.sort is None:
             return ("updated_at", False) if self.changes_since else ("created_at", True)
-        key, _, direction = self.sort.partition(":")
-        return key, direction == "desc"
+        return order(self.sort)
 
 
 class PreviewQuery(Pages):
@@ -65,7 +75,7 @@ class PreviewQuery(Pages):
     state: States | None = None
     method: Name | None = None
     server_id: Id | None = None
-    server_name: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,255}$")] | None = None
+    server_name: Words | None = None
     user_id: Id | None = None
 
 

@@ -60,7 +60,7 @@ class Services:
     methods: Mapping[str, Method]
     trust_roles: tuple[str, ...]
     nudge: Callable[[], None]
-    #: The request's outgoing id and its own → the cloud as the service user: for hosts, which are nobody's own.
+    #: The request's own id and its caller's → the cloud as the service user: for hosts, which are nobody's own.
     infrastructure: Callable[[str, str], ServiceCloud]
     metrics: Source
     limits: Limits = field(default_factory=Limits)

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict
 
 from liveupdate.api import paging
+from liveupdate.api.paging import Limit, Words, order, sort_by
 from liveupdate.errors import Invalid
-
-Words = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,255}$")]
 
 
 class WholeQuery(BaseModel):
@@ -20,17 +19,17 @@ class WholeQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    sort: Annotated[str, StringConstraints(pattern=r"^name(:(asc|desc))?$")] | None = None
+    sort: Annotated[str, sort_by("name")] | None = None
     marker: Words | None = None
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    limit: Limit = 100
 
     def page(self, views: Sequence[Mapping[str, Any]], identity: str) -> list[Mapping[str, Any]]:
         """Of what is shown; ``identity``: the field that markers are of. Raises Invalid for a marker that is none."""
         wanted = self.model_dump(exclude_none=True, exclude=set(WholeQuery.model_fields))
         found = [view for view in views if all(view[name] == value for name, value in wanted.items())]
         if self.sort:
-            key, _, direction = self.sort.partition(":")
-            found.sort(key=lambda view: (view[key] or "", view[identity]), reverse=direction == "desc")
+            key, descending = order(self.sort)
+            found.sort(key=lambda view: (view[key] or "", view[identity]), reverse=descending)
         if self.marker is None:
             return found[: self.limit]
         after = next((n for n, view in enumerate(found, 1) if view[identity] == self.marker), None)
@@ -45,7 +44,7 @@ class HostGroupQuery(WholeQuery):
 
 
 class ImageQuery(WholeQuery):
-    sort: Annotated[str, StringConstraints(pattern=r"^(name|captured_at)(:(asc|desc))?$")] | None = None
+    sort: Annotated[str, sort_by("name", "captured_at")] | None = None
     name: Words | None = None
     status: Words | None = None
     kernel: Words | None = None

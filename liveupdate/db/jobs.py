@@ -28,13 +28,12 @@ from liveupdate.db.tables import steps as steps_table
 from liveupdate.errors import Conflict, Forbidden, Invalid, NotFound
 from liveupdate.model import Job, JobKind, Json, Plan, StepSpec
 from liveupdate.states import FINAL, OPEN, JobState, StepState, advance
+from liveupdate.states import STUCK as STUCK
 
 #: The time of a change, always later than that of the change before: who knows the latter sees that there was another.
 LATER = case((jobs.c.updated_at < clock.now(), clock.now()), else_=jobs.c.updated_at + 1)
 #: Fields that lists may be sorted by; each has an index.
 SORT_KEYS = ("created_at", "updated_at", "server_name")
-#: No worker touches a job in one of these until a person has said what to do.
-STUCK = (JobState.NEEDS_ATTENTION, JobState.UNDO_FAILED)
 NO_TROUBLE: dict[str, Any] = {"reason": "", "code": "", "remedy": ""}
 NOTHING: Json = {}
 

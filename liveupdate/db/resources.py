@@ -9,9 +9,8 @@ from liveupdate.db import clock
 from liveupdate.db.session import portions
 from liveupdate.db.tables import resources
 from liveupdate.model import Json, Resource
-from liveupdate.states import ResourceState
+from liveupdate.states import OPEN_LINE, ResourceState
 
-_OPEN = (ResourceState.INTENDED, ResourceState.CREATED)
 _DAY = 86400
 
 
@@ -41,7 +40,7 @@ def find_open(connection: Connection, job_id: str, kind: str, role: str) -> Reso
     query = (
         select(resources)
         .where(resources.c.job_id == job_id, resources.c.kind == kind, resources.c.role == role)
-        .where(resources.c.state.in_(_OPEN))
+        .where(resources.c.state.in_(OPEN_LINE))
         .order_by(resources.c.id.desc())
         .limit(1)
     )
@@ -64,7 +63,7 @@ def standing_for(connection: Connection, job_ids: Collection[str], cloud_ids: Co
 
 
 def any_open(connection: Connection, job_id: str) -> bool:
-    query = select(resources.c.id).where(resources.c.job_id == job_id, resources.c.state.in_(_OPEN))
+    query = select(resources.c.id).where(resources.c.job_id == job_id, resources.c.state.in_(OPEN_LINE))
     return connection.execute(query.limit(1)).first() is not None
 
 
@@ -91,7 +90,7 @@ def close(connection: Connection, resource: Resource, state: ResourceState, days
     """DELETED (seen to be gone) or KEPT (stays on purpose; as a fallback, ``days`` long)."""
     connection.execute(
         update(resources)
-        .where(resources.c.id == resource.id, resources.c.state.in_(_OPEN))
+        .where(resources.c.id == resource.id, resources.c.state.in_(OPEN_LINE))
         .values(
             state=state,
             deleted_at=clock.now() if state == ResourceState.DELETED else None,

@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from liveupdate.db import events, jobs, steps
-from liveupdate.db.jobs import NO_TROUBLE, STUCK, say, wrong_state
+from liveupdate.db.jobs import NO_TROUBLE, say, wrong_state
 from liveupdate.db.tables import steps as steps_table
 from liveupdate.errors import Forbidden, Invalid
 from liveupdate.model import Job, StepRow
-from liveupdate.states import FINAL, JobState, StepState
+from liveupdate.states import FINAL, STUCK, JobState, StepState
 
 _CLEANUP = "job.cleanup_requested"
 #: Nothing new begins in these: the job has ended, goes back, or waits for a person.
@@ -91,9 +91,9 @@ def clean_up(connection: Connection, job: Job, trust_id: str | None, roles: tupl
     ``trust_id``: of whoever asks, for the work to be done in their name; None: in the requester's, as before.
     """
     job = jobs.locked(connection, job.id)
-    if job.state not in STUCK and events.last_word(connection, job.id) == _CLEANUP:
-        return job
     if job.state not in STUCK:
+        if events.last_word(connection, job.id) == _CLEANUP:
+            return job
         raise wrong_state(job, "cleaned up: that is for jobs that are stuck")
     rows = steps.of_job(connection, job.id)
     jobs.try_anew(connection, job)

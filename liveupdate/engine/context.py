@@ -11,15 +11,12 @@ from liveupdate.engine.reservations import Reservations
 from liveupdate.errors import Cancelled, LeaseLost
 from liveupdate.model import Job, Json, Resource, StepRow, StepSpec
 from liveupdate.settings import Settings
-from liveupdate.states import JobState, ResourceState
+from liveupdate.states import OPEN_LINE, JobState, ResourceState
 
 if TYPE_CHECKING:
     from liveupdate.drivers.cloud import Cloud
     from liveupdate.drivers.guest import Guest
     from liveupdate.drivers.metrics import Source as Metrics
-
-#: A line that may still have something behind it in the cloud.
-_OPEN = (ResourceState.INTENDED, ResourceState.CREATED)
 
 
 @dataclass(frozen=True)
@@ -61,10 +58,10 @@ class Ledger:
         return found[-1] if found else None
 
     def open(self) -> list[Resource]:
-        return [r for r in self._journal.resources() if r.state in _OPEN]
+        return [r for r in self._journal.resources() if r.state in OPEN_LINE]
 
     def past(self, kind: str) -> list[Resource]:
-        return [r for r in self._journal.resources() if r.kind == kind and r.state not in _OPEN]
+        return [r for r in self._journal.resources() if r.kind == kind and r.state not in OPEN_LINE]
 
 
 class Context:

@@ -18,8 +18,9 @@ from liveupdate.drivers.cloud import inventory
 from liveupdate.errors import Failed, LiveUpdateError, Retry
 from liveupdate.model import Resource, Sighting
 from liveupdate.planning.orphans import Fate, Known, Verdict, judge
-from liveupdate.states import ResourceState
-from liveupdate.steps.resources import KINDS, see_gone
+from liveupdate.states import STUCK, ResourceState
+from liveupdate.steps.kinds import KINDS
+from liveupdate.steps.resources import see_gone
 from liveupdate.steps.sightings import behind_images
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _known(connection: Connection, seen: Sequence[Sighting]) -> Known:
 def _adopt(connection: Connection, s: Sighting) -> None:
     """Raises Failed if the job has gone on meanwhile."""
     job = jobs.locked(connection, s.job_id)
-    if job.state not in jobs.STUCK:
+    if job.state not in STUCK:
         raise Failed(f"job {job.id} is {job.state} by now", remedy="look again")
     if resources.find_open(connection, job.id, s.kind, s.role) is None:
         # whether an old disk was to die with its server nobody knows any more: then it is its owner's

@@ -190,12 +190,14 @@ class Arrival:
             granted = self._journal.last("granted")
             if self._journal.phase != "ready" or granted is None or time.monotonic() > granted["until"]:
                 raise GuestError("guest.window-passed", f"the target is {self._journal.phase}")
+            # on its disk before anybody is answered: a boot begins it here from now on, and its absence is proof
+            places.set_owner(here=True, addresses=self.move.address_lines())
             self._journal.enter("opened")
             self._run_on()
             fence.lift()
             self._journal.mark("lifted")
             self._replay()
-        self._settle_in()
+        self._announce()
         threading.Thread(target=self._tell_source, args=("opened",), daemon=True).start()
         self._tell("opened")
         return {"opened": True}
@@ -204,10 +206,9 @@ class Arrival:
         # a predecessor of this program may have stopped them
         adoption.run_on(self._stopped or adoption.processes(self._names("move")))
 
-    def _settle_in(self) -> None:
+    def _announce(self) -> None:
         for address in self.move.addresses:
             nics.announce(address.address, address.mac)
-        places.set_owner(here=True, addresses=self.move.address_lines())
 
     # -- the way back -------------------------------------------------------------------------------------------------
 
@@ -240,7 +241,7 @@ class Arrival:
             with self._authority:
                 fence.lift()
                 self._run_on()
-            self._settle_in()
+            self._announce()
         elif self._journal.phase == "prepared":
             self._journal.enter("idle")
 
@@ -256,6 +257,7 @@ class Arrival:
             if self._capture:
                 self._capture.stop()
             self._inlet = None
+            places.set_owner(here=False)
             places.set_away(True)
             adoption.kill(self._names("move", "restart"))
             disks.unmount(self.move.mounts, 60)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 class GuestError(Exception):
     """``code`` is ``guest.…`` and stable; ``detail`` is bounded text; ``remedy`` is for the operator."""
@@ -20,4 +24,9 @@ def describe(error: BaseException) -> dict[str, str]:
     """Any exception as the three fields a worker can show."""
     if isinstance(error, GuestError):
         return error.as_json()
+    if isinstance(error, OSError) and error.errno in _FULL:
+        remedy = "make room there, then try again"
+        return GuestError(
+            "guest.disk-full", f"no space left for {error.filename or 'what it writes'}", remedy
+        ).as_json()
     return GuestError("guest.internal", f"{type(error).__name__}: {error}").as_json()

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from liveupdate.model import Job, Resource, Sighting
-from liveupdate.states import FINAL, JobState, ResourceState
+from liveupdate.planning import roles
+from liveupdate.states import FINAL, OPEN_LINE, STUCK, JobState, ResourceState
 
 
 class Fate(StrEnum):
@@ -37,11 +38,7 @@ class Known:
     trusts: Collection[str]
 
 
-_OPEN = (ResourceState.INTENDED, ResourceState.CREATED)
-_STUCK = (JobState.NEEDS_ATTENTION, JobState.UNDO_FAILED)
 _UNDONE = (JobState.UNDONE, JobState.CANCELLED)
-#: Roles of what is returned to, and of a temporary server that serves nobody (steps/fallback.py, boot_copy.py).
-_FALLBACK, _COPY = "fallback", "copy"
 #: What goes before what. Cinder deletes no volume that has snapshots; the lock is the last witness.
 _ORDER = ("guest_attachment", "server", "address_pair", "image", "copy", "volume", "source", "port", "lock", "trust")
 
@@ -62,7 +59,7 @@ def judge(seen: Sequence[Sighting], needed: Collection[str], known: Known) -> li
 def _stood_for(known: Known) -> Callable[[Sighting], bool]:
     """Whether an open line of an open job, a line of what is kept, or a job's own row stands for it."""
     live = {job_id for job_id, job in known.jobs.items() if job.state not in FINAL}
-    at_work = [line for line in known.lines if line.job_id in live and line.state in _OPEN]
+    at_work = [line for line in known.lines if line.job_id in live and line.state in OPEN_LINE]
     coming = {(r.job_id, r.kind, r.role) for r in at_work if r.state == ResourceState.INTENDED}
     kept = [line for line in known.lines if line.state == ResourceState.KEPT]
     there = {(r.kind, r.cloud_id) for r in (*at_work, *kept)}
@@ -86,9 +83,9 @@ def _of_job(job_id: str, orphans: Sequence[Sighting], known: Known) -> list[Verd
     if not job_id:
         return [Verdict(s, Fate.REMOVE, "no job works by this trust") for s in orphans]
     if job is not None and job.state not in FINAL:
-        lines = {(r.kind, r.role) for r in known.lines if r.job_id == job_id and r.state in _OPEN}
+        lines = {(r.kind, r.role) for r in known.lines if r.job_id == job_id and r.state in OPEN_LINE}
         return [_of_open_job(job, s, (s.kind, s.role) in lines) for s in orphans]
-    if serving := [s for s in orphans if s.kind == "server" and not s.details["idle"] and s.role != _COPY]:
+    if serving := [s for s in orphans if s.kind == "server" and not s.details["idle"] and s.role != roles.COPY]:
         return [_beside_a_server(s, serving[0], orphans) for s in orphans]
     whose = f"its job is {job.state}" if job else "its job is not known"
     verdicts = [_alone(s, orphans, job, whose) for s in orphans]
@@ -102,7 +99,7 @@ def _of_open_job(job: Job, s: Sighting, has_line: bool) -> Verdict:
     if has_line:
         why = f"its job is {job.state} and has another {s.kind} for {s.role}"
         return Verdict(s, Fate.STAYS, why, "bring the job to its end; then remove this")
-    if job.state in _STUCK:
+    if job.state in STUCK:
         return Verdict(s, Fate.ADOPT, f"its job is {job.state} and lacks a line for it", "adopt it; then job cleanup")
     return Verdict(s, Fate.STAYS, f"its job is {job.state}", "wait for the job to end, or cancel it; then look again")
 
@@ -127,7 +124,7 @@ def _alone(s: Sighting, orphans: Sequence[Sighting], job: Job | None, whose: str
     """Of a job that works no more, and none of whose servers can be of use to anybody."""
     if others := _users(s, orphans):
         return Verdict(s, Fate.STAYS, f"it is on server {', '.join(others)}", "it is that server's: take our mark away")
-    if s.role.startswith(_FALLBACK) and not (job and job.state in _UNDONE):
+    if s.role.startswith(roles.FALLBACK) and not (job and job.state in _UNDONE):
         # the original goes, and its lock with it, after something has taken its place
         replaced = any(_users(o, orphans) for o in orphans) or all(o.kind != "lock" for o in orphans)
         if replaced or s.kind == "volume":

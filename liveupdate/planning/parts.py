@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from liveupdate.model import Fallback, Resource
+from liveupdate.planning import roles
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Part:
     @property
     def root(self) -> bool:
         """Of what is booted from; other volumes of the boot set have an id in their role."""
-        return self.boot and self.role == "fallback"
+        return self.boot and self.role == roles.FALLBACK
 
 
 def of(fallback: Fallback) -> list[dict[str, Any]]:
@@ -56,7 +57,7 @@ def _part(line: Resource) -> Part:
         cloud_id=line.cloud_id,
         size=int(told.get("size") or 0),
         type=told.get("type") or "",
-        boot=bool(told.get("boot", line.role == "fallback")),
+        boot=bool(told.get("boot", line.role == roles.FALLBACK)),
         volume_id=told.get("volume_id") or "",
         dies=bool(told.get("dies")),
         noted=bool(told.get("noted")),

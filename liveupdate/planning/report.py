@@ -5,10 +5,9 @@ from typing import Any
 
 from liveupdate.model import Job, Resource, StepRow, Verdict
 from liveupdate.planning import handover, inside, move
-from liveupdate.states import FINAL, ResourceState
+from liveupdate.states import FINAL, OPEN_LINE, ResourceState
 
 _STORED = ("volume", "snapshot", "backup", "image")
-_OPEN = (ResourceState.INTENDED, ResourceState.CREATED)
 _MEASURED = "from the freeze of the workload until the word that the other server serves, by its monotonic clock"
 
 
@@ -157,7 +156,7 @@ def resources(job: Job, ledger: Sequence[Resource]) -> dict[str, list[dict[str, 
         "created": [resource(r) for r in ledger if r.cloud_id],
         "deleted": lines(ResourceState.DELETED),
         "kept": lines(ResourceState.KEPT),
-        "leftovers": lines(*_OPEN) if ended else [],
+        "leftovers": lines(*OPEN_LINE) if ended else [],
     }
 
 

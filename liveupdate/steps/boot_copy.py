@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from liveupdate.errors import Failed, Retry
 from liveupdate.model import Json, Resource
-from liveupdate.planning import golden
+from liveupdate.planning import golden, roles
+from liveupdate.steps.kinds import mark
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
-from liveupdate.steps.resources import make, mark, there, unmake, watch_server
+from liveupdate.steps.resources import make, there, unmake, watch_server
 from liveupdate.steps.server_facts import SERIAL
 
 if TYPE_CHECKING:
     from liveupdate.drivers.cloud.servers import Server
 
-ROLE = "copy"
+ROLE = roles.COPY
 #: The side that its guest answers on: see worker/guests.py.
 SIDE = "surrogate"
 _INTERVAL = 3.0

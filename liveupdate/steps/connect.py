@@ -11,7 +11,7 @@ from typing import Any
 
 from liveupdate.errors import Failed, GuestError
 from liveupdate.model import Json, Resource
-from liveupdate.planning import inside
+from liveupdate.planning import inside, roles
 from liveupdate.steps.gone import unless_gone
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import make, unmake
@@ -59,7 +59,7 @@ def apply(context: StepContext) -> Json:
 def undo(context: StepContext) -> None:
     found = context.result("preflight")
     for volume in inside.volumes(found):
-        unmake(context, KIND, _role(volume))
+        unmake(context, KIND, roles.inside(volume["id"]))
     if inside.unmapped(found.get("guest", {})):
         with unless_gone(context):
             context.guest("original").oneshot("multipath_down", {"job": context.job.id})
@@ -109,7 +109,7 @@ def _attach(context: StepContext, volume: Mapping[str, Any], surrogate: str, ini
     def create(line: Resource) -> str:
         return attachments.create(volume["id"], surrogate, connector)
 
-    made = make(context, KIND, _role(volume), create, {"server_id": surrogate, "volume_id": volume["id"]})
+    made = make(context, KIND, roles.inside(volume["id"]), create, {"server_id": surrogate, "volume_id": volume["id"]})
     attachments.complete(made)
     access = attachments.access(made)
     targets = [[path.portal, path.target, path.lun] for path in access.paths]
@@ -146,10 +146,6 @@ def _require(context: StepContext, volumes: list[dict[str, Any]], told: Mapping[
             )
         for portal in missing:
             context.event("path.missing", on="surrogate", volume_id=volume["id"], portal=portal)
-
-
-def _role(volume: Mapping[str, Any]) -> str:
-    return f"inside-{volume['id'][:8]}"
 
 
 STEP = Step("connect", "Connect the volumes that the guest itself attaches", probe, apply, undo, timeout=1800)

@@ -8,6 +8,7 @@ from typing import Any
 
 from liveupdate.drivers.cloud import marks
 from liveupdate.model import Json, Resource
+from liveupdate.planning.roles import golden_copy
 from liveupdate.steps.frozen import details, snapshots
 from liveupdate.steps.mirror import volume_ready
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
@@ -17,7 +18,7 @@ from liveupdate.steps.resources import make, there, unmake, wait
 def roles(context: StepContext) -> Mapping[str, dict[str, Any]]:
     """role → the server's volume that it is a copy of; what it boots from is the first."""
     captured: list[dict[str, Any]] = context.result("preflight")["captured"]
-    return {f"copy-{number}": volume for number, volume in enumerate(captured)}
+    return {golden_copy(number): volume for number, volume in enumerate(captured)}
 
 
 def probe(context: StepContext) -> Probe:

@@ -4,6 +4,7 @@ Servers that were made from it are not touched. After the pivot, hence no undo.
 """
 
 from liveupdate.model import Json
+from liveupdate.planning.roles import GOLDEN
 from liveupdate.states import ResourceState
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import prove_nothing_left, unmake
@@ -16,7 +17,7 @@ def probe(context: StepContext) -> Probe:
 
 def apply(context: StepContext) -> Json:
     found = context.result("inspect_image")
-    _delete(context, "image", "golden", context.job.parameters["image_id"])
+    _delete(context, "image", GOLDEN, context.job.parameters["image_id"])
     for kind in ("snapshot", "volume"):
         for number, disk in enumerate(found["disks"]):
             if identifier := disk[f"{kind}_id"]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from liveupdate.errors import Failed, Retry
 from liveupdate.model import Json, Resource
+from liveupdate.steps.kinds import mark
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
-from liveupdate.steps.resources import make, mark, there, unmake, watch_server
+from liveupdate.steps.resources import make, there, unmake, watch_server
 
 
 def roles(context: StepContext) -> Mapping[str, str]:

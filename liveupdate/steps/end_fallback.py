@@ -11,6 +11,7 @@ from liveupdate.model import Json
 from liveupdate.planning.parts import Part
 from liveupdate.states import ResourceState
 from liveupdate.steps.inspect_fallback import Fate, fate, kept_in, look, parts
+from liveupdate.steps.kinds import going
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import wait
 
@@ -56,7 +57,7 @@ def _delete(context: StepContext, part: Part) -> None:
     """See it gone. Raises Retry, which counts, if Cinder takes it back or gives up."""
     cloud = context.service_cloud()
     found = look(cloud, part)
-    if found is not None and found.status != "deleting":
+    if found is not None and not going(found):
         kept_in(cloud, part).delete(part.cloud_id, force=found.status == "error_deleting")
     wait(context, lambda: _gone(cloud, part), f"{part.kind} {part.name} to be gone")
 
@@ -65,7 +66,7 @@ def _gone(cloud: "Cloud", part: Part) -> bool | None:
     found = look(cloud, part)
     if found is None:
         return True
-    if found.status == "deleting":
+    if going(found):
         return None
     # accepted, and then not done: a snapshot that volumes still depend on becomes available again
     raise Retry(

@@ -14,6 +14,7 @@ from typing import Any
 
 from liveupdate.drivers.cloud import marks
 from liveupdate.model import Json, Resource
+from liveupdate.planning import roles
 from liveupdate.planning.boot_set import is_root
 from liveupdate.steps.copies import available, copies
 from liveupdate.steps.frozen import snapshots
@@ -22,8 +23,6 @@ from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import make, there, unmake, wait
 from liveupdate.steps.server_image import LOCAL, local_root, take
 
-#: The role of what is booted from; another volume's has the beginning of its id after it.
-BOOT_ROLE = "fallback"
 _CLOUD_INIT = "/etc/cloud/cloud.cfg.d"
 _NOTE = f"{_CLOUD_INIT}/98-liveupdate-fallback.cfg"
 _TAKE_NOTE = f"[ -d {_CLOUD_INIT} ] && echo 'manual_cache_clean: true' > {_NOTE} && sync {_NOTE} {_CLOUD_INIT}"
@@ -49,12 +48,12 @@ def sources(context: StepContext) -> Mapping[str, Source]:
     kind = str(parameters.get("fallback") or "snapshot")
     copied = [v for v in found["volumes"] if v["boot"] or parameters.get("fallback_data_volumes", False)]
     volumes = {role_of(v): Source(kind, v["id"], v["size"], v["type"], v["boot"]) for v in copied}
-    own = {BOOT_ROLE: Source("image", "", found["root_disk"], LOCAL, boot=True)} if local_root(context) else {}
+    own = {roles.FALLBACK: Source("image", "", found["root_disk"], LOCAL, boot=True)} if local_root(context) else {}
     return own | volumes
 
 
 def role_of(volume: Mapping[str, Any]) -> str:
-    return BOOT_ROLE if is_root(volume) else f"{BOOT_ROLE}-{volume['id'][:8]}"
+    return roles.FALLBACK if is_root(volume) else roles.fallback(volume["id"])
 
 
 def probe(context: StepContext) -> Probe:

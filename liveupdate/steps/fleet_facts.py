@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from liveupdate.drivers.cloud import Cloud
     from liveupdate.drivers.cloud.hosts import Host
     from liveupdate.drivers.cloud.placement import Amount, Stock
-    from liveupdate.drivers.cloud.servers import Group, Server
+    from liveupdate.drivers.cloud.servers import AttachedVolume, Group, Server
     from liveupdate.drivers.cloud.volumes import Volume
     from liveupdate.drivers.metrics import Source
 
@@ -55,15 +55,15 @@ def look(cloud: "Cloud", metrics: "Source", held: Mapping[str, Held], server: "S
     hosts = cloud.hosts.list(with_servers=groups.find(known, name).rules.counts_servers)
     all_groups = groups.read(aggregates, [host.name for host in hosts])
     group = groups.find(all_groups, name)
-    attached = [(a.device, cloud.volumes.get(a.volume_id)) for a in cloud.servers.volumes(server.id)]
-    boot_volume = next((volume for device, volume in attached if device == server.root_device), None)
-    asked = _demand(cloud, server, boot_volume)
+    attached = cloud.servers.volumes(server.id)
+    volumes = {a.volume_id: cloud.volumes.get(a.volume_id) for a in attached}
+    asked = _demand(cloud, server, volumes.get(_booted_from(server, attached)))
     stocks = _stocks(cloud, asked, hosts, {server.host, *group.hosts})
     busy = _utilization(metrics, group)
     facts = tuple(_facts(host, all_groups, stocks, held.get(host.name, Held()), busy) for host in hosts)
     home = next((fact.traits for fact in facts if fact.name == server.host), frozenset[str]())
     need = _need(cloud, server, asked, wish, home, cloud.servers.groups(server.server_groups))
-    need = _within_reach(cloud, server, need, hosts, [volume for _, volume in attached if volume])
+    need = _within_reach(cloud, server, need, hosts, [volume for volume in volumes.values() if volume])
     free = {fact.name: room(fact, group, need.resources) for fact in facts}
     return Outlook(choose(need, facts, group), need, group, facts, free)
 
@@ -91,7 +91,8 @@ def neighbours(cloud: "Cloud", outlook: Outlook, stuck: Mapping[str, str]) -> li
             continue
         for server in cloud.servers.on_host(host.name):
             its_groups = cloud.servers.groups(server.server_groups)
-            asked = _demand(cloud, server, _boot_volume(cloud, server))
+            boot = _booted_from(server, cloud.servers.volumes(server.id))
+            asked = _demand(cloud, server, cloud.volumes.get(boot) if boot else None)
             need = _need(cloud, server, asked, Wish(), host.traits, its_groups, alone=True)
             ours = "it is the one to be updated" if server.id == outlook.need.server_id else ""
             apart = {g.id for g in its_groups if g.policy == "anti-affinity"}
@@ -108,10 +109,9 @@ def neighbours(cloud: "Cloud", outlook: Outlook, stuck: Mapping[str, str]) -> li
     return found
 
 
-def _boot_volume(cloud: "Cloud", server: "Server") -> "Volume | None":
-    attached = cloud.servers.volumes(server.id)
-    boot = next((a.volume_id for a in attached if a.device == server.root_device), "")
-    return cloud.volumes.get(boot) if boot else None
+def _booted_from(server: "Server", attached: Sequence["AttachedVolume"]) -> str:
+    """The id of the volume; "" if it is none."""
+    return next((a.volume_id for a in attached if a.device == server.root_device), "")
 
 
 def _demand(cloud: "Cloud", server: "Server", boot_volume: "Volume | None") -> Demand:

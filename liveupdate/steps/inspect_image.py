@@ -9,6 +9,7 @@ from typing import Any
 from liveupdate.drivers.cloud import marks
 from liveupdate.errors import Failed
 from liveupdate.model import Json
+from liveupdate.planning.roles import golden_copy, golden_disk
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 
 
@@ -30,10 +31,10 @@ def apply(context: StepContext) -> Json:
     found: list[dict[str, Any]] = []
     for number, disk in enumerate(image.disks):
         snapshot = cloud.snapshots.get(disk.snapshot_id)
-        if snapshot is None or not marks.carries(snapshot.metadata, maker, f"golden-{number}"):
+        if snapshot is None or not marks.carries(snapshot.metadata, maker, golden_disk(number)):
             continue
         volume = cloud.volumes.get(snapshot.volume_id)
-        ours = volume is not None and marks.carries(volume.metadata, maker, f"copy-{number}")
+        ours = volume is not None and marks.carries(volume.metadata, maker, golden_copy(number))
         if ours and volume is not None and volume.servers:
             raise Failed(
                 f"volume {volume.id} behind the image is on server {', '.join(sorted(volume.servers))}",

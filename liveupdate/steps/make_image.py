@@ -11,17 +11,18 @@ from liveupdate.drivers.cloud.golden_images import Disk
 from liveupdate.errors import Failed
 from liveupdate.model import Json, Resource
 from liveupdate.planning import golden
+from liveupdate.planning.roles import GOLDEN, golden_disk
 from liveupdate.steps.copies import available
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import make, there, unmake, wait
 
-ROLE = "golden"
+ROLE = GOLDEN
 
 
 def roles(context: StepContext) -> Mapping[str, dict[str, Any]]:
     """role of a snapshot → {"volume_id", "size"} of the sealed volume; what is booted from is the first."""
     volumes: list[dict[str, Any]] = context.result("copy_volumes")["volumes"]
-    return {f"golden-{number}": volume for number, volume in enumerate(volumes)}
+    return {golden_disk(number): volume for number, volume in enumerate(volumes)}
 
 
 def probe(context: StepContext) -> Probe:

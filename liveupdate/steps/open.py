@@ -7,10 +7,13 @@ import time
 from typing import Any
 
 from liveupdate.errors import Failed, GuestError, Unknown
+from liveupdate.guest import places
 from liveupdate.model import Json
 from liveupdate.planning import move
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 
+#: While this exists in a guest, a boot starts the workload there: written before its fence is lifted.
+_HERE = f"{places.GUARD}/here"
 #: Seconds for the word of the target to reach the source, whose clock measures the blackout.
 _WORD = 5.0
 #: Seconds after its window in which a target that only the worker cannot reach has handed back.
@@ -18,7 +21,9 @@ _HANDED_BACK = 15.0
 
 
 def probe(context: StepContext) -> Probe:
-    """The target knows. If it is silent, the source does if it has heard of it, or has resumed. Else: Unknown."""
+    """The target knows. If it was restarted, its disk does. If it is silent, the source does if it has heard of it, or
+    has resumed. Else: Unknown.
+    """
     sides = move.sides(context.spec.parameters)
     end = time.monotonic() + context.settings.surrogate.open_within + _HANDED_BACK
     while True:
@@ -26,6 +31,10 @@ def probe(context: StepContext) -> Probe:
         if target.get("role") == "target":
             done = target["phase"] == "opened"
             return Probe(True, _result(context, sides, target)) if done else NOT_DONE
+        if target and context.guest(sides.target).run(["test", "-e", _HERE], check=False).code == 0:
+            return Probe(True, _result(context, sides, target))
+        if target:
+            return NOT_DONE
         source = _told(context, sides.source)
         if source.get("role") == "source" and source["phase"] == "opened":
             return Probe(True, _result(context, sides, source))
@@ -48,7 +57,8 @@ def apply(context: StepContext) -> Json:
         agent.call("open", timeout=30)
         seen = agent.call("status", timeout=15)
     except GuestError as error:
-        if error.code == "guest.window-passed":
+        # the latter: it has been restarted since
+        if error.code in ("guest.window-passed", "guest.wrong-role"):
             raise Failed(
                 f"too late to open: {error.detail}",
                 code="live-update.open.window-passed",

@@ -13,10 +13,11 @@ from liveupdate.drivers.cloud import marks
 from liveupdate.drivers.cloud.servers import HOST_FORBIDDEN
 from liveupdate.errors import Failed, Retry
 from liveupdate.model import Json, Resource
+from liveupdate.steps.kinds import mark
 from liveupdate.steps.place import HOLD, reserve
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.replacement import disks
-from liveupdate.steps.resources import exists, make, mark, there, unmake, watch_server
+from liveupdate.steps.resources import exists, make, there, unmake, watch_server
 from liveupdate.steps.server_request import request
 
 if TYPE_CHECKING:

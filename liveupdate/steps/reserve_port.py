@@ -11,8 +11,9 @@ from typing import Any
 
 from liveupdate.errors import Failed
 from liveupdate.model import Json, Resource
+from liveupdate.steps.kinds import mark
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
-from liveupdate.steps.resources import make, mark, there, unmake
+from liveupdate.steps.resources import make, there, unmake
 
 _PORTS = ("surrogate", "management")
 

@@ -1,25 +1,22 @@
 """Cloud objects by the ledger's rule: intent, act, record; found again after a crash, and taken away wholly.
 
-Each kind of ledger line has one way to be found, one to be taken away, and one to be known without a ledger; make,
-unmake, clean_up and engine/orphans.py use them alike.
+How each kind of them is found and taken away: kinds.py.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 from liveupdate import lease
-from liveupdate.drivers.cloud import marks
 from liveupdate.errors import Failed, LeaseLost, LiveUpdateError, Retry, Watch
-from liveupdate.model import Json, Resource, Sighting
+from liveupdate.model import Json, Resource
 from liveupdate.states import ResourceState
-from liveupdate.steps import sightings
+from liveupdate.steps.kinds import KINDS, Found, Hands
 from liveupdate.steps.protocol import StepContext
 
 if TYPE_CHECKING:
     from liveupdate.drivers.cloud import Cloud
-    from liveupdate.drivers.cloud.inventory import Inventory
 
 T = TypeVar("T")
 
@@ -28,28 +25,6 @@ PATIENCE = 5.0
 _INTERVAL = 0.2
 #: Seconds that an outlived worker waits for its successor to record what it makes.
 _SUCCESSION = 120.0
-
-
-class Hands(Protocol):
-    """What it takes to find and to remove: a step's context has it."""
-
-    def user_cloud(self) -> "Cloud": ...
-
-    def service_cloud(self) -> "Cloud": ...
-
-    def checkpoint(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class Kind:
-    """``find`` returns the cloud's id of what the line stands for, or None; ``remove`` may answer before it is gone.
-
-    ``seen``: what there is of it in the whole cloud, known by its mark; nothing of what goes with another one.
-    """
-
-    find: Callable[[Hands, Resource], str | None]
-    remove: Callable[[Hands, Resource, str], None]
-    seen: Callable[["Inventory"], Iterable[Sighting]] = lambda inventory: ()
 
 
 def make(
@@ -62,11 +37,10 @@ def make(
         # somebody removed it behind our back: the line is history, a new one begins
         context.ledger.deleted(line)
         line = context.ledger.intend(kind, role, details)
-    if found is None:
-        found = create(line)
+    made = create(line) if found is None else found.id
     if line.state == ResourceState.INTENDED:
-        record(context, line, found)
-    return found
+        record(context, line, made)
+    return made
 
 
 def record(context: StepContext, line: Resource, made: str, details: Json | None = None) -> Resource:
@@ -77,7 +51,7 @@ def record(context: StepContext, line: Resource, made: str, details: Json | None
         if not _adopted(context, line, made):
             # nobody else knows of it: no lease is needed for that
             with lease.held(None):
-                KINDS[line.kind].remove(context, line, made)
+                _remove(context, replace(line, cloud_id=made))
         raise
 
 
@@ -100,7 +74,8 @@ def there(context: StepContext, kind: str, role: str) -> str | None:
     line = context.ledger.find(kind, role)
     if line is None or line.state != ResourceState.CREATED:
         return None
-    return KINDS[kind].find(context, line)
+    found = KINDS[kind].find(context, line)
+    return found.id if found else None
 
 
 def unmake(context: StepContext, kind: str, role: str) -> None:
@@ -117,16 +92,22 @@ def take_away(context: StepContext, line: Resource) -> None:
 
 def see_gone(hands: Hands, line: Resource) -> None:
     """Take away what the line stands for. Raises Retry as long as it goes."""
-    way = KINDS[line.kind]
-    found = way.find(hands, line)
-    if found is not None:
-        way.remove(hands, line, found)
+    if (found := _remove(hands, line)) is not None:
         wait(
             hands,
-            lambda: way.find(hands, line) is None or None,
+            lambda: KINDS[line.kind].find(hands, line) is None or None,
             f"{line.kind} {line.name} to be gone",
-            watch=_watch(hands, line, found),
+            watch=_watch(hands, line, found.id),
         )
+
+
+def _remove(hands: Hands, line: Resource) -> Found | None:
+    """What there is to be seen gone. A step that was parked while it went comes back here."""
+    way = KINDS[line.kind]
+    found = way.find(hands, line)
+    if found is not None and not found.going:
+        way.remove(hands, line, found.id)
+    return found
 
 
 def take_all_away(context: StepContext) -> None:
@@ -172,7 +153,7 @@ def exists(context: StepContext, line: Resource) -> bool:
 
 
 def wait(
-    context: Hands,
+    hands: Hands,
     look: Callable[[], T | None],
     what: str,
     *,
@@ -184,7 +165,7 @@ def wait(
     while (found := look()) is None:
         if time.monotonic() >= end:
             raise Retry(2.0, f"waits for {what}", watch=watch(), counts=False)
-        context.checkpoint()
+        hands.checkpoint()
         time.sleep(_INTERVAL)
     return found
 
@@ -194,134 +175,7 @@ def watch_server(cloud: "Cloud", server_id: str) -> Watch | None:
     return Watch("server", server_id, server.state) if server else None
 
 
-def _watch(context: Hands, line: Resource, found: str) -> Callable[[], Watch | None]:
+def _watch(hands: Hands, line: Resource, found: str) -> Callable[[], Watch | None]:
     if line.kind != "server":
         return lambda: None
-    return lambda: watch_server(context.service_cloud(), found)
-
-
-# -- the kinds ---------------------------------------------------------------------------------------------------------
-
-
-def mark(line: Resource) -> str:
-    """What a server's tag or a port's description says."""
-    return marks.line(line.job_id, line.role)
-
-
-class _Found(Protocol):
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def status(self) -> str: ...
-
-
-class _Marked(Protocol):
-    """What Cinder or Glance keeps, with the job's id and role in its metadata."""
-
-    def get(self, identifier: str, /) -> _Found | None: ...
-
-    def find(self, name: str, job_id: str, role: str) -> _Found | None: ...
-
-    def delete(self, identifier: str, /) -> None: ...
-
-
-def _marked(of: Callable[["Cloud"], _Marked], seen: Callable[["Inventory"], Iterable[Sighting]]) -> Kind:
-    def find(context: Hands, line: Resource) -> str | None:
-        them = of(context.user_cloud())
-        found = them.get(line.cloud_id) if line.cloud_id else them.find(line.name, line.job_id, line.role)
-        return found.id if found else None
-
-    def remove(context: Hands, line: Resource, found: str) -> None:
-        them = of(context.user_cloud())
-        there = them.get(found)
-        # a step that was parked while it went comes back here, and Cinder refuses to delete what is being deleted
-        if there is not None and there.status != "deleting":
-            them.delete(found)
-
-    return Kind(find, remove, seen)
-
-
-def _server(context: Hands, line: Resource) -> str | None:
-    servers = context.user_cloud().servers
-    found = servers.get(line.cloud_id) if line.cloud_id else servers.by_tag(mark(line))
-    return found.id if found and found.status != "DELETED" else None
-
-
-def _port(context: Hands, line: Resource) -> str | None:
-    ports = context.user_cloud().ports
-    found = ports.get(line.cloud_id) if line.cloud_id else ports.find(line.name, mark(line))
-    return found.id if found else None
-
-
-def _lock(context: Hands, line: Resource) -> str | None:
-    server = context.service_cloud().servers.get(line.details["server_id"])
-    ours = server is not None and server.locked and server.locked_reason == marks.lock_reason(line.job_id)
-    return server.id if server and ours else None
-
-
-def _attachment(context: Hands, line: Resource) -> str | None:
-    """A line's ``details``: {"server_id", "volume_id"}. Its id is the volume's, as in Nova."""
-    attached = context.service_cloud().servers.volumes(line.details["server_id"])
-    return next((a.volume_id for a in attached if a.volume_id == line.details["volume_id"]), None)
-
-
-def _detach(context: Hands, line: Resource, volume_id: str) -> None:
-    """As the service user: of a locked server only an administrator may take a volume."""
-    cloud = context.service_cloud()
-    volume = cloud.volumes.get(volume_id)
-    if volume and volume.status in ("reserved", "attaching", "detaching"):
-        raise Retry(1.0, f"volume {volume_id} is {volume.status}", counts=False)
-    cloud.servers.detach_volume(line.details["server_id"], volume_id)
-
-
-def _guest_attachment(context: Hands, line: Resource) -> str | None:
-    """A line's ``details``: {"server_id", "volume_id"}. Nova knows nothing of it, and its id is Cinder's."""
-    made = context.service_cloud().attachments.of_server(line.details["server_id"])
-    novas = {a.volume_id for a in context.service_cloud().servers.volumes(line.details["server_id"])}
-    wanted = line.details["volume_id"]
-    return next((a.id for a in made if a.volume_id == wanted and a.volume_id not in novas), None)
-
-
-def _address_pair(context: Hands, line: Resource) -> str | None:
-    """A line's ``details``: {"port_id", "address"}."""
-    port = context.service_cloud().ports.get(line.details["port_id"])
-    return port.id if port and line.details["address"] in port.allowed else None
-
-
-def _migration(context: Hands, line: Resource) -> str | None:
-    """A line's ``details``: {"server_id", "name", "from", "to"}. It is there as long as Nova is at it."""
-    server = context.service_cloud().servers.get(line.details["server_id"])
-    return server.id if server and server.status == "MIGRATING" else None
-
-
-def _trust(context: Hands, line: Resource) -> str | None:
-    """No line of a ledger: a job has its trust in its own row, and the reaper takes it away (worker/reaper.py)."""
-    return context.service_cloud().trusts.get(line.cloud_id)
-
-
-KINDS: Mapping[str, Kind] = {
-    "server": Kind(_server, lambda c, line, found: c.user_cloud().servers.delete(found), sightings.servers),
-    "volume": _marked(lambda cloud: cloud.volumes, sightings.volumes),
-    "snapshot": _marked(lambda cloud: cloud.snapshots, sightings.snapshots),
-    "backup": _marked(lambda cloud: cloud.backups, sightings.backups),
-    "image": _marked(lambda cloud: cloud.images, sightings.images),
-    "port": Kind(_port, lambda c, line, found: c.user_cloud().ports.delete(found), sightings.ports),
-    # the service user locks, so that an owner cannot unlock in mid-flight
-    "lock": Kind(_lock, lambda c, line, found: c.service_cloud().servers.unlock(found), sightings.locks),
-    # it ends by itself
-    "migration": Kind(_migration, lambda c, line, found: c.service_cloud().servers.stop_migration(found)),
-    # it goes with its server
-    "attachment": Kind(_attachment, _detach),
-    "guest_attachment": Kind(
-        _guest_attachment,
-        lambda c, line, found: c.service_cloud().attachments.delete(found),
-        sightings.guest_attachments,
-    ),
-    "address_pair": Kind(
-        _address_pair,
-        lambda c, line, found: c.service_cloud().ports.disallow(found, line.details["address"]),
-        sightings.address_pairs,
-    ),
-    "trust": Kind(_trust, lambda c, line, found: c.service_cloud().trusts.delete(found), sightings.trusts),
-}
+    return lambda: watch_server(hands.service_cloud(), found)

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from liveupdate.model import Resource
+from liveupdate.steps.kinds import mark
 from liveupdate.steps.protocol import StepContext
-from liveupdate.steps.resources import mark
 
 
 def request(

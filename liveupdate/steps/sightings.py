@@ -9,9 +9,7 @@ from liveupdate.drivers.cloud import marks
 from liveupdate.drivers.cloud.golden_images import READY
 from liveupdate.drivers.cloud.inventory import Inventory
 from liveupdate.model import Json, Sighting
-
-#: The role of a golden image, in its mark (steps/make_image.py).
-_GOLDEN = "golden"
+from liveupdate.planning import roles
 
 
 def servers(inventory: Inventory) -> Iterator[Sighting]:
@@ -70,7 +68,7 @@ def guest_attachments(inventory: Inventory) -> Iterator[Sighting]:
     makers = {sighting.cloud_id: sighting.job_id for sighting in servers(inventory)}
     for made in inventory.guest_attachments:
         told = {"server_id": made.server_id, "volume_id": made.volume_id}
-        role = f"inside-{made.volume_id[:8]}"
+        role = roles.inside(made.volume_id)
         yield Sighting("guest_attachment", makers[made.server_id], role, role, made.id, told)
 
 
@@ -105,12 +103,11 @@ def behind_images(inventory: Inventory) -> frozenset[str]:
     published = set()
     for image in inventory.images:
         carried = marks.of_metadata(image.metadata)
-        if carried and carried[1] == _GOLDEN and (READY in image.metadata or image.name != marks.name(*carried)):
+        if carried and carried[1] == roles.GOLDEN and (READY in image.metadata or image.name != marks.name(*carried)):
             published.add(carried[0])
-    needed = [
-        snapshot
-        for snapshot in inventory.snapshots
-        if snapshot.id in named
-        or (snapshot.metadata.get(marks.JOB) in published and snapshot.metadata.get(marks.ROLE, "").startswith(_GOLDEN))
-    ]
+
+    def behind(metadata: Mapping[str, str]) -> bool:
+        return metadata.get(marks.JOB) in published and metadata.get(marks.ROLE, "").startswith(roles.GOLDEN)
+
+    needed = [snapshot for snapshot in inventory.snapshots if snapshot.id in named or behind(snapshot.metadata)]
     return frozenset({snapshot.id for snapshot in needed} | {snapshot.volume_id for snapshot in needed})

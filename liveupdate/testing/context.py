@@ -9,14 +9,13 @@ from liveupdate.drivers.cloud import marks
 from liveupdate.drivers.metrics import Nothing, Source
 from liveupdate.model import Held, Job, JobKind, Json, Plan, Reservation, Resource, StepSpec
 from liveupdate.settings import Settings, load
-from liveupdate.states import JobState, ResourceState
+from liveupdate.states import OPEN_LINE, JobState, ResourceState
 from liveupdate.steps.protocol import Step
 
 if TYPE_CHECKING:
     from liveupdate.drivers.cloud import Cloud
     from liveupdate.drivers.guest import Guest
 
-_OPEN = (ResourceState.INTENDED, ResourceState.CREATED)
 _THEN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -77,10 +76,10 @@ class MemoryLedger:
         return found[-1] if found else None
 
     def open(self) -> list[Resource]:
-        return [r for r in self.lines if r.state in _OPEN]
+        return [r for r in self.lines if r.state in OPEN_LINE]
 
     def past(self, kind: str) -> list[Resource]:
-        return [r for r in self.lines if r.kind == kind and r.state not in _OPEN]
+        return [r for r in self.lines if r.kind == kind and r.state not in OPEN_LINE]
 
     def _put(self, line: Resource) -> Resource:
         self.lines[line.id - 1] = line

@@ -36,6 +36,20 @@ CREATES = frozenset(
 )
 #: Those that count against a quota.
 _COUNTED = CREATES - {"servers.attach_port", "servers.attach_volume"}
+#: Commands that write files in a guest.
+_WRITING = frozenset(
+    {
+        "adopt_nic",
+        "cut_over",
+        "guard_install",
+        "guard_remove",
+        "keygen",
+        "listen",
+        "management_up",
+        "precopy",
+        "prepare",
+    }
+)
 #: Points that something lasts which passes by itself.
 _A_WHILE = 4
 _TEN_MINUTES = 600.0
@@ -64,6 +78,9 @@ class Scene(Protocol):
 
     def shut_down(self) -> None:
         """The original, from inside, which no lock keeps its owner from. Healed, it is started."""
+
+    def host_down(self) -> None:
+        """The original's: it is gone without a word, and Nova says ACTIVE still. Healed, it boots."""
 
     def outlast(self, step: str) -> None:
         """So much time passes that the step is over its time-out."""
@@ -96,6 +113,11 @@ def _at(kind: str, when: str) -> Callable[[Point], bool]:
 
 def _cloud_as(who: str) -> Callable[[Point], bool]:
     return lambda point: (point.kind, point.when, point.who) == ("cloud", "before", who)
+
+
+def _written(point: Point) -> bool:
+    """A command that writes in the guest."""
+    return point.kind == "guest" and point.when == "before" and point.call in _WRITING
 
 
 def _counted(point: Point) -> bool:
@@ -169,6 +191,10 @@ def _silent_guest(point: Point) -> None:
     raise GuestError("no answer", code="live-update.guest.unreachable")
 
 
+def _full_guest(_: Point) -> None:
+    raise GuestError("no space left for an image", code="guest.disk-full", remedy="make room there, then try again")
+
+
 def _skew(scene: Scene, point: Point) -> None:
     """From here on the worker's clock is ten minutes ahead."""
     real = time.time
@@ -230,6 +256,8 @@ FAULTS: Mapping[str, Fault] = {
         Fault("clock +10m", _at("journal", "before"), _skew, unfelt=True),
         Fault("ssh cut", _at("guest", "before"), _lasts(_at("guest", "before"), _silent_guest, _A_WHILE)),
         Fault("ssh lost", _at("guest", "after"), lambda scene, point: _silent_guest(point)),
+        Fault("disk full", _written, _lasts(_written, _full_guest)),
+        Fault("host down", _at("guest", "before"), lambda scene, point: scene.host_down(), harms=True),
         Fault("locked", _at("cloud", "before"), _owner(locked=True, locked_reason="by its owner"), harms=True),
         Fault("stopped", _at("cloud", "before"), _owner(status="SHUTOFF"), harms=True),
         Fault("shut down", _at("cloud", "before"), lambda scene, point: scene.shut_down(), harms=True),

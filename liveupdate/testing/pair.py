@@ -13,6 +13,8 @@ from liveupdate.errors import GuestError
 from liveupdate.testing.cloud import World
 
 _UNDECIDED = ("frozen", "granted", "ready")
+#: Seconds that an answer is waited for.
+_SILENCE = 60.0
 
 
 @dataclass
@@ -21,8 +23,8 @@ class Pair:
 
     ``trouble``: what goes wrong in a cut-over: "" | "unlinked" | "before the grant" | "while restoring" | "sick" |
     "too late".
-    ``silent``: sides that do not answer. ``hanging``: commands that are begun and never answered. ``away``: sides whose
-    guard does not let a boot start the workload. ``boots``: how often each has booted.
+    ``silent``: sides that do not answer. ``hanging``: commands that are begun and never answered. ``away``, ``here``:
+    sides whose disk says that the workload has left, or has been opened there. ``boots``: how often each has booted.
     ``before``: called with each command first, and may raise.
     """
 
@@ -33,6 +35,7 @@ class Pair:
     hanging: set[str] = field(default_factory=set)
     boots: dict[str, int] = field(default_factory=lambda: {"original": 1, "surrogate": 1})
     away: set[str] = field(default_factory=set)
+    here: set[str] = field(default_factory=set)
     before: Callable[[str], None] = lambda command: None
     serving: set[str] = field(default_factory=lambda: {"original"})
     roles: dict[str, str | None] = field(default_factory=lambda: {"original": None, "surrogate": None})
@@ -48,6 +51,12 @@ class Pair:
         assert not self.serving - {side}, f"split brain: {side} begins to serve beside {self.serving}"
         self.serving.add(side)
 
+    def own(self, side: str, *, here: bool) -> None:
+        """As the in-guest program writes it down for its guard."""
+        mark, other = (self.here, self.away) if here else (self.away, self.here)
+        mark.add(side)
+        other.discard(side)
+
     def volumes_at(self, side: str) -> bool:
         """Whether the machine has every volume that it must mount."""
         attached = self.world.attached.get(self.servers[side], {})
@@ -58,7 +67,7 @@ class Pair:
         self.serving.discard(side)
         self.roles[side], self.phases[side] = None, "idle"
         self.boots[side] += 1
-        if side not in self.away:
+        if side in self.here or (side == "original" and side not in self.away):
             self.serve(side)
 
     def stopped(self, side: str) -> bool:
@@ -92,7 +101,8 @@ class PairedGuest:
         self._take("run")
         self._hang("run")
         if argv[0] == "test":
-            return SimpleNamespace(code=0 if self.side in self.pair.away else 1, stdout="", stderr="")
+            marked = {"away": self.pair.away, "here": self.pair.here}[argv[-1].rpartition("/")[2]]
+            return SimpleNamespace(code=0 if self.side in marked else 1, stdout="", stderr="")
         return SimpleNamespace(code=0, stdout="\n".join(self.serials), stderr="")
 
     @contextmanager
@@ -132,9 +142,12 @@ class PairedGuest:
         return known
 
     def _hang(self, command: str) -> None:
-        """As the driver: it waits as long as it is wanted."""
+        """As the driver: it waits as long as it is wanted, and no longer than a minute."""
+        end = time.monotonic() + _SILENCE
         while command in self.pair.hanging:
             waiting.look()
+            if time.monotonic() > end:
+                raise GuestError("no answer", code="live-update.guest.silent")
             time.sleep(0.01)
 
     def _take(self, command: str) -> None:
@@ -213,7 +226,7 @@ class PairedGuest:
     def _grant(self) -> None:
         target = self.pair.other(self.side)
         self.phase = "granted"
-        self.pair.away.add(self.side)
+        self.pair.own(self.side, here=False)
         restored = self.pair.trouble != "while restoring"
         self.pair.phases[target] = "ready" if restored else "returned"
         if not restored and self.pair.volumes_at(self.side):
@@ -227,11 +240,13 @@ class PairedGuest:
         return {"units": {"kv.service": {"ok": ok, "checks": [check]}}, "ok": ok}
 
     def _open(self) -> dict[str, Any]:
+        if self.pair.roles[self.side] != "target":
+            raise GuestError("this machine is not the target of a move", code="guest.wrong-role")
         if self.phase != "opened":
             if self.phase != "ready" or self.pair.trouble == "too late":
                 raise GuestError("too late", code="guest.window-passed")
             self.phase = self.pair.phases[self.pair.other(self.side)] = "opened"
-            self.pair.away.discard(self.side)
+            self.pair.own(self.side, here=True)
             self.pair.serve(self.side)
         return {"opened": True}
 
@@ -249,7 +264,7 @@ class PairedGuest:
             returned = self.pair.phases[target] == "returned"
             assert self.pair.stopped(target) if fenced else returned, "resumed without knowing that the target is down"
         self.phase = "resumed"
-        self.pair.away.discard(self.side)
+        self.pair.own(self.side, here=True)
         self.pair.serve(self.side)
         return {"units": {}}
 

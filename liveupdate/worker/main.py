@@ -66,6 +66,7 @@ class Worker:
             if not self._claim_one():
                 self.nudged.wait(self._settings.poll_interval)
                 self.nudged.clear()
+        LOG.info("worker %s stops", self.owner)
         self._threads.shutdown()
         watch.join()
         self._heartbeat.stop()
@@ -74,7 +75,6 @@ class Worker:
 
     def stop(self) -> None:
         """Take no new job; ``run`` returns once the steps under way have ended. It takes locks: no signal handler."""
-        LOG.info("worker %s stops", self.owner)
         self._stopping.set()
         self.nudged.set()
 

@@ -1,6 +1,5 @@
 """Everything that is told of a whole update is in the OpenAPI document, field by field."""
 
-import time
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from liveupdate.api.schemas import answers
 from liveupdate.states import OPEN
 from tests.api.conftest import SERVER
 from tests.docs.site import Site
+from tests.waiting import until
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")
 
@@ -22,20 +22,13 @@ def fields(value: Any, at: str = "") -> set[str]:
     return set().union(*(fields(part, f"{at}[]") for part in value)) if isinstance(value, list) else set()
 
 
-def until_ended(look: Any) -> None:
-    end = time.monotonic() + 60
-    while look().state in OPEN:
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def test_an_update_from_its_preview_to_its_fallback(sqlite: Engine) -> None:
     with Site(sqlite).running() as site:
         service = site.client("").live_update
         preview = service.create_preview(method="surrogate", server_id=SERVER)
-        until_ended(lambda: service.get_preview(preview.id))
+        until(lambda: service.get_preview(preview.id).state not in OPEN)
         job = service.create_job(method="surrogate", server_id=SERVER, preview_id=preview.id)
-        until_ended(lambda: service.get_job(job.id))
+        until(lambda: service.get_job(job.id).state not in OPEN)
         told: dict[str, tuple[type[BaseModel], Any]] = {
             "preview": (answers.Preview, service.get(f"/previews/{preview.id}").json()["preview"]),
             "job": (answers.Job, service.get(f"/jobs/{job.id}").json()["job"]),

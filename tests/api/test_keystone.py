@@ -3,8 +3,6 @@
 import json
 import os
 import subprocess
-import threading
-import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,12 +12,10 @@ from typing import Any
 import openstack
 import pytest
 import requests
-import uvicorn
 from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
 
 from lab import settings as lab
-from liveupdate.api.app import build_app
 from liveupdate.api.auth import authenticator, authorizer
 from liveupdate.api.cloud import CallersCloud
 from liveupdate.api.services import Services
@@ -35,6 +31,7 @@ from liveupdate.steps.protocol import StepContext
 from liveupdate.testing.jobs import STEPS, look, surroundings, work_once
 from liveupdate.testing.steps import World
 from liveupdate.worker.reaper import delete_trusts
+from tests.api.serving import serving
 
 pytestmark = [
     pytest.mark.lab,
@@ -42,7 +39,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::Warning"),
 ]
 
-URL = "http://127.0.0.1:9323"
 CLOUDS = lab.STATE / "clouds.yaml"
 
 
@@ -81,15 +77,9 @@ def api(clouds: None, engine: Any) -> Iterator[str]:
         infrastructure=Clouds("liveupdate").infrastructure,
         metrics=Nothing(),
     )
-    server = uvicorn.Server(uvicorn.Config(build_app(services), port=9323, log_config=None))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive(), "the API did not start"
-        time.sleep(0.05)
-    yield URL
-    server.should_exit = True
-    thread.join()
+    # the catalog says where
+    with serving(services, 9323) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 
 from liveupdate.model import Resource
 from liveupdate.states import ResourceState
+from liveupdate.steps.kinds import mark
 from liveupdate.steps.provision import ROLE
-from liveupdate.steps.resources import mark
 
 with warnings.catch_warnings():
     # openstacksdk and its libraries warn about each other

@@ -23,7 +23,7 @@ from liveupdate.db.session import open_engine, read
 from liveupdate.messaging import webhooks
 from liveupdate.testing.jobs import accept
 from tests import ports
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
 
 BIN = Path(sys.executable).parent
 Start = Callable[[str], "subprocess.Popen[bytes]"]
@@ -100,7 +100,7 @@ def seen(site: Site) -> int:
 def test_the_worker(site: Site, start: Start) -> None:
     process = start("liveupdate-worker")
     assert "liveupdate_queue_age_seconds 0.0" in site.answer(f"http://127.0.0.1:{site.figures}/metrics", process)
-    assert seen(site) == 1
+    until(lambda: seen(site) == 1, site.log)
     assert stopped(process) == 0, site.log()
     assert seen(site) == 0
     # what libraries warn of while they are imported comes before the log begins

@@ -72,7 +72,14 @@ def postgresql(folder: Path) -> Iterator[str]:
 
 def _until_ready(argv: Sequence[str]) -> None:
     """A starting PostgreSQL accepts connections before it takes commands."""
-    until(lambda: subprocess.run(argv, capture_output=True).returncode == 0)
+    said: list[str] = []
+
+    def ready() -> bool:
+        done = subprocess.run(argv, capture_output=True, text=True)
+        said[:] = [done.stderr]
+        return done.returncode == 0
+
+    until(ready, lambda: "".join(said))
 
 
 def _me() -> str:

@@ -199,6 +199,6 @@ def test_an_answer_that_nobody_wants_any_more_is_not_waited_for(
     began = time.monotonic()
     with waiting.asking(unwanted), pytest.raises(Cancelled):
         ask(agent)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30, "nobody interrupts it for a minute"
     daemon.answer = lambda message: [{"id": message["id"], "result": {}}]
     assert agent.call("finish") == {}

@@ -53,6 +53,15 @@ def test_a_failing_command_tells_its_code_and_the_end_of_its_words(guest: Guest)
     assert guest.run(["sh", "-c", "exit 7"], check=False).code == 7
 
 
+def test_a_full_disk_has_a_code_of_its_own(guest: Guest) -> None:
+    with pytest.raises(GuestError) as caught:
+        guest.run(["sh", "-c", "cat > /dev/full"], stdin=b"x")
+    assert (caught.value.code, caught.value.remedy) == (
+        "live-update.guest.disk-full",
+        "make room there, then try again",
+    )
+
+
 def test_endless_output_is_bounded(guest: Guest) -> None:
     done = guest.run(["sh", "-c", "yes | head -c 30000000; echo end"])
     assert len(done.stdout) <= OUTPUT_LIMIT
@@ -79,7 +88,7 @@ def test_a_command_that_nobody_wants_any_more_is_not_waited_for(guest: Guest, mo
     began = time.monotonic()
     with waiting.asking(unwanted), pytest.raises(Cancelled):
         guest.run(["sleep", "60"])
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30, "nobody interrupts it for a minute"
     assert guest.run(["echo", "well"]).stdout == "well\n", "the connection is as good as before"
 
 

@@ -74,7 +74,7 @@ def test_it_is_heard_while_a_guest_is_at_work(sqlite: Engine, at: str) -> None:
     job_id, asked = cancelled_at(site, at)
     assert asked, f"{at} is not asked any more: see what is asked instead"
     site.assert_as_before(job_id)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30, "a guest hangs for a minute"
 
 
 def test_there_is_no_other_command_before_the_pivot(sqlite: Engine) -> None:
@@ -104,7 +104,7 @@ def test_it_is_heard_while_the_cloud_is_waited_for(sqlite: Engine, monkeypatch: 
     began = time.monotonic()
     assert site.finish(job_id).state == JobState.CANCELLED
     assert (len(looks), looks[0]) == (1, "mirror")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     site.assert_as_before(job_id)
 
 

@@ -27,7 +27,7 @@ from liveupdate.testing.storage import volume
 from tests.engine.killable import Killed
 from tests.engine.site import Site
 from tests.steps.conftest import ORDER, context_of, drive, run_before
-from tests.steps.crashes import Crash, crash_after
+from tests.steps.crashes import crashes
 from tests.steps.test_capture import asked, captured, deploying
 
 JOB = job().id
@@ -88,18 +88,14 @@ def test_to_look_changes_nothing(sqlite: Engine) -> None:
 
 
 def test_it_may_be_repeated_after_any_crash(sqlite: Engine) -> None:
-    for number in range(100):
-        world, _ = left(None)
-        world.strike = crash_after(number)
-        try:
-            clear(sqlite, world)
-        except Crash:
-            world.strike = lambda moment: None
-            assert clear(sqlite, world) == []
-            assert world.seen() == with_server().seen()
-        else:
-            assert number >= 14, "it calls too little that could crash"
-            return
+
+    def clear_away(context: MemoryContext) -> None:
+        for verdict, error in remove(context.service_cloud(), look(sqlite, context.service_cloud(), accepting=0)):
+            assert error is None, verdict
+
+    for world, _ in crashes(lambda: left(None), clear_away, least=14):
+        assert clear(sqlite, world) == []
+        assert world.seen() == with_server().seen()
 
 
 def test_what_a_guest_has_attached_by_itself_goes_before_its_server(sqlite: Engine) -> None:
@@ -155,18 +151,15 @@ def test_what_an_update_has_kept_to_return_to_stays(sqlite: Engine, make: Callab
 
 def test_in_the_midst_of_the_release_nothing_of_the_server_that_serves_goes(sqlite: Engine) -> None:
     """At whatever call the worker and its ledger were lost."""
-    for number in range(200):
+
+    def about_to_release() -> tuple[World, MemoryContext]:
         world, context = left(None)
-        surrogate = copied_to(world, context)
-        world.strike = crash_after(number)
-        try:
-            drive(context, release_original.STEP)
-        except Crash:
-            world.strike = lambda moment: None
-        else:
-            assert number > 20
-            return
+        copied_to(world, context)
+        return world, context
+
+    for world, context in crashes(about_to_release, lambda context: drive(context, release_original.STEP), least=21):
         clear(sqlite, world)
+        surrogate = context.results["provision"]["server_id"]
         [kept] = context.results["fallback"]["taken"]
         assert surrogate in world.servers
         assert context.results["mirror"]["volume_id"] in world.attached[surrogate]

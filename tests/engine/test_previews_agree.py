@@ -3,8 +3,6 @@
 Both are real, on a cloud and guests in memory. docs/reliability.md has the figure.
 """
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from liveupdate.worker import figures
 from liveupdate.worker.telling import Teller
 from tests.api.conftest import SERVER
 from tests.docs.site import Site
+from tests.waiting import until
 from tests.worker.test_figures import sample
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")
@@ -52,13 +51,6 @@ SITUATIONS = {
     "no such volume type": Situation(BLOCK, "volume.mirror-type", parameters={"mirror_volume_type": "nothing"}),
     "a guest that is silent": Situation(BLOCK, "live-update.guest.unreachable", silent_in="preflight"),
 }
-
-
-def until(done: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("name", SITUATIONS)

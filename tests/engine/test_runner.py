@@ -1,13 +1,10 @@
 """What a job does when its steps succeed, wait, fail, or are asked to stop."""
 
-from collections.abc import Callable
-from dataclasses import replace
-
 import pytest
-from sqlalchemy import Engine, event, update
+from sqlalchemy import Engine, update
 from sqlalchemy.exc import OperationalError
 
-from liveupdate.db import events, jobs, resources, tables, words
+from liveupdate.db import events, jobs, resources, tables
 from liveupdate.db.session import read, write
 from liveupdate.engine.journal import Journal, claim_next
 from liveupdate.engine.runner import MAX_DEATHS, UNDO_ATTEMPTS, Runner
@@ -15,7 +12,7 @@ from liveupdate.errors import Conflict, Failed, LeaseLost, Retry, Unknown, Watch
 from liveupdate.model import JobKind, Plan, StepSpec
 from liveupdate.states import JobState, ResourceState, StepState
 from liveupdate.steps.protocol import StepContext
-from liveupdate.testing.jobs import PLAN, STEPS, accept, expire_lease, look, make_due, surroundings, work_once
+from liveupdate.testing.jobs import STEPS, accept, expire_lease, look, make_due, surroundings, work_once
 from liveupdate.testing.steps import World
 from liveupdate.worker.watcher import wake_changed
 
@@ -280,64 +277,6 @@ def test_a_step_that_took_too_long_after_the_pivot_tells_what_to_do(sqlite: Engi
     work_once(sqlite, world)
     job, _ = look(sqlite, job_id)
     assert (job.state, job.code, bool(job.remedy)) == (JobState.NEEDS_ATTENTION, "live-update.step.timeout", True)
-
-
-def test_a_step_that_is_done_and_the_intent_of_the_next_are_one_commit(sqlite: Engine) -> None:
-    world = World()
-    accept(sqlite)
-    commits: list[object] = []
-    event.listen(sqlite, "commit", commits.append)
-    at: dict[str, int] = {}
-    for name in ("copy", "switch"):
-        world.faults["apply", name] = lambda context: at.__setitem__(context.spec.id, len(commits))
-    work_once(sqlite, world)
-    assert at["switch"] - at["copy"] == 1
-
-
-def test_a_job_begins_once_and_each_of_its_steps_is_told_once(sqlite: Engine) -> None:
-    job_id = accept(sqlite)
-    work_once(sqlite, World())
-    with read(sqlite) as connection:
-        told = [(e.type, e.step) for e in events.of_job(connection, job_id)]
-    ran = [(f"step.{what}", name) for name in STEPS for what in ("started", "done")]
-    assert told == [("job.created", ""), ("job.started", ""), *ran, ("job.succeeded", "")]
-
-
-def test_a_turn_that_is_foreseen_reads_nothing_again(sqlite: Engine) -> None:
-    """What a worker knows since the last turn holds until somebody changes it: the write itself finds out."""
-    world, statements = World(), [""]
-    accept(sqlite)
-    event.listen(sqlite, "before_cursor_execute", lambda *told: statements.append(told[2].split()[0]))
-    at: dict[str, int] = {}
-    for name in ("switch", "open"):
-        world.faults["apply", name] = lambda context: at.__setitem__(context.spec.id, len(statements))
-    work_once(sqlite, world)
-    assert statements[at["switch"] : at["open"]] == ["BEGIN", "UPDATE", "UPDATE", "INSERT"]
-
-
-def test_a_step_skipped_in_the_middle_of_the_one_before_is_never_begun(sqlite: Engine) -> None:
-    """However soon: SQLite's clock stands still for a millisecond."""
-    world = World()
-    job_id = accept(sqlite, plan=replace(PLAN, skippable=("switch", "hold")))
-
-    def skip(name: str) -> Callable[[StepContext], None]:
-        return lambda _: write(sqlite, lambda c: words.skip_step(c, jobs.get(c, job_id), name))  # type: ignore[return-value]
-
-    world.faults["apply", "copy"], world.faults["applied", "open"] = skip("switch"), skip("hold")
-    work_once(sqlite, world)
-    job, rows = look(sqlite, job_id)
-    assert (job.state, job.progress) == (JobState.SUCCEEDED, 100)
-    assert [name for name, row in rows.items() if row.state == StepState.SKIPPED] == ["switch", "hold"]
-    assert not {"switch", "hold"} & set(world.done)
-
-
-def test_what_one_step_does_with_a_result_no_other_one_sees(sqlite: Engine) -> None:
-    world, seen = World(findings={"ports": ["a"]}), []
-    accept(sqlite)
-    world.faults["apply", "switch"] = lambda context: context.result("prepare")["ports"].append("b")
-    world.faults["apply", "open"] = lambda context: seen.append(context.result("prepare")["ports"])
-    work_once(sqlite, world)
-    assert seen == [["a"]]
 
 
 def test_a_worker_frozen_past_its_lease_writes_nothing_and_starts_nothing(sqlite: Engine) -> None:

@@ -26,6 +26,8 @@ STUCK = (JobState.NEEDS_ATTENTION, JobState.UNDO_FAILED)
 #: How a job is led: to its end; undone, since the workload is not well on the surrogate; moved back from hold.
 _ENDS = {"forward": JobState.SUCCEEDED, "undo": JobState.UNDONE, "back": JobState.UNDONE}
 COURSES = tuple(_ENDS)
+#: Turns after which a step that waits still is over its time-out.
+_LONG = 60
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,17 @@ class Stage(Site):
             self.world.servers["original"] = replace(server, status="ACTIVE")
             self.pair.restart("original")
 
+    def host_down(self) -> None:
+        if "original" in self.world.servers and not self.pair.stopped("original"):
+            self.pair.silent.add("original")
+            self.pair.serving.discard("original")
+            self.conditions.callback(self._host_up)
+
+    def _host_up(self) -> None:
+        self.pair.silent.discard("original")
+        if "original" in self.world.servers:
+            self.pair.restart("original")
+
     def outlast(self, step: str) -> None:
         long = clock.microseconds(30 * 86400)
         here = (tables.steps.c.job_id == self.job_id, tables.steps.c.spec_id == step)
@@ -146,12 +159,14 @@ class Stage(Site):
 
     def lead(self) -> bool:
         """Until the job has ended (False), or is parked with a person's remedy (True)."""
-        for _ in range(200):
+        for turn in range(200):
             job, _ = look(self.engine, self.job_id)
             if job.state in FINAL or job.state in STUCK:
                 return job.state in STUCK
             if self.trial.course == "back" and job.state == JobState.WAITING and job.step == "hold":
                 self._ask_back(job)
+            if turn % _LONG == _LONG - 1 and job.step != "hold":
+                self.outlast(job.step)
             make_due(self.engine, self.job_id)
             self.drive()
         raise AssertionError(f"never ends: {job.state} at {job.step}: {job.reason}")
@@ -176,10 +191,17 @@ class Stage(Site):
 
     def _ask_back(self, job: Job) -> None:
         if job.decision != "rollback":
+            # once more only after the cause has been seen to
+            if self.struck:
+                self.heal()
             write(self.engine, lambda c: jobs.decide(c, jobs.get(c, self.job_id), "rollback"))
 
     def _remedy(self) -> None:
-        """What the operator does, once the cause is seen to."""
+        """What the operator does, once the cause is seen to: what he is told to do there, and another try."""
+        job, _ = look(self.engine, self.job_id)
+        if job.code == "live-update.cut-over.restarted-while-away":
+            self.pair.away.discard("original")
+            self.pair.restart("original")
         write(self.engine, lambda c: words.clean_up(c, jobs.get(c, self.job_id), None))
 
     # -- what is true ----------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ _OTHERS = {
     "fleet_facts",
     "frozen",
     "gone",
+    "kinds",
     "making_room",
     "path_events",
     "protocol",

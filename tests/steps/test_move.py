@@ -217,11 +217,22 @@ class TestOpenInDoubt:
             open.STEP.probe(self.doubted(target="ready", source="granted"))
         assert caught.value.code == "live-update.open.silent"
 
-    def test_a_target_that_has_forgotten_is_as_good_as_silent(self) -> None:
+    @pytest.mark.parametrize("opened", [True, False])
+    def test_the_disk_of_a_target_that_was_restarted_knows(self, opened: bool) -> None:
         context = self.doubted(target="ready", source="granted", silent=False)
-        context.guests["surrogate"].pair.roles["surrogate"] = None
-        with pytest.raises(Unknown):
-            open.STEP.probe(context)
+        pair = context.guests["surrogate"].pair
+        if opened:
+            pair.own("surrogate", here=True)
+        pair.restart("surrogate")
+        assert open.STEP.probe(context).done is opened
+        assert pair.serving == ({"surrogate"} if opened else set())
+
+    def test_a_target_that_was_restarted_before_it_was_opened_is_given_up(self) -> None:
+        context = self.doubted(target="ready", source="granted", silent=False)
+        context.guests["surrogate"].pair.restart("surrogate")
+        with pytest.raises(Failed) as caught:
+            open.STEP.apply(context)
+        assert caught.value.code == "live-update.open.window-passed"
 
 
 def test_a_volume_that_only_one_server_may_have_goes_along_and_comes_back() -> None:
@@ -288,6 +299,16 @@ def test_a_moved_workload_moves_back_live_and_the_forward_steps_can_be_undone() 
     drive(context, *FORWARD, back=True)
     assert pair.serving == {"original"}
     undo(context, pre_copy.STEP, cut_over.STEP, probe.STEP)
+    assert pair.serving == {"original"}
+
+
+def test_an_original_that_was_stopped_when_the_last_way_back_failed_is_started_for_the_next() -> None:
+    context, pair = made()
+    drive(context, *FORWARD)
+    pair.world.servers["original"] = replace(pair.world.servers["original"], status="SHUTOFF")
+    pair.restart("original")
+    drive(context, *FORWARD, back=True)
+    assert pair.world.servers["original"].status == "ACTIVE"
     assert pair.serving == {"original"}
 
 

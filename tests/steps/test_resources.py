@@ -59,7 +59,7 @@ class TestAnOutlivedWorker:
         return set(world.ports) - {"own-port"}
 
     def record(self, world: World, context: MemoryContext, line: Resource) -> None:
-        world.ports["made"] = port("made", "10.0.0.77", name=line.name, description=resources.mark(line))
+        world.ports["made"] = port("made", "10.0.0.77", name=line.name, description=marks.line(line.job_id, line.role))
         with pytest.raises(LeaseLost):
             resources.record(context, line, "made")
 

@@ -29,22 +29,22 @@ By = Annotated[Caller, Depends(caller)]
 
 def infrastructure(asked: Services, by: Caller) -> Cloud:
     """The cloud as the service user; its calls carry the request's ids."""
-    return asked.infrastructure(by.context.outgoing_request_id, by.context.request_id)
+    return asked.infrastructure(by.context.request_id, by.context.global_request_id)
 
 
-def sees_all(asked: Services, by: Caller) -> bool:
+def only(asked: Services, by: Caller, rule: str) -> str | None:
+    """The project whose things the caller may see; None: all of them, by the rule."""
     try:
-        asked.authorize("job:list_all", by.context, by.context.project_id)
+        asked.authorize(rule, by.context, by.context.project_id)
     except Forbidden:
-        return False
-    return True
+        return by.context.project_id
+    return None
 
 
 def find(asked: Services, by: Caller, rule: str, job_id: UUID, kind: JobKind = JobKind.UPDATE) -> Job:
     """The job if the caller may see it: another project's is not found rather than forbidden."""
-    project = None if sees_all(asked, by) else by.context.project_id
     with read(asked.engine) as connection:
-        job = jobs.get(connection, str(job_id), project)
+        job = jobs.get(connection, str(job_id), only(asked, by, "job:list_all"))
     if job.kind != kind:
         raise NotFound(f"no {kind} {job_id}", code="live-update.job.not-found")
     asked.authorize(rule, by.context, job.project_id, job.user_id)

@@ -15,14 +15,16 @@ from liveupdate.api.schemas.fallbacks import FallbackAction
 from liveupdate.api.services import Caller, Services
 from liveupdate.api.v1 import views
 from liveupdate.api.v1.accepting import KEYED, begin, idempotency, new_job
-from liveupdate.api.v1.asking import Asked, By
+from liveupdate.api.v1.asking import Asked, By, only
 from liveupdate.db import fallbacks, jobs
 from liveupdate.db.session import read, write
-from liveupdate.errors import Forbidden, NotFound
+from liveupdate.errors import NotFound
 from liveupdate.methods import fallback_expire, restore
 from liveupdate.model import Fallback, Job, JobKind
 
 router = APIRouter(prefix="/v1/fallbacks", tags=["fallbacks"])
+
+_ALL = "fallback:list_all"
 
 
 @router.get("", **many("fallbacks", answers.Fallback, paged=True))
@@ -30,7 +32,7 @@ def index(query: Annotated[paging.FallbackQuery, Query()], request: Request, ask
     """The project's fallbacks, newest first; see links for the next page."""
     asked.authorize("fallback:list", by.context, by.context.project_id)
     if query.all_projects:
-        asked.authorize("fallback:list_all", by.context, by.context.project_id)
+        asked.authorize(_ALL, by.context, by.context.project_id)
     with read(asked.engine) as connection:
         project_id = None if query.all_projects else by.context.project_id
         found = fallbacks.page(connection, project_id=project_id, **query.page())
@@ -104,7 +106,7 @@ def _repeated(
 def _find(asked: Services, by: Caller, rule: str, fallback_id: UUID) -> Fallback:
     """The fallback if the caller may see it: another project's is not found rather than forbidden."""
     with read(asked.engine) as connection:
-        found = fallbacks.get(connection, str(fallback_id), _only(asked, by))
+        found = fallbacks.get(connection, str(fallback_id), only(asked, by, _ALL))
     asked.authorize(rule, by.context, found.project_id)
     return found
 
@@ -113,15 +115,6 @@ def _owner(asked: Services, by: Caller, fallback_id: UUID) -> str:
     """The project whose keys count: the fallback's, also once it has ended; the caller's, where none is to be seen."""
     try:
         with read(asked.engine) as connection:
-            return jobs.get(connection, str(fallback_id), _only(asked, by)).project_id
+            return jobs.get(connection, str(fallback_id), only(asked, by, _ALL)).project_id
     except NotFound:
         return by.context.project_id
-
-
-def _only(asked: Services, by: Caller) -> str | None:
-    """The project whose fallbacks the caller may see; None: all of them."""
-    try:
-        asked.authorize("fallback:list_all", by.context, by.context.project_id)
-    except Forbidden:
-        return by.context.project_id
-    return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from openstack.exceptions import raise_from_response
@@ -54,7 +55,7 @@ class Backups:
                 answer = self._storage.get("/backups/detail", params=query)
                 raise_from_response(answer)
                 page = answer.json()["backups"]
-            found += [_told(b) for b in page]
+            found += [_backup(SimpleNamespace(**b)) for b in page]
             if len(page) < _PAGE:
                 return found
             query["marker"] = page[-1]["id"]
@@ -75,11 +76,6 @@ class Backups:
         """``force``: also one that is stuck (error_deleting). Administrators only."""
         with calling(f"delete backup {backup_id}"):
             self._storage.delete_backup(backup_id, ignore_missing=True, force=force)
-
-
-def _told(b: Mapping[str, Any]) -> Backup:
-    size, metadata = int(b.get("size") or 0), dict(b.get("metadata") or {})
-    return Backup(b["id"], b.get("name") or "", b.get("status") or "", b.get("volume_id") or "", size, metadata)
 
 
 def _backup(b: Any) -> Backup:

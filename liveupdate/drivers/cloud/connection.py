@@ -49,9 +49,9 @@ class Clouds:
         """The cloud as the service user, in no job's name."""
         return self.infrastructure("")
 
-    def infrastructure(self, request_id: str, own: str = "") -> Cloud:
+    def infrastructure(self, request_id: str, global_request_id: str = "") -> Cloud:
         """The cloud as the service user, for a request to the API; see session.named."""
-        return Cloud(self._connection(self._auth, request_id, own), self._service_token)
+        return Cloud(self._connection(self._auth, request_id, global_request_id), self._service_token)
 
     def service_connection(self) -> Any:
         """The bare openstacksdk connection of the service user, for what no job stands behind."""
@@ -77,16 +77,16 @@ class Clouds:
             if identity not in made:
                 # the services are looked up in the catalog at once: a trust that is gone is told here
                 with calling(f"sign in as the {identity}"):
-                    connection = self._connection(auth(), job.outgoing_request_id, job.request_id)
+                    connection = self._connection(auth(), job.request_id, job.global_request_id)
                     made[identity] = Cloud(connection, self._service_token)
             return made[identity]
 
     def _service_token(self) -> str:
         return str(self.service_connection().session.get_token())
 
-    def _connection(self, auth: Any, request_id: str = "", own: str = "") -> Any:
+    def _connection(self, auth: Any, request_id: str = "", global_request_id: str = "") -> Any:
         verify, cert = self._region.get_requests_verify_args()
-        session = Session(auth=auth, verify=verify, cert=cert, timeout=60, **named(request_id, own))
+        session = Session(auth=auth, verify=verify, cert=cert, timeout=60, **named(request_id, global_request_id))
         options: dict[str, Any] = {
             f"{service}_default_microversion": version for service, version in MICROVERSIONS.items()
         }

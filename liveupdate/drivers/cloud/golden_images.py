@@ -8,6 +8,7 @@ from typing import Any
 from openstack.exceptions import raise_from_response
 
 from liveupdate.drivers.cloud.errors import calling
+from liveupdate.drivers.cloud.images import listed
 
 #: Of an image that is whole: those in the making are not listed.
 READY = "liveupdate:golden"
@@ -57,14 +58,8 @@ class GoldenImages:
     def all(self, project_id: str = "") -> list[GoldenImage]:
         """Of this project, or ("", for administrators) of all of them; newest first."""
         whose = f"&owner={project_id}" if project_id else ""
-        found, path = [], f"/images?{READY}={_YES}{whose}&sort=created_at:desc&limit=100"
-        while path:
-            with calling("list the images"):
-                answer = self._images.get(path)
-                raise_from_response(answer)
-                told = answer.json()
-            found += [_image(i) for i in told["images"]]
-            path = str(told.get("next") or "").removeprefix("/v2")
+        path = f"/images?{READY}={_YES}{whose}&sort=created_at:desc&limit=100"
+        found = map(_image, listed(self._images, path))
         return [image for image in found if project_id in ("", image.owner)]
 
     def get(self, image_id: str) -> GoldenImage | None:

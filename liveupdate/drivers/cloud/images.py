@@ -1,6 +1,6 @@
 """Images: of Glance, and those that Nova makes of servers whose root disk lies on their host."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -45,15 +45,7 @@ class Images:
 
     def all(self) -> list[Image]:
         """Of every project, for administrators."""
-        found: list[Image] = []
-        path = "/images?limit=100"
-        while path:
-            with calling("list the images"):
-                answer = self._images.get(path)
-                raise_from_response(answer)
-                told = answer.json()
-            found += [_image(i) for i in told["images"]]
-            path = str(told.get("next") or "").removeprefix("/v2")
+        found = map(_image, listed(self._images, "/images?limit=100"))
         return [image for image in found if image.status not in _GONE]
 
     def find(self, name: str, job_id: str, role: str) -> Image | None:
@@ -61,8 +53,8 @@ class Images:
         with calling(f"look for image {name}"):
             answer = self._images.get("/images", params={"name": name})
             raise_from_response(answer)
-            listed = [_image(i) for i in answer.json()["images"]]
-        ours = (i for i in listed if i.status not in _GONE)
+            named = [_image(i) for i in answer.json()["images"]]
+        ours = (i for i in named if i.status not in _GONE)
         return next((i for i in ours if marks.carries(i.metadata, job_id, role)), None)
 
     def of_server(self, name: str, server_id: str, metadata: Mapping[str, str]) -> str:
@@ -84,6 +76,17 @@ class Images:
         """
         with calling(f"delete image {image_id}"):
             self._images.delete_image(image_id, ignore_missing=True)
+
+
+def listed(images: Any, path: str) -> Iterator[Mapping[str, Any]]:
+    """What Glance tells of each image, page after page; ``path`` is that of the first."""
+    while path:
+        with calling("list the images"):
+            answer = images.get(path)
+            raise_from_response(answer)
+            told = answer.json()
+        yield from told["images"]
+        path = str(told.get("next") or "").removeprefix("/v2")
 
 
 def _image(told: Mapping[str, Any]) -> Image:

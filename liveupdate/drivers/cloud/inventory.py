@@ -42,11 +42,12 @@ def take(cloud: Cloud) -> Inventory:
         images=tuple(cloud.images.all()),
         golden_images=tuple(cloud.golden_images.all()),
         ports=tuple(cloud.ports.all()),
-        guest_attachments=tuple(found for server in made for found in _not_novas(cloud, server.id)),
+        guest_attachments=tuple(found for server in made for found in by_guest(cloud, server.id)),
         trusts=tuple(cloud.trusts.all()),
     )
 
 
-def _not_novas(cloud: Cloud, server_id: str) -> list[Attachment]:
+def by_guest(cloud: Cloud, server_id: str) -> list[Attachment]:
+    """Of the server's attachments those that Nova knows nothing of: its guest logs in to the storage by itself."""
     novas = {attached.volume_id for attached in cloud.servers.volumes(server_id)}
     return [found for found in cloud.attachments.of_server(server_id) if found.volume_id not in novas]

@@ -38,10 +38,14 @@ class Session(Plain):
         return answer
 
 
-def named(request_id: str, own: str = "") -> dict[str, Any]:
-    """Arguments of a Session whose calls say what they are made for: ``request_id`` in the header that services log.
+def named(request_id: str, global_request_id: str = "") -> dict[str, Any]:
+    """Arguments of a Session whose calls say what they are made for; "": for no request.
 
-    ``own``: our own id of the request, if that is another one; there is one header only, so it is in the User-Agent.
+    In the header that services log there is the id that ties all of them together: the one that the caller's request
+    went by, if it said so. There is one header only: our own is in the User-Agent, in any case.
     """
-    headers = {_REQUEST_ID: request_id} if request_id else {}
-    return {"additional_headers": headers, "additional_user_agent": [("liveupdate", own)] if own else []}
+    header = global_request_id or request_id
+    return {
+        "additional_headers": {_REQUEST_ID: header} if header else {},
+        "additional_user_agent": [("liveupdate", request_id)] if request_id else [],
+    }

@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+import errno
+import os
 import shlex
 import socket
 import threading
@@ -60,13 +62,13 @@ class Connection:
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0, check: bool = True) -> Completed:
         """Run ``argv`` as root, its words quoted for the guest's shell.
 
-        Raises GuestError: ``guest.command-failed`` if it ends with another code than 0 and ``check``,
-        ``guest.command-timeout``, ``guest.unreachable``.
+        Raises GuestError: ``guest.command-failed`` or ``guest.disk-full`` if it ends with another code than 0 and
+        ``check``, ``guest.command-timeout``, ``guest.unreachable``.
         """
         channel = self.start(argv, timeout)
         done = _communicate(channel, stdin, timeout, argv[0])
         if check and done.code != 0:
-            raise GuestError(f"{argv[0]} ended with {done.code}: {done.words}", code="live-update.guest.command-failed")
+            raise _failed(argv[0], done)
         return done
 
     def start(self, argv: Sequence[str], timeout: float = _STARTING) -> paramiko.Channel:
@@ -90,6 +92,13 @@ class Connection:
         """Write a file whole or not at all; it never has more rights than ``mode``."""
         script = 'umask 077; cat > "$1.part" && chmod "$2" "$1.part" && mv -f "$1.part" "$1"'
         self.run(["sh", "-c", script, "sh", path, f"{mode:o}"], stdin=data)
+
+
+def _failed(program: str, done: Completed) -> GuestError:
+    detail = f"{program} ended with {done.code}: {done.words}"
+    if done.words.endswith(os.strerror(errno.ENOSPC)):
+        return GuestError(detail, code="live-update.guest.disk-full", remedy="make room there, then try again")
+    return GuestError(detail, code="live-update.guest.command-failed")
 
 
 def _close(channel: paramiko.Channel) -> None:

@@ -35,7 +35,8 @@ def test_golden_images_of_every_project_are_asked_for_without_an_owner() -> None
 
 
 def test_backups_are_read_page_by_page() -> None:
-    first = [{"id": f"b{n}", "name": "n", "status": "available", "volume_id": "v", "size": 3} for n in range(100)]
+    told = {"name": "n", "status": "available", "volume_id": "v", "size": 3, "metadata": None}
+    first = [{"id": f"b{n}", **told} for n in range(100)]
     last = {"id": "last", "name": None, "status": "error", "volume_id": None, "size": None, "metadata": {"k": "v"}}
     cinder = Service({"GET /backups/detail": [{"backups": first}, {"backups": [last]}]})
     found = Backups(cinder).all()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
@@ -12,7 +11,6 @@ from keystoneauth1 import exceptions, noauth
 
 from liveupdate import figures
 from liveupdate.drivers.cloud.session import Session, named
-from liveupdate.testing.context import job
 
 
 @pytest.fixture
@@ -63,9 +61,7 @@ def test_no_answer() -> None:
 
 @pytest.mark.parametrize("theirs", ["req-theirs", ""])
 def test_every_call_says_what_it_is_made_for_by_both_ids(server: str, heard: list[Message], theirs: str) -> None:
-    asked = replace(job(), request_id="req-ours", global_request_id=theirs)
-    ids = named(asked.outgoing_request_id, asked.request_id)
-    Session(auth=noauth.NoAuth(endpoint=server), **ids).get(f"{server}/200")
+    Session(auth=noauth.NoAuth(endpoint=server), **named("req-ours", theirs)).get(f"{server}/200")
     assert heard[-1]["X-OpenStack-Request-Id"] == (theirs or "req-ours")
     assert "liveupdate/req-ours" in heard[-1]["User-Agent"]
 

@@ -1,5 +1,7 @@
 """The target's part where it touches the machine: what is left when a move is over, however it ended."""
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from liveupdate.guest import adoption, arrival, fence, images, move, nics, places, units
+from liveupdate.guest import adoption, arrival, disks, fence, images, move, nics, places, units
 from liveupdate.guest.arrival import Arrival
 from liveupdate.guest.departure import Departure
-from liveupdate.guest.errors import GuestError
+from liveupdate.guest.errors import GuestError, describe
 from liveupdate.guest.journal import Journal
 from liveupdate.guest.link import Link
 from tests.unit.guest.test_move import RAW
@@ -31,6 +33,7 @@ def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         monkeypatch.setattr(places, name, str(tmp_path / name))
     monkeypatch.setattr(units, "reload", reload)
     monkeypatch.setattr(units, "remove_drop_ins", lambda *_: False)
+    monkeypatch.setattr(places, "set_owner", lambda here, addresses="": told.append("here" if here else "away"))
     monkeypatch.setattr(fence, "lift", note("lift"))
     monkeypatch.setattr(fence, "clear_criu", note("clear"))
     monkeypatch.setattr(images, "give_back_room", note("room"))
@@ -92,7 +95,35 @@ def test_opened_after_the_death_of_its_predecessor_the_units_run(
     journal.enter("ready")
     assert target(tmp_path).open() == {"opened": True}
     assert run_on == [[7, 8]]
-    assert done == ["lift"]
+    # its absence on the disk is proof that nobody was answered
+    assert done == ["here", "lift"]
+
+
+def test_what_cannot_be_written_down_is_not_opened(
+    tmp_path: Path, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/etc/liveupdate-guard/here")
+
+    monkeypatch.setattr(places, "set_owner", full)
+    journal = Journal(str(tmp_path / "journal"))
+    journal.enter("granted", asked=0.0, until=float("inf"))
+    journal.enter("ready")
+    with pytest.raises(OSError, match="No space") as caught:
+        target(tmp_path).open()
+    assert describe(caught.value)["code"] == "guest.disk-full"
+    assert "/etc/liveupdate-guard/here" in describe(caught.value)["detail"]
+    assert (journal.phase, done) == ("ready", [])
+
+
+def test_what_is_handed_back_begins_at_no_boot_here(
+    tmp_path: Path, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adoption, "kill", lambda _: done.append("kill"))
+    monkeypatch.setattr(disks, "unmount", lambda *_: done.append("unmount"))
+    monkeypatch.setattr(nics, "remove", lambda *_: None)
+    assert target(tmp_path, "prepared", "granted", "ready").hand_back() == {"phase": "returned"}
+    assert done == ["away", "kill", "unmount"]
 
 
 def test_a_death_in_the_middle_of_opening_is_made_good(

@@ -205,7 +205,7 @@ def test_who_gives_the_copying_up_waits_until_criu_has_let_go_and_it_looks_at_no
 
     def pre_dump(*_: object) -> Output:
         looking.set()
-        assert go_on.wait(10)
+        assert go_on.wait(PATIENCE)
         source.done.append("looked")
         return Output(0, "", 0.0)
 
@@ -217,14 +217,14 @@ def test_who_gives_the_copying_up_waits_until_criu_has_let_go_and_it_looks_at_no
     codes: list[str] = []
     copying = threading.Thread(target=lambda: codes.append(code_of(source.departure.precopy)))
     copying.start()
-    assert looking.wait(10)
+    assert looking.wait(PATIENCE)
     giving_up = threading.Thread(target=source.departure.finish)
     giving_up.start()
     giving_up.join(0.05)
     assert source.done == []
     go_on.set()
     for thread in (copying, giving_up):
-        thread.join(10)
+        thread.join(PATIENCE)
     assert codes == ["guest.given-up"]
     assert source.done.count("looked") == 1
     assert source.done.index("looked") < source.done.index("room")

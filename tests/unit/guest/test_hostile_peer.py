@@ -5,6 +5,7 @@ import json
 import os
 import tarfile
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, cast
@@ -21,9 +22,9 @@ from liveupdate.guest.errors import GuestError
 from liveupdate.guest.journal import Journal
 from liveupdate.guest.link import Link
 from tests.unit.guest.roots import Roots
-from tests.unit.guest.test_link import Side, join
+from tests.unit.guest.test_link import Side, calling, echo, linked
 from tests.unit.guest.test_move import RAW
-from tests.waiting import PATIENCE, until
+from tests.waiting import PATIENCE
 
 TEXTS = st.text(st.characters()) | st.sampled_from(["..", "../x", "/etc/x", "a/b", "final", "parent", "\0", ""])
 JSON = st.recursive(
@@ -171,21 +172,9 @@ def test_pieces_of_a_sparse_file_that_cannot_be_are_refused_or_harmless(roots: R
 
 
 @pytest.fixture
-def pair() -> Any:
-    busy = threading.Event()
-
-    def hang() -> dict[str, Any]:
-        busy.wait(30)
-        return {}
-
-    a, b = Side({"hang": hang}), Side({"hang": hang, "echo": lambda **told: told})
-    sockets = join(a, b)
-    yield a, b, sockets
-    busy.set()
-    for side in (a, b):
-        side.link.close()
-    for sock in sockets:
-        sock.close()
+def pair() -> Iterator[tuple[Side, Side]]:
+    with linked({}, {"echo": echo}) as sides:
+        yield sides
 
 
 def raw(side: Side) -> IO[bytes]:
@@ -195,25 +184,26 @@ def raw(side: Side) -> IO[bytes]:
 
 
 @pytest.mark.parametrize("identity", [[1], {}, "1", None, True, 1 << 70])
-def test_an_answer_to_nothing_is_passed_over(pair: Any, identity: object) -> None:
-    a, b, _ = pair
+def test_an_answer_to_nothing_is_passed_over(pair: tuple[Side, Side], identity: object) -> None:
+    a, b = pair
     raw(a).write(wire.encode({"id": identity, "result": {}}) * 3)
     raw(a).flush()
     assert a.link.call("echo", word="x") == {"word": "x"}
     assert b.link.alive
 
 
-def test_who_calls_without_end_is_hung_up_on(pair: Any) -> None:
-    a, b, _ = pair
+def test_who_calls_without_end_is_hung_up_on(pair: tuple[Side, Side]) -> None:
+    a, b = pair
+    others = set(threading.enumerate())
     raw(a).write(wire.encode({"id": 1, "call": "hang", "arguments": {}}) * 200)
     raw(a).flush()
     assert b.closed.wait(PATIENCE)
-    assert len([t for t in threading.enumerate() if t.name.endswith("(_answer)")]) <= 32
+    assert len([t for t in set(threading.enumerate()) - others if t.name.endswith("(_answer)")]) <= 32
 
 
 @pytest.mark.parametrize("words", [b"[" * 300_000 + b"\n", b"[]\n", b"\xff\n", b"{}"])
-def test_who_says_what_the_program_would_not_say_is_hung_up_on(pair: Any, words: bytes) -> None:
-    a, b, _ = pair
+def test_who_says_what_the_program_would_not_say_is_hung_up_on(pair: tuple[Side, Side], words: bytes) -> None:
+    a, b = pair
     raw(a).write(words)
     raw(a).flush()
     if not words.endswith(b"\n"):
@@ -222,23 +212,12 @@ def test_who_says_what_the_program_would_not_say_is_hung_up_on(pair: Any, words:
 
 
 @pytest.mark.parametrize("answer", [{"error": "x"}, {"error": {}}, {"result": [1]}, {}, {"error": {"code": ["a"]}}])
-def test_an_answer_of_no_form_is_an_error_of_ours(pair: Any, answer: dict[str, Any]) -> None:
-    a, b, _ = pair
-    caller: list[str] = []
-
-    def call() -> None:
-        try:
-            b.link.call("hang", PATIENCE)
-        except GuestError as error:
-            caller.append(error.code)
-
-    thread = threading.Thread(target=call)
-    thread.start()
-    until(lambda: b.link._answers)
-    raw(a).write(wire.encode({"id": next(iter(b.link._answers)), **answer}))
-    raw(a).flush()
-    thread.join(PATIENCE)
-    assert len(caller) == 1
+def test_an_answer_of_no_form_is_an_error_of_ours(pair: tuple[Side, Side], answer: dict[str, Any]) -> None:
+    a, b = pair
+    with calling(b) as told:
+        raw(a).write(wire.encode({"id": next(iter(b.link._answers)), **answer}))
+        raw(a).flush()
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize("timeline", [[3], [{"name": "x"}], [{"name": "x", "ms": "y"}], [{"name": "x", "ms": None}]])

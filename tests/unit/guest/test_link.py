@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import IO, Any, cast
 
@@ -43,23 +44,55 @@ def join(a: Side, b: Side) -> list[socket.socket]:
     return opened
 
 
-@pytest.fixture
-def pair() -> Iterator[tuple[Side, Side]]:
-    def fail() -> dict[str, Any]:
-        raise GuestError("guest.not-granted", "no", "wait")
+@contextmanager
+def calling(side: Side) -> Iterator[list[str]]:
+    """Somebody waits for an answer that does not come by itself; afterwards the code of the error that he got."""
+    told: list[str] = []
 
-    a, b = Side({"echo": lambda **told: told}), Side({"echo": lambda **told: told, "fail": fail, "hang": _hang})
+    def call() -> None:
+        try:
+            side.link.call("hang", PATIENCE)
+        except GuestError as error:
+            told.append(error.code)
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    until(lambda: side.link._answers)
+    yield told
+    caller.join(PATIENCE)
+    assert not caller.is_alive()
+
+
+@contextmanager
+def linked(mine: dict[str, Handler], theirs: dict[str, Handler]) -> Iterator[tuple[Side, Side]]:
+    """Two sides with these handlers, and both with "hang", which is answered when all is over."""
+    over = threading.Event()
+
+    def hang() -> dict[str, Any]:
+        over.wait(PATIENCE)
+        return {}
+
+    a, b = Side({"hang": hang, **mine}), Side({"hang": hang, **theirs})
     sockets = join(a, b)
     yield a, b
+    over.set()
     for side in (a, b):
         side.link.close()
     for sock in sockets:
         sock.close()
 
 
-def _hang() -> dict[str, Any]:
-    threading.Event().wait(30)
-    return {}
+def echo(**told: Any) -> dict[str, Any]:
+    return told
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Side, Side]]:
+    def fail() -> dict[str, Any]:
+        raise GuestError("guest.not-granted", "no", "wait")
+
+    with linked({"echo": echo}, {"echo": echo, "fail": fail}) as sides:
+        yield sides
 
 
 def test_both_sides_may_call(pair: tuple[Side, Side]) -> None:
@@ -98,19 +131,8 @@ def test_a_frame_that_cannot_be_taken_fails_who_waits_for_it(pair: tuple[Side, S
 
 def test_a_caller_that_waits_is_told_of_the_end(pair: tuple[Side, Side]) -> None:
     a, b = pair
-    told: list[str] = []
-
-    def call() -> None:
-        try:
-            a.link.call("hang", PATIENCE)
-        except GuestError as error:
-            told.append(error.code)
-
-    caller = threading.Thread(target=call)
-    caller.start()
-    until(lambda: a.link._answers)
-    b.link.close()
-    caller.join(PATIENCE)
+    with calling(a) as told:
+        b.link.close()
     assert told == ["guest.link-broken"]
     assert a.closed.wait(PATIENCE)
 
