@@ -164,7 +164,11 @@ def _belongs(volume: Volume, guest: Json, *, local_root: bool) -> Iterator[Findi
 def _copied(volume: Volume, guest: Json) -> Iterator[Finding]:
     """What a copy needs that boots by itself and is kept up to date until the cut-over."""
     mounts = on(guest, volume)
-    unlike = [f"{m['where']} ({m['fstype']})" for m in mounts if m["fstype"] not in _KINDS and not _is_static(m)]
+    unlike = [
+        f"{m['where']} ({m['fstype']})"
+        for m in mounts
+        if m["fstype"] not in _KINDS and not _NEVER.fullmatch(m["where"])
+    ]
     yield check(
         "volume.boot-set-file-system",
         not unlike,
@@ -185,10 +189,6 @@ def _copied(volume: Volume, guest: Json) -> Iterator[Finding]:
 def _comes_along(mount: Json, volume: Volume, guest: Json) -> bool:
     fit = mount["fstype"] in _KINDS and not _NEVER.fullmatch(mount["where"])
     return fit and _is_direct(mount, volume) and _is_entry(mount, guest)
-
-
-def _is_static(mount: Json) -> bool:
-    return bool(STATIC.fullmatch(mount["where"]))
 
 
 def _is_direct(mount: Json, volume: Volume) -> bool:

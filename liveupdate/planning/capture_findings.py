@@ -73,7 +73,10 @@ def left_behind(server: Json, seen: Json, wanted: Sequence[str]) -> Iterator[Fin
 def wished(parameters: Json, server: Json, seen: Json) -> list[Finding]:
     """Of an update after which the server is to be captured; none if it is not."""
     wish = parameters.get("capture")
-    return [*_wanted(server, wish["volumes"]), *judge_guest(seen, server["id"])] if wish else []
+    if not wish:
+        return []
+    left = left_behind(server, seen, wish["volumes"])
+    return [*_wanted(server, wish["volumes"]), *judge_guest(seen, server["id"]), *left]
 
 
 def _server(facts: CaptureFacts) -> Iterator[Finding]:

@@ -131,9 +131,10 @@ def test_a_bind_mount_is_not_carried_twice() -> None:
     assert [s["where"] for s in boot_set.systems({"server": decided(seen, "true"), "guest": seen})] == ["/var"]
 
 
-@pytest.mark.parametrize("kind", ["btrfs", "vfat", "zfs_member"])
-def test_a_file_system_that_cannot_be_synchronised_is_refused(kind: str) -> None:
-    assert blocked(guest(mount("/var", fstype=kind))) == {"volume.boot-set-file-system"}
+@pytest.mark.parametrize("kind", ["btrfs", "vfat", "squashfs"])
+@pytest.mark.parametrize("where", ["/var", "/usr"])
+def test_a_file_system_that_cannot_be_synchronised_is_refused(where: str, kind: str) -> None:
+    assert blocked(guest(mount(where, fstype=kind))) == {"volume.boot-set-file-system"}
 
 
 def test_an_efi_partition_beside_it_is_static() -> None:
