@@ -133,6 +133,8 @@ def set_apart(cloud: Any, guest: Guest, kind: str = "ceph") -> str:
         f"mkfs.ext4 -q -L var {device} && mount {device} /mnt && cp -ax /var/. /mnt/ && umount /mnt"
         " && echo 'LABEL=var /var ext4 defaults 0 2' >> /etc/fstab && sync"
     )
+    # the console tells it at the first boot only
+    cloud.compute.set_server_metadata(guest.id, **{"liveupdate:host_key": guest.host_key})
     cloud.compute.reboot_server(guest.id, "HARD")
     wait_for(lambda: boot_id(guest) not in ("", before), PATIENCE, f"{guest.name}: its second boot")
     return str(volume.id)
