@@ -71,6 +71,16 @@ def judge(server: Json, guest: Json) -> Iterator[Finding]:
                 yield from _copied(volume, guest)
 
 
+def planned(volumes: Sequence[Volume], able: bool) -> Finding:
+    """``able``: whether the job's plan is for several volumes."""
+    return check(
+        "volume.boot-set-plan",
+        able or len(members(volumes)) < 2,
+        "the operating system lies on several volumes, and the job was accepted by an API process of an older release",
+        "restart that process with this release, and ask anew",
+    )
+
+
 def parts(volume: Volume, guest: Json) -> list[str]:
     """Where parts of the operating system are mounted from it."""
     needed, usual, _ = _sorted(volume, guest)

@@ -24,6 +24,7 @@ from liveupdate.planning import (
 )
 from liveupdate.planning.checks import worst
 from liveupdate.planning.cloud_findings import CloudFacts, judge
+from liveupdate.steps import mirror_set
 from liveupdate.steps.checking import concluded, own_server
 from liveupdate.steps.making_room import way_to_room
 from liveupdate.steps.place import outlook_of
@@ -123,10 +124,17 @@ def _look_into_guest(context: StepContext, result: dict[str, Any]) -> list[Findi
         *guest_findings.judge(seen, trials, decided, volumes, {**parameters, "blackout_budget_seconds": budget}),
         *intent.not_moved(metadata, decided),
         *disk_findings.judge(seen, result["server"]),
+        boot_set.planned(volumes, _for_several(context)),
         *inside.judge(result["server"], seen, result["minimum_paths"]),
         *package_findings.judge(simulated.code, output + simulated.stderr, parameters, running),
         *capture_findings.wished(parameters, result["server"], seen),
     ]
+
+
+def _for_several(context: StepContext) -> bool:
+    """A preview is of what would be accepted now."""
+    planned = {spec.step for spec in context.job.plan.steps}
+    return context.job.kind == JobKind.PREVIEW or mirror_set.STEP.name in planned
 
 
 STEP = Step("preflight", "Check the server, its guest and the cloud", probe, apply, undo)

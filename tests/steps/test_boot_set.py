@@ -8,7 +8,7 @@ import pytest
 
 from liveupdate.errors import Failed
 from liveupdate.methods import capture, restore
-from liveupdate.model import JobKind
+from liveupdate.model import JobKind, Plan, StepSpec
 from liveupdate.planning import boot_set, move, report
 from liveupdate.states import ResourceState
 from liveupdate.steps import (
@@ -228,7 +228,7 @@ def test_a_journal_of_an_older_release_goes_on_with_its_one_boot_volume() -> Non
 def checked(world: World, quota: dict[str, int] | None = None, room: int = 1 << 30, **changes: Any) -> dict[str, Any]:
     world.servers["original"] = replace(world.servers["original"], metadata={"liveupdate:host_key": KEY})
     context = context_of(world)
-    context.job = job(kind=JobKind.PREVIEW, **changes)
+    context.job = job(**{"kind": JobKind.PREVIEW, **changes})
     context.results.clear()
     seen = {**INSPECT, **disks_of(world, "original"), "free": {"/": 10 << 30, "/boot": 1 << 30, "/var": room}}
     context.guests["original"].answers = {"inspect": seen, "trial": TRIAL}
@@ -249,6 +249,16 @@ def test_the_preflight_finds_it_and_says_so(world: World) -> None:
     assert handed_over == {"data-volume"}
     [told] = [f for f in result["findings"] if (f["code"], f["subject"]) == ("volume.boot-set", "var-volume")]
     assert told["detail"].startswith("/var belongs to the operating system")
+
+
+@pytest.mark.parametrize("step", ["mirror", "mirror_set"])
+def test_a_plan_of_an_older_release_is_for_one_volume(world: World, step: str) -> None:
+    plan = Plan("surrogate", (StepSpec("preflight", "preflight"), StepSpec("mirror", step)), "open")
+    if step == "mirror_set":
+        assert codes(checked(world, kind=JobKind.UPDATE, plan=plan), "block") == set()
+        return
+    with pytest.raises(Failed, match=r"volume\.boot-set-plan"):
+        checked(world, kind=JobKind.UPDATE, plan=plan)
 
 
 def test_an_owner_who_calls_it_data_is_contradicted(world: World) -> None:
