@@ -3,7 +3,8 @@
 # make test      everything that CI runs                 make test-fast     what needs no lab
 # make test-all  and the scenarios that take CI too long
 # make test-faults  every fault at every point of every step of an update, on three databases (a quarter of an hour)
-# make soak      thousands of jobs by 1, 2, 4 workers, some of which are killed (a quarter of an hour)
+# make test-faults-lab  that part of it which is run with the lab's real services; make test-faults runs it, too
+# make soak      thousands of jobs by 1, 2, 4 workers; some are killed, the broker restarts (a quarter of an hour)
 # make bench-engine  durable steps per second, beside other engines
 # make docs      build/docs/index.html                    make audit     known holes in what we depend on
 # make lab-up / lab-down / lab-status / lab-reset
@@ -14,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest
 # the tests start programs by the dozen: what they import is compiled once, not by each
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench-engine docs demo preview test test-all test-fast test-databases test-faults test-lab test-lab-all soak check audit lab-up lab-down lab-status lab-reset setup
+.PHONY: bench-engine docs demo preview test test-all test-fast test-databases test-faults test-faults-lab test-lab test-lab-all soak check audit lab-up lab-down lab-status lab-reset setup
 
 bench-engine: setup
 	$(PYTHON) -m lab.packages postgresql
@@ -63,17 +64,22 @@ test-fast: setup
 	$(PYTEST) -q -n auto -m "not lab and not databases"
 
 test-databases: setup
-	$(PYTHON) -m lab.packages mariadb-server postgresql
+	$(PYTHON) -m lab.packages mariadb-server postgresql rabbitmq-server
 	$(PYTEST) -q -m databases
 
 # FAULTS_SEED=N repeats what chance has chosen in another run
 test-faults: setup
 	$(PYTHON) -m lab.packages mariadb-server postgresql
 	$(BIN)/python -m tests.faults $(FAULTS_SEED)
+	$(MAKE) test-faults-lab
 
+test-faults-lab: setup lab-up
+	OS_CLIENT_CONFIG_FILE=lab/state/clouds.yaml $(BIN)/python -m tests.faults.lab $(FAULTS_SEED)
+
+# SOAK="JOBS KILLS RESTARTS SEED" repeats another run
 soak: setup
-	$(PYTHON) -m lab.packages postgresql
-	$(BIN)/python -m tests.soak
+	$(PYTHON) -m lab.packages postgresql rabbitmq-server
+	$(BIN)/python -m tests.soak $(SOAK)
 
 test-lab: setup lab-up
 	$(PYTHON) -m lab.packages postgresql

@@ -104,7 +104,7 @@ class Job:
     parameters: Json
     plan: Plan
     state: JobState
-    #: Why it is in this state, for a person; with ``code`` and ``remedy`` where it went wrong.
+    #: Why it is in this state, for a person; with ``code`` and ``remedy`` where it went wrong, or waits in trouble.
     reason: str
     code: str
     remedy: str

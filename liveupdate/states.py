@@ -51,7 +51,8 @@ class ResourceState(StrEnum):
 
 
 _JOB: Final[dict[JobState, frozenset[JobState]]] = {
-    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.WAITING}),
+    # queued → needs_attention: its workers died before they could begin
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.WAITING, JobState.NEEDS_ATTENTION}),
     JobState.RUNNING: frozenset(
         {JobState.RUNNING, JobState.WAITING, JobState.SUCCEEDED, JobState.UNDOING, JobState.NEEDS_ATTENTION}
     ),

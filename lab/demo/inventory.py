@@ -21,12 +21,13 @@ class Change:
 
 
 def take(connection: Any) -> Inventory:
-    """Everything a job could leave behind, of all projects. ``connection``: openstacksdk, an administrator's."""
+    """Everything a job could leave behind: of all projects if ``connection``, openstacksdk's, is an administrator's."""
     return {kind: dict(items) for kind, items in _kinds(connection)}
 
 
 def _kinds(c: Any) -> Iterator[tuple[str, Iterator[tuple[str, str]]]]:
-    everywhere = {"all_projects": True}
+    access = c.session.auth.get_access(c.session)
+    everywhere = {"all_projects": True} if "admin" in access.role_names else {}
     yield "servers", ((s.id, s.name) for s in c.compute.servers(**everywhere))
     yield "locks", ((s.id, s.name) for s in c.compute.servers(**everywhere) if s.is_locked)
     yield "ports", ((p.id, p.name or p.device_owner) for p in c.network.ports())
@@ -37,7 +38,7 @@ def _kinds(c: Any) -> Iterator[tuple[str, Iterator[tuple[str, str]]]]:
     yield "attachments", ((a.id, f"{a.volume_id} on {a.instance}") for a in c.block_storage.attachments(**everywhere))
     yield "images", ((i.id, i.name) for i in c.image.images())
     yield "server groups", ((g.id, g.name) for g in c.compute.server_groups(**everywhere))
-    yield "trusts", ((t["id"], t["trustor_user_id"]) for t in _trusts(c))
+    yield "trusts", ((t["id"], t["trustor_user_id"]) for t in _trusts(c, "" if everywhere else access.user_id))
 
 
 def _floating_addresses(c: Any) -> Iterator[tuple[str, str]]:
@@ -46,8 +47,8 @@ def _floating_addresses(c: Any) -> Iterator[tuple[str, str]]:
         yield from ((f.id, f.floating_ip_address) for f in c.network.ips())
 
 
-def _trusts(c: Any) -> list[dict[str, str]]:
-    answer = c.identity.get("/OS-TRUST/trusts")
+def _trusts(c: Any, trustor: str) -> list[dict[str, str]]:
+    answer = c.identity.get("/OS-TRUST/trusts", params={"trustor_user_id": trustor} if trustor else {})
     openstack.exceptions.raise_from_response(answer)
     trusts: list[dict[str, str]] = answer.json()["trusts"]
     return trusts

@@ -19,15 +19,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         # a thread: what the signal has interrupted may hold the lock that stop wants
         signal.signal(number, lambda *_: Thread(target=worker.stop).start())
-    listener = nudge.listen(settings.transport_url, worker.owner, worker.nudged.set)
+    listener = nudge.Listener(settings.transport_url, worker.owner, worker.nudged.set)
     telling.start()
     try:
         with serving_figures(settings, engine):
             worker.run()
     finally:
         telling.stop()
-        if listener is not None:
-            listener.stop()
+        listener.stop()
     return 0
 
 

@@ -27,8 +27,7 @@ from liveupdate.db.tables import jobs, projects
 from liveupdate.db.tables import steps as steps_table
 from liveupdate.errors import Conflict, Forbidden, Invalid, NotFound
 from liveupdate.model import Job, JobKind, Json, Plan, StepSpec
-from liveupdate.states import FINAL, OPEN, JobState, StepState, advance
-from liveupdate.states import STUCK as STUCK
+from liveupdate.states import FINAL, OPEN, STUCK, JobState, StepState, advance
 
 #: The time of a change, always later than that of the change before: who knows the latter sees that there was another.
 LATER = case((jobs.c.updated_at < clock.now(), clock.now()), else_=jobs.c.updated_at + 1)

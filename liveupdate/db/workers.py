@@ -1,4 +1,4 @@
-"""The workers that have been seen lately, for operators. Nothing depends on it: leases tell who works on what."""
+"""The workers that have been seen lately: for operators, and for who counts deaths. Leases tell who works on what."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +32,12 @@ def seen(connection: Connection, name: str, version: str) -> None:
 
 def gone(connection: Connection, name: str) -> None:
     connection.execute(delete(workers).where(workers.c.name == name))
+
+
+def seen_after(connection: Connection, name: str, at: int) -> bool:
+    """``at``: by the database's clock, as it is stored."""
+    query = select(workers.c.name).where(workers.c.name == name, workers.c.seen_at > at)
+    return connection.execute(query).first() is not None
 
 
 def lately(connection: Connection) -> Sequence[Seen]:

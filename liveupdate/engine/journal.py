@@ -9,20 +9,19 @@ from datetime import datetime, timedelta
 from threading import Event as Flag
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, Connection, Engine, Update, bindparam, or_, select, update
+from sqlalchemy import Connection, Engine, update
 
 from liveupdate import lease as leases
-from liveupdate.db import clock, events, jobs, resources, steps
+from liveupdate.db import claims, clock, events, jobs, resources, steps, workers
 from liveupdate.db.session import read, write
-from liveupdate.db.tables import jobs as jobs_table
 from liveupdate.db.tables import steps as steps_table
 from liveupdate.drivers.cloud import marks
 from liveupdate.engine import course, turns
-from liveupdate.engine.turns import Entry, Settled, Turn
-from liveupdate.errors import LeaseLost, LiveUpdateError, Watch
+from liveupdate.engine.turns import Settled, Turn
+from liveupdate.errors import LeaseLost, LiveUpdateError, Retry
 from liveupdate.lease import Lease
 from liveupdate.model import Job, Json, Resource, StepRow
-from liveupdate.states import CLAIMABLE, JobState, ResourceState, StepState, advance
+from liveupdate.states import JobState, ResourceState, StepState, advance
 
 T = TypeVar("T")
 
@@ -53,37 +52,22 @@ def claim_next(engine: Engine, owner: str, lease: float) -> Claimed | None:
 
     def work(connection: Connection) -> Claimed | None:
         asked = leases.now()
-        for row in connection.execute(due).mappings():
+        for row in due:
             taken_over = bool(row["lease_owner"])
-            won = connection.execute(
-                update(jobs_table)
-                .where(jobs_table.c.id == row["id"], jobs_table.c.fence == row["fence"], *conditions)
-                .values(
-                    lease_owner=owner,
-                    lease_until=clock.now() + clock.microseconds(lease),
-                    fence=jobs_table.c.fence + 1,
-                    # a holder that gave the job back has cleared its name; one that is still there died with it
-                    deaths=jobs_table.c.deaths + int(taken_over),
-                )
-            )
-            if won.rowcount == 1:
+            # one that gave the job back has cleared its name; one that was seen since its lease was over was too slow,
+            # or cut off from the database, and lives
+            died = taken_over and not workers.seen_after(connection, row["lease_owner"], row["lease_until"])
+            deaths = row["deaths"] + died
+            if claims.take(connection, row, owner, lease, deaths):
                 if taken_over:
                     events.add(connection, row["id"], "lease.taken_over", detail={"from": row["lease_owner"]})
                 claim = Claim(row["id"], owner, row["fence"] + 1, Lease(row["id"], asked + lease))
-                return Claimed(claim, row["deaths"] + taken_over, taken_over)
+                return Claimed(claim, deaths, taken_over)
         return None
 
-    conditions = (
-        jobs_table.c.state.in_(CLAIMABLE),
-        jobs_table.c.lease_until <= clock.now(),
-        jobs_table.c.wake_at <= clock.now(),
-    )
-    columns = (jobs_table.c.id, jobs_table.c.fence, jobs_table.c.lease_owner, jobs_table.c.deaths)
-    due = select(*columns).where(*conditions).order_by(jobs_table.c.wake_at).limit(8)
     with read(engine) as connection:
-        if connection.execute(due).first() is None:
-            return None
-    return write(engine, work)
+        due = claims.due(connection)
+    return write(engine, work) if due else None
 
 
 class Journal:
@@ -99,12 +83,13 @@ class Journal:
             "at_fence": claim.fence,
             "so_long": clock.microseconds(lease),
         }
-        #: As of the last turn.
-        self._known: Turn | None = None
+        #: The job and its steps as they were last read or written.
+        self._known: tuple[Job, Sequence[StepRow]] | None = None
 
     def load(self) -> tuple[Job, Sequence[StepRow]]:
         with read(self._engine) as connection:
-            return self._read(connection)
+            self._known = self._read(connection)
+        return self._known
 
     def look(self) -> tuple[Job, Sequence[StepRow]]:
         """Like load, but only for who still owns the job: a worker that was frozen past its lease learns it here."""
@@ -119,17 +104,6 @@ class Journal:
     def renew(self) -> None:
         self._write(lambda connection: None)
 
-    def begin(self) -> None:
-        """QUEUED or WAITING becomes RUNNING; a job that undoes goes on undoing."""
-
-        def work(connection: Connection) -> None:
-            job = jobs.get(connection, self.claim.job_id)
-            if job.state in (JobState.RUNNING, JobState.UNDOING):
-                return
-            self._job(connection, job, JobState.RUNNING)
-
-        self._write(work)
-
     def next(self, settled: Settled | None = None) -> Turn:
         """Record what is settled, decide what comes next and record that, in one transaction: no word of a user falls
         in between, and one commit makes both durable.
@@ -138,43 +112,43 @@ class Journal:
         def work(connection: Connection) -> Turn:
             return self._foreseen(connection, settled) or self._seen(connection, settled)
 
-        self._known = self._transact(work)
-        return self._known
+        turn = self._transact(work)
+        self._known = turn.job, turn.rows
+        return turn
 
     def _foreseen(self, connection: Connection, settled: Settled | None) -> Turn | None:
-        """The next turn by what is known since the last one, written if nothing has changed meanwhile: nobody but the
-        claim's holder changes a job, or its steps, without its ``updated_at``.
+        """The next turn by what is known, written if nothing has changed meanwhile: nobody but the claim's holder
+        changes a job, or its steps, without its ``updated_at``.
         """
-        known = self._known
-        if known is None or settled is None or known.job.window:
+        if self._known is None or settled is None:
             return None
-        entry = turns.entry(known.job, known.rows, settled, known.job.updated_at)
-        if not entry.begins:
+        job, rows = self._known
+        entry = turns.entry(job, rows, settled, job.updated_at)
+        if not entry.goes_on or job.window:
             return None
-        as_of = {"as_of": clock.from_datetime(known.job.updated_at)}
-        now = _changed(connection, _GO_ON, {**self._mine, **as_of, **entry.job})
-        if now is None:
-            return None
-        entry = entry.at(now)
-        self._enter(connection, entry)
-        return entry.turn
+        now = claims.go_on(connection, self._mine, job.updated_at, entry.turn.job.progress, *entry.rows)
+        return entry.at(now).turn if now else None
 
     def _seen(self, connection: Connection, settled: Settled | None) -> Turn:
         """The next turn by what the database has, held until it is written."""
-        self._hold(connection)
-        (job, rows), now = self._read(connection), clock.read(connection)
+        (job, rows), now = self._held(connection)
         leftovers = job.state == JobState.UNDOING and resources.any_open(connection, job.id)
         entry = turns.entry(job, rows, settled, now, leftovers=leftovers)
         turn = entry.turn
         if entry.rows:
-            self._enter(connection, entry)
+            steps.put(connection, entry.rows)
+            events.add_all(connection, self.claim.job_id, entry.events)
+        if entry.job:
             turn = replace(turn, job=replace(turn.job, updated_at=self._update(connection, **entry.job)))
         self._follow(connection, turn.job, turn.rows, turn.action, now)
         return turn
 
-    def _enter(self, connection: Connection, entry: Entry) -> None:
-        steps.put(connection, entry.rows)
-        events.add_all(connection, self.claim.job_id, entry.events)
+    def _held(self, connection: Connection) -> tuple[tuple[Job, Sequence[StepRow]], datetime]:
+        """The job and its steps, locked, and now; what is known of them, unless it has changed."""
+        if self._known and (now := claims.hold_as_known(connection, self._mine, self._known[0].updated_at)):
+            return self._known, now
+        now = self._hold(connection)
+        return self._read(connection), now
 
     def _read(self, connection: Connection) -> tuple[Job, Sequence[StepRow]]:
         return jobs.get(connection, self.claim.job_id), steps.of_job(connection, self.claim.job_id)
@@ -190,6 +164,7 @@ class Journal:
                 self._rest(connection, job, until, reason)
             case course.MoveBack():
                 steps.add(connection, job.id, job.plan.back)
+                self._update(connection)
                 events.add(connection, job.id, "job.moving_back")
             case course.HoldAgain():
                 self._skip_way_back(connection, job)
@@ -200,19 +175,23 @@ class Journal:
             case course.End(state):
                 self._end(connection, job, rows, state, now)
 
-    def park(self, seen: Job, after: float, reason: str, watch: Watch | None = None) -> None:
+    def park(self, seen: Job, after: float, error: LiveUpdateError) -> None:
         """Give the job back until ``after`` seconds are over, or what it watches changes, or somebody wakes it.
 
-        ``seen`` is the job as the step saw it: a user's word said since then wakes it at once.
+        ``seen`` is the job as the step saw it: a user's word said since then wakes it at once. What has a remedy is
+        trouble: its code and its remedy are the job's until it waits for something else, or goes on. A job that undoes
+        keeps those of why it does.
         """
 
         def work(connection: Connection) -> None:
             job = jobs.get(connection, self.claim.job_id)
             state = JobState.UNDOING if job.state == JobState.UNDOING else JobState.WAITING
+            watch = error.watch if isinstance(error, Retry) else None
             awaited = {"watch_kind": watch.kind, "watch_id": watch.id, "watch_seen": watch.seen} if watch else _NO_WATCH
+            trouble = {} if state == JobState.UNDOING else _trouble(error if error.remedy else None)
             spoken = (job.cancel_requested, job.decision) != (seen.cancel_requested, seen.decision)
             wake_at = clock.read(connection) + timedelta(seconds=0 if spoken else after)
-            self._give_back(connection, job, state, wake_at, reason, **awaited)
+            self._give_back(connection, job, state, wake_at, error.detail, **awaited, **trouble)
 
         self._write(work)
 
@@ -250,7 +229,7 @@ class Journal:
 
     def _rest(self, connection: Connection, job: Job, until: datetime | None, reason: str) -> None:
         wake_at = until or clock.read(connection) + _LONG
-        self._give_back(connection, job, JobState.WAITING, wake_at, reason, **_NO_WATCH)
+        self._give_back(connection, job, JobState.WAITING, wake_at, reason, **_NO_WATCH, **_trouble(None))
 
     def _give_back(
         self, connection: Connection, job: Job, state: JobState, wake_at: datetime, reason: str, **values: Any
@@ -321,15 +300,15 @@ class Journal:
         self.claim.lease.until = max(self.claim.lease.until, asked + self._lease)
         return done
 
-    def _hold(self, connection: Connection) -> None:
-        if connection.execute(_HOLD, self._mine).rowcount != 1:
+    def _hold(self, connection: Connection) -> datetime:
+        now = claims.hold(connection, self._mine)
+        if now is None:
             self.claim.lost.set()
             raise LeaseLost(self.claim.job_id)
+        return now
 
     def _update(self, connection: Connection, **values: Any) -> datetime:
-        at = _changed(connection, _CHANGE, {"of_job": self.claim.job_id, **values})
-        assert at is not None  # noqa: S101 - jobs do not go away
-        return at
+        return claims.change(connection, self.claim.job_id, values)
 
     def _job(self, connection: Connection, job: Job, state: JobState, **values: Any) -> None:
         if state != job.state:
@@ -339,12 +318,11 @@ class Journal:
     def _turn_back(
         self, connection: Connection, job: Job, outcome: str, reason: str, error: LiveUpdateError | None = None
     ) -> None:
-        told = {"code": error.code, "remedy": error.remedy} if error else {}
-        self._job(connection, job, JobState.UNDOING, outcome=outcome, reason=reason, **told)
+        self._job(connection, job, JobState.UNDOING, outcome=outcome, reason=reason, **_trouble(error))
         events.add(connection, job.id, "job.undoing", job.step, {"outcome": outcome, "reason": reason})
 
     def _end(self, connection: Connection, job: Job, rows: Sequence[StepRow], state: JobState, now: datetime) -> None:
-        told: dict[str, Any] = {"progress": 100, "reason": ""} if state == JobState.SUCCEEDED else {}
+        told: dict[str, Any] = {"progress": 100, **jobs.NO_TROUBLE} if state == JobState.SUCCEEDED else {}
         if state == JobState.UNDONE and job.code:
             # why it was undone, not what undoing waited for last
             why = [str(row.error["detail"]) for row in rows if row.error.get("code") == job.code]
@@ -373,39 +351,15 @@ class Journal:
         connection.execute(update(steps_table).where(*here).values(state=StepState.SKIPPED))
 
 
-_ITS = jobs_table.c.id == bindparam("of_job")
-_MINE = (
-    _ITS,
-    jobs_table.c.lease_owner == bindparam("by"),
-    jobs_table.c.fence == bindparam("at_fence"),
-    jobs_table.c.lease_until > clock.now(),
-)
-_PROLONGED = {"lease_until": clock.now() + bindparam("so_long", type_=BigInteger)}
-#: What every other write begins with. Built once, like the others.
-_HOLD = update(jobs_table).where(*_MINE).values(_PROLONGED)
-_CHANGE = update(jobs_table).where(_ITS).values(updated_at=jobs.LATER)
-#: Both at once, if the job is as it was and its time is not up.
-_GO_ON = (
-    update(jobs_table)
-    .where(*_MINE, jobs_table.c.updated_at == bindparam("as_of"))
-    .where(or_(jobs_table.c.deadline.is_(None), jobs_table.c.deadline > clock.now()))
-    .values(**_PROLONGED, updated_at=jobs.LATER)
-)
-_RETURNING = {statement: statement.returning(jobs_table.c.updated_at) for statement in (_CHANGE, _GO_ON)}
-_CHANGED_AT = select(jobs_table.c.updated_at).where(_ITS)
 #: Until somebody speaks; looked at again every so often.
 _LONG = timedelta(days=1)
 _NO_LEASE: dict[str, Any] = {"lease_owner": "", "lease_until": 0}
 _NO_WATCH: dict[str, Any] = {"watch_kind": "", "watch_id": "", "watch_seen": ""}
 
 
-def _changed(connection: Connection, statement: Update, values: dict[str, Any]) -> datetime | None:
-    """When the job was changed, by the database's clock; None: it was not."""
-    if connection.dialect.update_returning:
-        return clock.as_datetime(connection.scalar(_RETURNING[statement], values))
-    if connection.execute(statement, values).rowcount == 0:
-        return None
-    return clock.as_datetime(connection.scalar(_CHANGED_AT, values))
+def _trouble(error: LiveUpdateError | None) -> dict[str, str]:
+    """What a job has of it."""
+    return {"code": error.code, "remedy": error.remedy} if error else {"code": "", "remedy": ""}
 
 
 def _told(error: LiveUpdateError) -> dict[str, str]:

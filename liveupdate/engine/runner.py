@@ -25,12 +25,12 @@ LOG = logging.getLogger(__name__)
 
 #: A job that outlived so many workers without progress is not given to another.
 MAX_DEATHS = 3
+DEADLY = "live-update.job.kills-workers"
 #: Calls of one undo that may fail.
 UNDO_ATTEMPTS = 5
 #: Seconds until a call that failed unforeseen is repeated, doubled each time.
 _BACKOFF = 2.0
-
-
+#: The remedy where an error has none.
 _SEE = "see to what keeps it from being done; then retry the job, or create it again"
 
 
@@ -50,7 +50,7 @@ class Call:
     context: Context
 
     def park(self, after: float, error: LiveUpdateError) -> NoReturn:
-        self.journal.park(self.job, after, error.detail, error.watch if isinstance(error, Retry) else None)
+        self.journal.park(self.job, after, error)
         raise Parked
 
     def stop(self, state: JobState, error: LiveUpdateError) -> NoReturn:
@@ -77,9 +77,9 @@ class Runner:
     def _run(self, journal: Journal, claimed: Claimed, job: Job, rows: Sequence[StepRow]) -> None:
         if missing := sorted({r.spec.step for r in rows} - set(self._steps)):
             LOG.warning("job %s needs steps this worker lacks: %s", job.id, ", ".join(missing))
-            journal.park(job, 30, f"waits for a worker that has: {', '.join(missing)}")
+            waits = Retry(30, f"waits for a worker that has: {', '.join(missing)}")
+            journal.park(job, waits.after, waits)
             return
-        journal.begin()
         if claimed.deaths >= MAX_DEATHS:
             journal.stop(JobState.NEEDS_ATTENTION, _deadly(job, claimed.deaths))
             return
@@ -265,7 +265,7 @@ def as_told(error: Exception) -> LiveUpdateError:
 def _deadly(job: Job, deaths: int) -> LiveUpdateError:
     return LiveUpdateError(
         f"{deaths} workers died at step {job.step or 'start'} of this job",
-        code="live-update.job.kills-workers",
+        code=DEADLY,
         remedy="look at the workers' logs; then retry the job, or cancel it, which undoes it",
     )
 

@@ -9,8 +9,10 @@ from typing import Any
 from liveupdate.db import clock
 from liveupdate.engine import course
 from liveupdate.model import Job, Json, StepRow
-from liveupdate.states import StepState, advance
+from liveupdate.states import JobState, StepState, advance
 
+#: What a job has of its steps.
+_OF_STEPS = {"step", "progress", "deaths", "reason"}
 _BEGUN = {StepState.APPLYING: "step.started", StepState.UNDOING: "step.undo_started"}
 
 
@@ -50,10 +52,9 @@ class Entry:
         return replace(self, turn=turn, rows=(done, intent))
 
     @property
-    def begins(self) -> bool:
-        """Whether what comes next is a step that was not begun before."""
-        action = self.turn.action
-        return isinstance(action, course.Apply) and action.row.state == StepState.PENDING
+    def goes_on(self) -> bool:
+        """Whether it is what almost all turns are: a step that is done, a new one that begins, and nothing else."""
+        return [row.state for row in self.rows] == [StepState.DONE, StepState.APPLYING] and set(self.job) == _OF_STEPS
 
 
 def entry(
@@ -63,10 +64,13 @@ def entry(
     changed: list[StepRow] = []
     told: dict[str, Any] = {}
     events: list[tuple[str, str]] = []
+    if job.state in (JobState.QUEUED, JobState.WAITING):
+        job = replace(job, state=advance(job.state, JobState.RUNNING))
+        told["state"] = job.state
     if settled:
         done = settle(settled, now)
         rows = _with(rows, done)
-        told = {**progress(settled, rows)}
+        told |= progress(settled, rows)
         job = replace(job, step=told["step"], progress=told["progress"])
         changed.append(done)
         events.append((f"step.{done.state}", done.spec.id))
@@ -74,8 +78,12 @@ def entry(
     if intent := _intent(action, now):
         rows = _with(rows, intent)
         told["step"] = intent.spec.id
+        job = replace(job, step=intent.spec.id)
         if intent.state == StepState.APPLYING:
             told["reason"] = ""
+            if job.code or job.remedy:
+                told |= {"code": "", "remedy": ""}
+            job = replace(job, reason="", code="", remedy="")
             if job.started_at is None:
                 told["started_at"] = clock.from_datetime(now)
                 job = replace(job, started_at=now)

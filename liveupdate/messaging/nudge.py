@@ -46,11 +46,33 @@ class _Endpoint:
         self._heard()
 
 
-def listen(url: str, server: str, heard: Callable[[], None]) -> Any | None:
-    """Call ``heard`` for each nudge; returns the running server (stop() ends it), or None without a broker."""
-    if not url:
-        return None
-    target = transport.Target(topic=_TOPIC, server=server)
-    listener = transport.get_rpc_server(transport.rpc(url), target, [_Endpoint(heard)])
-    listener.start()
-    return listener
+class Listener:
+    """Calls ``heard`` for each nudge; without a broker (url "") it does nothing. It never waits for the broker.
+
+    ``server``: the listener's own name.
+    """
+
+    def __init__(self, url: str, server: str, heard: Callable[[], None]) -> None:
+        self._listening, self._stopping = Event(), Event()
+        if url:
+            target = transport.Target(topic=_TOPIC, server=server)
+            self._server = transport.rpc_server(url, target, _Endpoint(heard))
+            Thread(target=self._start, name="nudges", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        # until it has been started, a server waits in its own stop
+        if self._listening.is_set():
+            self._server.stop()
+
+    def _start(self) -> None:
+        try:
+            # it returns once the broker has been there
+            self._server.start()
+        # as above: their text may hold the URL
+        except Exception as error:
+            LOG.error("nudges are not heard: %s", type(error).__name__)
+            return
+        self._listening.set()
+        if self._stopping.is_set():
+            self._server.stop()

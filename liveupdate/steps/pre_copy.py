@@ -11,12 +11,13 @@ from typing import Any
 
 from liveupdate.drivers.cloud import marks
 from liveupdate.errors import Failed, GuestError, LiveUpdateError, Retry
-from liveupdate.model import Json
+from liveupdate.model import Handover, Json
 from liveupdate.planning import inside, intent, move
 from liveupdate.planning.estimate import HANDED_OVER
 from liveupdate.planning.move import Sides
 from liveupdate.steps.gone import unless_gone
 from liveupdate.steps.path_events import path_events
+from liveupdate.steps.probe import stopped
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.replacement import instead
 from liveupdate.steps.resources import wait, watch_server
@@ -80,10 +81,21 @@ def undo(context: StepContext) -> None:
     with suppress(GuestError):  # a target that does not answer, or was stopped, goes as a whole
         context.guest(sides.target).agent().call("finish")
     if sides.source == "surrogate":
-        context.guest(sides.source).agent().call("finish")
+        _leave_surrogate(context)
         return
     with unless_gone(context):
         _leave_original(context)
+
+
+def _leave_surrogate(context: StepContext) -> None:
+    """One that is silent does not keep the job from being in hold again, which tells of it: the next move back prepares
+    it anew, and what ends the job cleans it up."""
+    try:
+        context.guest("surrogate").agent().call("finish")
+    except GuestError as error:
+        if not error.code.startswith("live-update.guest."):
+            raise
+        context.event("progress", text=f"the surrogate does not answer ({error.code}): it is left as it is")
 
 
 def _leave_original(context: StepContext) -> None:
@@ -139,7 +151,8 @@ def _reach(context: StepContext) -> None:
 
 def _connect(context: StepContext) -> None:
     original, surrogate = context.guest("original").agent(), context.guest("surrogate").agent()
-    if original.call("status").get("linked"):
+    # one that was restarted has no link any more, and the other may not know yet
+    if all(agent.call("status").get("linked") for agent in (original, surrogate)):
         return
     own = context.result("reserve_port")["surrogate"]["address"]
     key = original.call("keygen")["public_key"]
@@ -151,12 +164,12 @@ def _connect(context: StepContext) -> None:
 
 def _prepare(context: StepContext, sides: Sides) -> None:
     settings = context.settings.surrogate
-    began = _since(context, sides)
+    began, known = _since(context, sides), {**context.result("preflight"), "units": _units(context, sides)}
     for role, side in (("target", sides.target), ("source", sides.source)):
         described = move.describe(
             side,
             context.job.id,
-            context.result("preflight"),
+            known,
             context.result("reserve_port"),
             context.job.parameters,
             since=began[side],
@@ -171,6 +184,18 @@ def _prepare(context: StepContext, sides: Sides) -> None:
 def _serials(context: StepContext, side: str) -> dict[str, str]:
     """By which each machine knows its copy of the boot set's volumes."""
     return {old: (new if side == "surrogate" else old)[:SERIAL] for old, new in instead(context).items()}
+
+
+def _units(context: StepContext, sides: Sides) -> list[dict[str, Any]]:
+    """What becomes of each. A unit that does not run on a surrogate that was restarted in hold, say, has no memory to
+    be moved back: the original starts it anew, with the files and the volumes as they are."""
+    units: list[dict[str, Any]] = context.result("preflight")["units"]
+    if sides.source == "original":
+        return units
+    moved = [unit["name"] for unit in units if unit["handover"] == Handover.MOVE]
+    if down := stopped(context, sides.source, moved):
+        context.event("progress", text=f"not running on the surrogate, to be started anew: {', '.join(down)}")
+    return [{**unit, "handover": Handover.RESTART} if unit["name"] in down else unit for unit in units]
 
 
 def _since(context: StepContext, sides: Sides) -> dict[str, float]:

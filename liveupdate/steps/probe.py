@@ -1,5 +1,6 @@
 """Ask the workload how it is, behind the fence. If it is not well, everything goes back. It only looks: no undo."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from liveupdate.errors import Failed
@@ -26,6 +27,12 @@ def apply(context: StepContext) -> Json:
 
 def undo(context: StepContext) -> None:
     """Nothing was changed."""
+
+
+def stopped(context: StepContext, side: str, units: Iterable[str]) -> list[str]:
+    """Those of ``units`` that systemd does not run there, whatever the guest's program knows."""
+    guest = context.guest(side)
+    return [unit for unit in units if guest.run(["systemctl", "is-active", "--quiet", unit], check=False).code]
 
 
 def not_well(told: dict[str, Any]) -> list[str]:

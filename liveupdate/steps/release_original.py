@@ -14,6 +14,7 @@ from liveupdate.errors import Failed, GuestError, Retry
 from liveupdate.model import Handover, Json
 from liveupdate.steps import connect
 from liveupdate.steps.cut_over import attached_to
+from liveupdate.steps.probe import stopped
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.replacement import REPLACES, boot_volumes, instead, take_volume
 from liveupdate.steps.resources import unmake, wait, watch_server
@@ -100,14 +101,13 @@ def _verify(context: StepContext) -> None:
 
 def _sick(context: StepContext) -> list[str]:
     """Units that are not well on the surrogate. One that was restarted in hold knows of no move, but has its units."""
-    guest = context.guest("surrogate")
     try:
-        told = guest.agent().call("probe")
+        told = context.guest("surrogate").agent().call("probe")
     except GuestError as error:
         if error.code != "guest.wrong-role":
             raise
         names = [u["name"] for u in context.result("preflight")["units"] if u["handover"] != Handover.LEAVE]
-        return [name for name in names if guest.run(["systemctl", "is-active", "--quiet", name], check=False).code]
+        return stopped(context, "surrogate", names)
     return sorted(name for name, unit in told.get("units", {}).items() if not unit.get("ok"))
 
 

@@ -1,5 +1,6 @@
 """For tests: a server whose operating system lies on two volumes, and what its guest tells of them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from liveupdate.drivers.cloud.servers import AttachedVolume
@@ -24,10 +25,10 @@ def add_boot_volume(world: World, server_id: str) -> None:
     world.update_volume("var-volume")
 
 
-def disks_of(world: World, server_id: str) -> dict[str, Any]:
-    """ "mounts" and "fstab" of the boot set, as guest/inspect.py tells them."""
-    attached = {*world.attached[server_id], "root-volume"}
-    there = {name: where for name, where in _PLACES.items() if _volume(name) in attached}
+def disks_of(volume_ids: Iterable[str]) -> dict[str, Any]:
+    """ "mounts" and "fstab" of the boot set, as guest/inspect.py tells them in a server with these volumes."""
+    known = {*volume_ids, "root-volume"}
+    there = {name: where for name, where in _PLACES.items() if _volume(name) in known}
     mounts = [{**_mount(name), "where": where, "fstype": "ext4", "options": "rw"} for name, where in there.items()]
     table = [{"source": f"LABEL={w}", "where": w, "fstype": "ext4", "options": "rw"} for w in there.values()]
     return {"mounts": mounts, "fstab": table}

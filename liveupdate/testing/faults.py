@@ -7,7 +7,7 @@ through what a worker is given: its clouds, its guests, its journal. A cloud's r
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 from unittest import mock
 
@@ -16,7 +16,6 @@ from sqlalchemy.exc import OperationalError
 
 from liveupdate.drivers.cloud.errors import calling
 from liveupdate.errors import GuestError
-from liveupdate.testing.cloud import World
 from liveupdate.testing.points import Point
 
 #: Calls that make something, and may have when there is no answer: as drivers/cloud says of each.
@@ -59,13 +58,38 @@ class Killed(BaseException):
     """kill -9 of the worker: nothing of ours runs any more."""
 
 
+class Others(Protocol):
+    """Who else is at work in the cloud, a double or a real one. What lasts until it is healed is in ``conditions``."""
+
+    def owner(self, deed: str) -> None:
+        """The original's owner wants to "lock", "stop", "rebuild" or "resize" it; one that is locked refuses."""
+
+    def delete(self) -> None:
+        """The original, by its owner or by an administrator for whom a lock is none."""
+
+    def shut_down(self, scene: "Scene") -> None:
+        """The original, from inside, which no lock keeps its owner from. Healed, it is started."""
+
+    def host_down(self, scene: "Scene") -> None:
+        """The original's: it is gone without a word, and Nova says ACTIVE still. Healed, it boots."""
+
+    def revoke_trust(self, scene: "Scene", point: Point) -> None:
+        """From here on nothing is done in the requester's name, until it is healed."""
+
+    def use_up_quota(self, scene: "Scene", point: Point) -> None:
+        """Somebody else in the project, until it is healed."""
+
+
 class Scene(Protocol):
     """Where a fault strikes. ``lasting`` is asked at each point after that, until it is healed: it may raise."""
 
-    world: World
     lasting: Callable[[Point], None]
     #: What is closed when it is healed.
     conditions: ExitStack
+    job_id: str
+
+    @property
+    def others(self) -> Others: ...
 
     def heal(self) -> None:
         """What lasts, ends."""
@@ -76,14 +100,11 @@ class Scene(Protocol):
     def freeze_unaware(self) -> None:
         """Between its last look at the clock and the call that it is about to make."""
 
-    def shut_down(self) -> None:
-        """The original, from inside, which no lock keeps its owner from. Healed, it is started."""
-
-    def host_down(self) -> None:
-        """The original's: it is gone without a word, and Nova says ACTIVE still. Healed, it boots."""
-
     def outlast(self, step: str) -> None:
         """So much time passes that the step is over its time-out."""
+
+    def cancel(self) -> None:
+        """Somebody asks for it; it may come too late."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +132,11 @@ def _at(kind: str, when: str) -> Callable[[Point], bool]:
     return lambda point: (point.kind, point.when) == (kind, when)
 
 
-def _cloud_as(who: str) -> Callable[[Point], bool]:
+def _outside(point: Point) -> bool:
+    return point.when == "before" and point.kind != "journal"
+
+
+def cloud_as(who: str) -> Callable[[Point], bool]:
     return lambda point: (point.kind, point.when, point.who) == ("cloud", "before", who)
 
 
@@ -120,7 +145,7 @@ def _written(point: Point) -> bool:
     return point.kind == "guest" and point.when == "before" and point.call in _WRITING
 
 
-def _counted(point: Point) -> bool:
+def counted(point: Point) -> bool:
     return point.when == "before" and point.call in _COUNTED
 
 
@@ -151,6 +176,10 @@ def refuse(point: Point, status: int, detail: str) -> None:
         raise error
 
 
+def unauthorized(point: Point) -> None:
+    refuse(point, 401, "the token is not valid")
+
+
 def _no_answer(scene: Scene, point: Point) -> None:
     with calling(point.call, creates=point.call in CREATES):
         raise sdk_errors.ResourceTimeout("no answer")
@@ -161,7 +190,7 @@ def _outlasted(scene: Scene, point: Point) -> None:
     _no_answer(scene, point)
 
 
-def _lasts(hits: Callable[[Point], bool], raising: Callable[[Point], None], points: int = 0) -> Callable[..., None]:
+def lasts(hits: Callable[[Point], bool], raising: Callable[[Point], None], points: int = 0) -> Callable[..., None]:
     """From here on, wherever it hits: for so many points, or (0) until it is healed."""
 
     def strike(scene: Scene, point: Point) -> None:
@@ -202,31 +231,9 @@ def _skew(scene: Scene, point: Point) -> None:
     scene.conditions.enter_context(mock.patch("time.time", ahead))
 
 
-def _owner(**changes: object) -> Callable[[Scene, Point], None]:
-    """The server's owner changes it; a server that is locked refuses."""
+def _owner(deed: str) -> Callable[[Scene, Point], None]:
+    return lambda scene, point: scene.others.owner(deed)
 
-    def strike(scene: Scene, point: Point) -> None:
-        server = scene.world.servers.get("original")
-        if server is not None and not server.locked:
-            scene.world.servers["original"] = replace(server, **changes)  # type: ignore[arg-type]
-
-    return strike
-
-
-def _deleted(scene: Scene, point: Point) -> None:
-    """By its owner, or by an administrator for whom a lock is none."""
-    world = scene.world
-    if world.servers.pop("original", None) is None:
-        return
-    for plugged in world.attached.pop("original", {}):
-        if plugged in world.volumes:
-            world.update_volume(plugged)
-    for port in [p for p in world.ports.values() if p.device_id == "original"]:
-        world.ports[port.id] = replace(port, device_id="", status="DOWN")
-
-
-_USERS, _SERVICES = _cloud_as("user"), _cloud_as("service")
-_UNAUTHORIZED = "the token is not valid"
 
 FAULTS: Mapping[str, Fault] = {
     fault.name: fault
@@ -240,29 +247,30 @@ FAULTS: Mapping[str, Fault] = {
             unfelt=True,
         ),
         Fault(
-            "db away", _at("journal", "before"), _lasts(_at("journal", "before"), database_gone, _A_WHILE), unfelt=True
+            "db away", _at("journal", "before"), lasts(_at("journal", "before"), database_gone, _A_WHILE), unfelt=True
         ),
-        Fault("commit lost", _at("journal", "after"), _lasts(_at("journal", "after"), database_gone, 1), unfelt=True),
+        Fault("commit lost", _at("journal", "after"), lasts(_at("journal", "after"), database_gone, 1), unfelt=True),
         Fault("5xx", _at("cloud", "before"), _refused(503)),
-        Fault("5xx a while", _at("cloud", "before"), _lasts(_at("cloud", "before"), lambda p: refuse(p, 500, "no"), 4)),
-        Fault("5xx for ever", _at("cloud", "before"), _lasts(_at("cloud", "before"), lambda p: refuse(p, 500, "no"))),
+        Fault("5xx a while", _at("cloud", "before"), lasts(_at("cloud", "before"), lambda p: refuse(p, 500, "no"), 4)),
+        Fault("5xx for ever", _at("cloud", "before"), lasts(_at("cloud", "before"), lambda p: refuse(p, 500, "no"))),
         Fault("409", _at("cloud", "before"), _refused(409)),
         Fault("429", _at("cloud", "before"), _refused(429)),
         Fault("answer lost", _at("cloud", "after"), _no_answer),
         Fault("slow", _at("cloud", "before"), _outlasted),
-        Fault("token", _SERVICES, _lasts(_SERVICES, lambda p: refuse(p, 401, _UNAUTHORIZED))),
-        Fault("trust", _USERS, _lasts(_USERS, lambda p: refuse(p, 401, _UNAUTHORIZED))),
-        Fault("quota", _counted, _lasts(_counted, lambda p: refuse(p, 403, "Quota exceeded"))),
+        Fault("token", cloud_as("service"), lasts(cloud_as("service"), unauthorized)),
+        Fault("trust", cloud_as("user"), lambda scene, point: scene.others.revoke_trust(scene, point)),
+        Fault("quota", counted, lambda scene, point: scene.others.use_up_quota(scene, point)),
         Fault("clock +10m", _at("journal", "before"), _skew, unfelt=True),
-        Fault("ssh cut", _at("guest", "before"), _lasts(_at("guest", "before"), _silent_guest, _A_WHILE)),
+        Fault("ssh cut", _at("guest", "before"), lasts(_at("guest", "before"), _silent_guest, _A_WHILE)),
         Fault("ssh lost", _at("guest", "after"), lambda scene, point: _silent_guest(point)),
-        Fault("disk full", _written, _lasts(_written, _full_guest)),
-        Fault("host down", _at("guest", "before"), lambda scene, point: scene.host_down(), harms=True),
-        Fault("locked", _at("cloud", "before"), _owner(locked=True, locked_reason="by its owner"), harms=True),
-        Fault("stopped", _at("cloud", "before"), _owner(status="SHUTOFF"), harms=True),
-        Fault("shut down", _at("cloud", "before"), lambda scene, point: scene.shut_down(), harms=True),
-        Fault("rebuilt", _at("cloud", "before"), _owner(status="REBUILD"), harms=True),
-        Fault("resized", _at("cloud", "before"), _owner(status="VERIFY_RESIZE"), harms=True),
-        Fault("deleted", _at("cloud", "before"), _deleted, harms=True),
+        Fault("disk full", _written, lasts(_written, _full_guest)),
+        Fault("host down", _at("guest", "before"), lambda scene, point: scene.others.host_down(scene), harms=True),
+        Fault("locked", _at("cloud", "before"), _owner("lock"), harms=True),
+        Fault("stopped", _at("cloud", "before"), _owner("stop"), harms=True),
+        Fault("shut down", _at("cloud", "before"), lambda scene, point: scene.others.shut_down(scene), harms=True),
+        Fault("rebuilt", _at("cloud", "before"), _owner("rebuild"), harms=True),
+        Fault("resized", _at("cloud", "before"), _owner("resize"), harms=True),
+        Fault("deleted", _at("cloud", "before"), lambda scene, point: scene.others.delete(), harms=True),
+        Fault("cancelled", _outside, lambda scene, point: scene.cancel()),
     )
 }

@@ -25,6 +25,7 @@ class Pair:
     "too late".
     ``silent``: sides that do not answer. ``hanging``: commands that are begun and never answered. ``away``, ``here``:
     sides whose disk says that the workload has left, or has been opened there. ``boots``: how often each has booted.
+    ``failing``: sides where no boot brings the workload up, though the guard lets it.
     ``before``: called with each command first, and may raise.
     """
 
@@ -36,6 +37,7 @@ class Pair:
     boots: dict[str, int] = field(default_factory=lambda: {"original": 1, "surrogate": 1})
     away: set[str] = field(default_factory=set)
     here: set[str] = field(default_factory=set)
+    failing: set[str] = field(default_factory=set)
     before: Callable[[str], None] = lambda command: None
     serving: set[str] = field(default_factory=lambda: {"original"})
     roles: dict[str, str | None] = field(default_factory=lambda: {"original": None, "surrogate": None})
@@ -65,9 +67,10 @@ class Pair:
     def restart(self, side: str) -> None:
         """The guest boots: what it knew of the move is gone, but for the guard's mark on its disk."""
         self.serving.discard(side)
-        self.roles[side], self.phases[side] = None, "idle"
+        self.roles[side], self.phases[side], self.linked = None, "idle", False
         self.boots[side] += 1
-        if side in self.here or (side == "original" and side not in self.away):
+        guarded = side in self.away or (side == "surrogate" and side not in self.here)
+        if not guarded and side not in self.failing:
             self.serve(side)
 
     def stopped(self, side: str) -> bool:
@@ -103,6 +106,8 @@ class PairedGuest:
         if argv[0] == "test":
             marked = {"away": self.pair.away, "here": self.pair.here}[argv[-1].rpartition("/")[2]]
             return SimpleNamespace(code=0 if self.side in marked else 1, stdout="", stderr="")
+        if argv[:2] == ["systemctl", "is-active"]:
+            return SimpleNamespace(code=0 if self.side in self.pair.serving else 3, stdout="", stderr="")
         return SimpleNamespace(code=0, stdout="\n".join(self.serials), stderr="")
 
     @contextmanager
@@ -203,6 +208,9 @@ class PairedGuest:
             system["where"] for system in move["systems"] if not any(v[:20] == system["serial"] for v in attached)
         ]
         assert not missing, f"parts of the operating system are missing on the {self.side}: {missing}"
+        moved = any(unit["handover"] == "move" for unit in move["units"])
+        if role == "source" and moved and self.side not in self.pair.serving:
+            raise GuestError("has no running main process", code="guest.unit-not-running")
         self.pair.roles[self.side], self.phase, self.pair.mounts = role, "prepared", move["mounts"]
         return {}
 

@@ -230,7 +230,6 @@ def test_a_pause_counts_for_a_job_that_a_worker_has_in_hand(api: TestClient, sql
     assert claimed is not None
     assert say(api, job, "pause").status_code == 202
     journal = Journal(sqlite, claimed.claim, 60)
-    journal.begin()
     journal.next()
     assert (shown(api, job)["state"], shown(api, job)["reason"]) == ("waiting", "paused")
 

@@ -239,5 +239,5 @@ def test_a_job_whose_trust_was_revoked_stops_and_is_undone(api: str, server: str
     Runner(world_outside, world.steps(*STEPS)).run(Journal(engine, claimed.claim, 60), claimed)
     job, _ = look(engine, job_id)
     assert (job.state, world.done) == ("undone", [])
-    assert job.code.startswith("live-update.cloud."), job
-    assert job.remedy
+    assert job.code == "live-update.trust.gone", job
+    assert "cleanup" in job.remedy

@@ -108,6 +108,15 @@ def test_the_worker(site: Site, start: Start) -> None:
     assert "has stopped" in lines[-1]["message"]
 
 
+def test_a_worker_works_and_stops_though_its_broker_is_away(site: Site, start: Start) -> None:
+    with site.conf.open("a") as conf:
+        conf.write("[DEFAULT]\ntransport_url = rabbit://user:hunter2@127.0.0.1:1/\n")
+    process = start("liveupdate-worker")
+    until(lambda: seen(site) == 1, site.log)
+    assert stopped(process) == 0, site.log()
+    assert "hunter2" not in site.log()
+
+
 class Receiver(HTTPServer):
     """A webhook's: what it is sent, with its headers."""
 

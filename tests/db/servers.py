@@ -3,34 +3,14 @@
 import os
 import pwd
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
-from lab.ports import listening
 from tests import ports
-from tests.waiting import PATIENCE, until
-
-
-@contextmanager
-def _running(argv: Sequence[str], log: Path, port: int, user: str | None = None) -> Iterator[None]:
-    with log.open("wb") as output:
-        process = subprocess.Popen(argv, stdout=output, stderr=output, user=user, start_new_session=True)
-    try:
-        said = partial(log.read_text, errors="replace")
-        until(lambda: process.poll() is not None or listening("127.0.0.1", port), said)
-        assert process.poll() is None, f"{argv[0]} ended: {said()[-2000:]}"
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+from tests.process import running
+from tests.waiting import until
 
 
 @contextmanager
@@ -43,7 +23,7 @@ def mariadb(folder: Path) -> Iterator[str]:
     run = Path("/tmp") / f"liveupdate-mariadb-{port}"
     argv = ["mariadbd", "--no-defaults", f"--user={_me()}", f"--datadir={data}", f"--socket={run}.sock"]
     argv += [f"--pid-file={folder}/pid", "--bind-address=127.0.0.1", f"--port={port}", "--skip-log-bin"]
-    with _running(argv, log, port):
+    with running(argv, log, port):
         client = ["mariadb", "--no-defaults", "-uroot", f"--socket={run}.sock"]
         sql = "CREATE DATABASE liveupdate; GRANT ALL ON liveupdate.* TO test@'127.0.0.1' IDENTIFIED BY 'test';"
         subprocess.run(client, input=sql, text=True, check=True)
@@ -64,7 +44,7 @@ def postgresql(folder: Path) -> Iterator[str]:
     initdb = [str(binaries / "initdb"), "-D", str(home / "data"), "-U", "test", "--auth=trust", "-E", "UTF8"]
     subprocess.run(initdb, check=True, capture_output=True, user=user, cwd=home)
     argv = [str(binaries / "postgres"), "-D", str(home / "data"), "-p", str(port), "-k", "/tmp", "-h", "127.0.0.1"]
-    with _running(argv, folder / "log", port, user):
+    with running(argv, folder / "log", port, user):
         createdb = [str(binaries / "createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", "test", "liveupdate"]
         _until_ready(createdb)
         yield f"postgresql+psycopg://test@127.0.0.1:{port}/liveupdate"

@@ -8,7 +8,7 @@ from threading import Barrier
 import pytest
 from sqlalchemy import Engine, select, update
 
-from liveupdate.db import clock, events, jobs
+from liveupdate.db import clock, events, jobs, workers
 from liveupdate.db.session import read, write
 from liveupdate.db.tables import steps
 from liveupdate.engine import course
@@ -138,8 +138,8 @@ def test_many_workers_claim_each_job_once(database: Engine) -> None:
             mine.append(claimed.claim.job_id)
         return mine
 
-    with ThreadPoolExecutor(6) as workers:
-        claimed = [job for mine in workers.map(claim_all, range(6)) for job in mine]
+    with ThreadPoolExecutor(6) as pool:
+        claimed = [job for mine in pool.map(claim_all, range(6)) for job in mine]
     assert sorted(claimed) == sorted(made)
 
 
@@ -160,6 +160,21 @@ def test_a_lease_that_ran_out_fences_its_holder_and_passes_on_with_a_higher_fenc
         assert [e.type for e in events.of_job(connection, job_id)] == ["job.created", "lease.taken_over", "test"]
 
 
+def test_a_holder_that_was_only_too_slow_has_not_died_with_the_job(database: Engine) -> None:
+    job_id = accept(database)
+    assert claim_next(database, "slow", 60) is not None
+    expire_lease(database, job_id)
+    write(database, lambda connection: workers.seen(connection, "slow", "1"))
+    second = claim_next(database, "second", 60)
+    assert second is not None
+    assert (second.taken_over, second.deaths) == (True, 0)
+    expire_lease(database, job_id)
+    third = claim_next(database, "third", 60)
+    assert third is not None
+    assert (third.taken_over, third.deaths) == (True, 1), "the second was not seen since"
+    write(database, lambda connection: workers.gone(connection, "slow"))
+
+
 def test_a_cancel_and_the_start_of_the_pivot_exclude_each_other(database: Engine) -> None:
     """One of the two comes first, and the other knows."""
     for _ in range(12):
@@ -170,7 +185,6 @@ def test_a_cancel_and_the_start_of_the_pivot_exclude_each_other(database: Engine
         claimed = claim_next(database, "worker", 60)
         assert claimed is not None
         journal, start = Journal(database, claimed.claim, 60), Barrier(2)
-        journal.begin()
 
         def cancel(job_id: str = job_id, start: Barrier = start) -> bool:
             start.wait()

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, insert, select, text, update
 from liveupdate.db import session
 from liveupdate.db.session import read, write
 from liveupdate.db.tables import projects
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
 
 #: SQLite has one writer at a time.
 DATABASES = ("mariadb", "postgresql")
@@ -48,11 +48,24 @@ def test_a_connection_that_was_cut_while_it_rested_is_replaced(
 ) -> None:
     monkeypatch.setattr(session, "_RESTED", 0.0)
     postgresql = database.dialect.name == "postgresql"
+    # with one connection in its pool, which is the one that is cut
+    engine = session.open_engine(database.url.render_as_string(hide_password=False))
+    with read(engine) as connection:
+        cut = {"cut": connection.scalar(text("SELECT pg_backend_pid()" if postgresql else "SELECT CONNECTION_ID()"))}
+    shown = (
+        "SELECT 1 FROM pg_stat_activity WHERE pid = :cut"
+        if postgresql
+        else "SELECT 1 FROM information_schema.processlist WHERE id = :cut"
+    )
+
+    def gone() -> bool:
+        with read(database) as connection:
+            return connection.execute(text(shown), cut).first() is None
+
     with read(database) as connection:
-        cut = connection.scalar(text("SELECT pg_backend_pid()" if postgresql else "SELECT CONNECTION_ID()"))
-    other = session.open_engine(database.url.render_as_string(hide_password=False))
-    with read(other) as connection:
-        connection.execute(text("SELECT pg_terminate_backend(:cut)" if postgresql else "KILL :cut"), {"cut": cut})
-    other.dispose()
-    with read(database) as connection:
+        connection.execute(text("SELECT pg_terminate_backend(:cut)" if postgresql else "KILL :cut"), cut)
+    # it is told to go, and goes in its own time
+    until(gone)
+    with read(engine) as connection:
         assert connection.scalar(select(1)) == 1
+    engine.dispose()

@@ -4,7 +4,7 @@ Only the preflight (its findings are given) and the update (its packages are) ar
 twice, and to resume without knowing that the other is down.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,11 +45,7 @@ class Site(Workers):
         self.before = world.seen()
         serials = tuple(v[:20] for v in world.volumes)
         self.guests = {side: PairedGuest(self.pair, side, serials=serials) for side in ("original", "surrogate")}
-        self.steps = {
-            **methods.steps(),
-            "preflight": stand_in("preflight", self._preflight),
-            "update": stand_in("update", lambda context: {"kernel_before": "1", "kernel_after": "2"}),
-        }
+        self.steps = given_steps()
         self.surroundings = Surroundings(
             load(config_files=[]),
             lambda job: CloudDouble(world, admin=False),  # type: ignore[arg-type,return-value]
@@ -62,20 +58,6 @@ class Site(Workers):
         if made := context.result("provision"):
             self.pair.servers["surrogate"] = made["server_id"]
         return self.guests[side]
-
-    def _preflight(self, context: StepContext) -> Json:
-        cloud, server = context.service_cloud(), own_server(context)
-        if server.status != "ACTIVE":
-            raise Failed(f"the server is {server.status}", user_fault=True, remedy="start it")
-        described, guest = describe(cloud, server), {**disks_of(self.world, "original"), "smbios_uuid": "original"}
-        data = "/dev/disk/by-id/virtio-data-volume"
-        guest["mounts"] += [{"where": "/data", "fstype": "ext4", "options": "rw", "by_id": data}]
-        return {
-            "server": {**described, "volumes": boot_set.decide(described["volumes"], guest)},
-            "guest": guest,
-            "host_key": "ssh-ed25519 AAAA",
-            "units": [{"name": "kv.service", "handover": "move", "health": []}],
-        }
 
     def accept(self, **parameters: Any) -> str:
         return accept(self.engine, server_id="original", plan=METHOD.plan(), parameters=parameters)
@@ -99,6 +81,35 @@ class Site(Workers):
     def _assert_nothing_left(self, job_id: str) -> None:
         self.assert_nothing_open(job_id)
         assert not self.pair.linked
+
+
+def given_steps() -> Mapping[str, Step]:
+    """All of them, but that the findings in the guest, and its packages, are given."""
+    return {
+        **methods.steps(),
+        "preflight": stand_in("preflight", _preflight),
+        "update": stand_in("update", lambda context: {"kernel_before": "1", "kernel_after": "2"}),
+    }
+
+
+def _preflight(context: StepContext) -> Json:
+    """The boot set's file systems, and one on each data volume."""
+    cloud, server = context.service_cloud(), own_server(context)
+    if server.status != "ACTIVE":
+        raise Failed(f"the server is {server.status}", user_fault=True, remedy="start it")
+    found, ext4 = describe(cloud, server), {"fstype": "ext4", "options": "rw"}
+    guest = disks_of(volume["id"] for volume in found["volumes"])
+    found["volumes"] = boot_set.decide(found["volumes"], guest)
+    guest["mounts"] += [
+        {"where": f"/data/{number}", **ext4, "by_id": f"/dev/disk/by-id/virtio-{volume['id']}"}
+        for number, volume in enumerate(v for v in found["volumes"] if not v["boot"])
+    ]
+    return {
+        "server": found,
+        "guest": {**guest, "smbios_uuid": server.id},
+        "host_key": "ssh-ed25519 AAAA",
+        "units": [{"name": "kv.service", "handover": "move", "health": []}],
+    }
 
 
 def stand_in(name: str, apply: Callable[[StepContext], Json]) -> Step:

@@ -112,6 +112,35 @@ def test_a_waiting_job_holds_no_lease_and_goes_on_when_its_time_comes(sqlite: En
     assert look(sqlite, job_id)[0].state == JobState.SUCCEEDED
 
 
+def test_a_job_that_waits_in_trouble_has_its_code_and_remedy_until_it_waits_for_something_else(sqlite: Engine) -> None:
+    trouble = Retry(0, "no answer", counts=False, code="live-update.test.silent", remedy="see its console")
+    world, job_id = World(), accept(sqlite)
+    seen = []
+    for waits in (trouble, Retry(0, "waits for a word", counts=False), trouble):
+        world.faults["apply", "copy"] = raising(waits)
+        make_due(sqlite, job_id)
+        work_once(sqlite, world)
+        job, _ = look(sqlite, job_id)
+        seen.append((job.reason, job.code, job.remedy))
+    told = ("no answer", "live-update.test.silent", "see its console")
+    assert seen == [told, ("waits for a word", "", ""), told]
+    world.faults["apply", "switch"] = raising(Retry(0, "", counts=False))
+    make_due(sqlite, job_id)
+    work_once(sqlite, world)
+    job, _ = look(sqlite, job_id)
+    assert (job.step, job.code, job.remedy) == ("switch", "", "")
+
+
+def test_a_job_that_is_cancelled_in_trouble_is_not_undone_for_that(sqlite: Engine) -> None:
+    world, job_id = World(), accept(sqlite)
+    world.faults["apply", "copy"] = raising(Retry(3600, "no answer", code="live-update.test.silent", remedy="look"))
+    work_once(sqlite, world)
+    cancel(sqlite, job_id)
+    work_once(sqlite, world)
+    job, _ = look(sqlite, job_id)
+    assert (job.state, job.reason, job.code, job.remedy) == (JobState.CANCELLED, "cancelled on request", "", "")
+
+
 def test_retries_are_bounded(sqlite: Engine) -> None:
     world, job_id = World(), accept(sqlite)
     for _ in range(5):
@@ -284,7 +313,7 @@ def test_a_worker_frozen_past_its_lease_writes_nothing_and_starts_nothing(sqlite
     claimed = claim_next(sqlite, "frozen", 60)
     assert claimed is not None
     journal = Journal(sqlite, claimed.claim, 60)
-    journal.begin()
+    journal.next()
     expire_lease(sqlite, job_id)
     before = look(sqlite, job_id)
     with pytest.raises(LeaseLost):

@@ -69,3 +69,70 @@ def test_what_is_asked_back_in_hold_runs_where_it_was_whenever_the_worker_dies(
 
     for each in deaths(site, back, **disks):
         each.assert_as_before(back(each))
+
+
+def restarted_in_hold(each: Site) -> str:
+    """A job in hold whose surrogate has been restarted, and that has been noticed."""
+    job_id = each.accept(confirm=True)
+    each.hold(job_id)
+    each.pair.restart("surrogate")
+    job = each.work(job_id, lambda job: "restarted" in job.reason)
+    assert (job.code, job.state) == ("live-update.hold.restarted", JobState.WAITING)
+    assert "roll back" in job.remedy
+    return job_id
+
+
+def rollback(each: Site, job_id: str) -> None:
+    write(each.engine, lambda c: jobs.decide(c, jobs.get(c, job_id), "rollback"))
+
+
+@pytest.mark.parametrize("multiattach", [True, False], ids=["multiattach", "one server"])
+@pytest.mark.parametrize("failing", [set(), {"surrogate"}], ids=["it serves again", "its units do not start"])
+def test_what_is_asked_back_from_a_surrogate_that_was_restarted_runs_where_it_was(
+    site: Callable[..., Site], failing: set[str], *, multiattach: bool
+) -> None:
+    def back(each: Site) -> str:
+        each.pair.failing |= failing
+        job_id = restarted_in_hold(each)
+        assert each.pair.serving == {"surrogate"} - failing
+        rollback(each, job_id)
+        assert each.finish(job_id).state == JobState.UNDONE
+        return job_id
+
+    for each in deaths(site, back, multiattach=multiattach):
+        each.assert_as_before(back(each))
+
+
+def test_a_surrogate_that_stays_silent_keeps_the_job_in_hold_until_it_can_be_asked_again(
+    site: Callable[..., Site],
+) -> None:
+    each = site(multiattach=False)
+    job_id = restarted_in_hold(each)
+    each.pair.silent = {"surrogate"}
+    rollback(each, job_id)
+    job = each.work(job_id, lambda job: job.step == "hold" and not job.decision and bool(job.code))
+    assert (job.state, job.code) == (JobState.WAITING, "live-update.hold.silent")
+    assert "console" in job.remedy
+    assert each.pair.serving == {"surrogate"}
+    each.pair.silent = set()
+    rollback(each, job_id)
+    assert each.finish(job_id).state == JobState.UNDONE
+    each.assert_as_before(job_id)
+
+
+def test_a_job_in_hold_tells_its_trouble_and_its_remedy_as_long_as_it_lasts(site: Callable[..., Site]) -> None:
+    each = site()
+    job_id = each.accept(confirm=True)
+    each.hold(job_id)
+    each.pair.silent = {"surrogate"}
+    job = each.work(job_id, lambda job: bool(job.code))
+    assert (job.code, job.reason) == ("live-update.hold.silent", job.reason)
+    assert "goes on by itself" in job.remedy
+    each.pair.silent = set()
+    job = each.work(job_id, lambda job: not job.code)
+    assert (job.step, job.state, job.remedy) == ("hold", JobState.WAITING, "")
+    each.pair.restart("surrogate")
+    each.work(job_id, lambda job: bool(job.code))
+    write(each.engine, lambda c: jobs.decide(c, jobs.get(c, job_id), "confirm"))
+    job = each.finish(job_id)
+    assert (job.state, job.code, job.remedy) == (JobState.SUCCEEDED, "", "")

@@ -16,20 +16,21 @@ from datetime import UTC, datetime
 
 from tests import document
 from tests.faults import databases
+from tests.faults.doubles import play
 from tests.faults.matrix import Cell, one_each, table, trials
-from tests.faults.stage import Outcome, Trial, play
+from tests.faults.stage import Outcome
 
 Outcomes = Mapping[Cell, Sequence[Outcome]]
 
 
-def part(database: str, seed: int, number: int, of: int) -> list[tuple[Cell, Trial, Outcome]]:
-    """Every ``of``-th trial, on a database of its own."""
+def part(database: str, seed: int, number: int, of: int) -> list[tuple[Cell, str, Outcome]]:
+    """Every ``of``-th trial, by its name, on a database of its own."""
     logging.disable(logging.CRITICAL)
     with databases.opened(database) as engine:
         found = trials(engine)
         chosen = found if database == "sqlite" else one_each(found, seed)
         todo = [(cell, trial) for cell, there in chosen.items() for trial in there]
-        return [(cell, trial, play(engine, trial)[0]) for cell, trial in todo[number::of]]
+        return [(cell, str(trial), play(engine, trial)[0]) for cell, trial in todo[number::of]]
 
 
 def report(outcomes: Mapping[str, Outcomes], seed: int, seconds: float) -> Iterator[str]:

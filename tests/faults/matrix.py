@@ -2,13 +2,14 @@
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sqlalchemy import Engine
 
-from liveupdate.testing.faults import FAULTS
+from liveupdate.testing.faults import FAULTS, Fault
 from liveupdate.testing.points import Point
-from tests.faults.stage import COURSES, Outcome, Trial, play
+from tests.faults.doubles import play
+from tests.faults.stage import COURSES, Outcome, Trial
 
 #: (row, fault's name)
 Cell = tuple[str, str]
@@ -23,14 +24,14 @@ def _row(course: str, point: Point) -> str:
     return point.step if point.step.startswith("back.") else ""
 
 
-def trials(engine: Engine) -> dict[Cell, list[Trial]]:
+def trials(engine: Engine, faults: Iterable[Fault] = FAULTS.values()) -> dict[Cell, list[Trial]]:
     """One for each fault at each point where it can hit, the first time that the point is passed."""
     found: dict[Cell, list[Trial]] = defaultdict(list)
     for course in COURSES:
         outcome, passed = play(engine, Trial(course))
         assert not outcome.violations, outcome
         for point in dict.fromkeys(passed):
-            for fault in FAULTS.values() if _row(course, point) else ():
+            for fault in faults if _row(course, point) else ():
                 if fault.hits(point):
                     found[_row(course, point), fault.name].append(Trial(course, fault, point))
     return dict(found)
@@ -42,10 +43,10 @@ def one_each(found: Mapping[Cell, Sequence[Trial]], seed: int) -> dict[Cell, lis
     return {cell: [chance.choice(there)] for cell, there in found.items()}
 
 
-def table(outcomes: Mapping[Cell, Sequence[Outcome]]) -> Iterator[str]:
+def table(outcomes: Mapping[Cell, Sequence[Outcome]], faults: Iterable[str] = FAULTS) -> Iterator[str]:
     """How the trials of each cell ended: d(one), u(ndone), p(arked); "!" where something that is promised is not so."""
     there = {name for _, name in outcomes}
-    names = [name for name in FAULTS if name in there]
+    names = [name for name in faults if name in there]
     yield "| step | " + " | ".join(names) + " |"
     yield "|---" * (len(names) + 1) + "|"
     for row in dict.fromkeys(row for row, _ in outcomes):

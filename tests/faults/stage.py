@@ -1,26 +1,31 @@
 """One job of the method surrogate with one fault at one point of it, and what is true afterwards."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from traceback import extract_tb
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import Engine, delete, update
 from sqlalchemy.exc import OperationalError
 
-from liveupdate.db import clock, jobs, resources, tables, words
+from liveupdate.db import clock, jobs, resources, tables
 from liveupdate.db.session import read, write
 from liveupdate.drivers.cloud import marks
+from liveupdate.engine.context import Surroundings
 from liveupdate.engine.journal import Journal, claim_next
 from liveupdate.engine.runner import Runner
 from liveupdate.errors import LeaseLost
 from liveupdate.model import Job, StepRow
 from liveupdate.states import FINAL, JobState, ResourceState
-from liveupdate.testing.faults import Fault, Killed
-from liveupdate.testing.jobs import expire_lease, look, make_due
+from liveupdate.steps.protocol import Step
+from liveupdate.testing.faults import Fault, Killed, Others
+from liveupdate.testing.jobs import expire_lease, look
+from liveupdate.testing.pair import Pair
 from liveupdate.testing.points import Point, Points
-from tests.engine.site import Site
+
+if TYPE_CHECKING:
+    from liveupdate.drivers.cloud import Cloud
 
 STUCK = (JobState.NEEDS_ATTENTION, JobState.UNDO_FAILED)
 #: How a job is led: to its end; undone, since the workload is not well on the surrogate; moved back from hold.
@@ -51,26 +56,63 @@ class Outcome:
     violations: tuple[str, ...] = ()
 
 
+class Ground(Others, Protocol):
+    """A cloud, a double or a real one, with the server whose job is played, and two doubles of guests."""
+
+    engine: Engine
+    steps: Mapping[str, Step]
+    surroundings: Surroundings
+    pair: Pair
+
+    def accept(self, **parameters: Any) -> str: ...
+
+    def let_pass(self, job_id: str) -> None:
+        """The time that the job is parked for."""
+
+    def cancel(self, job_id: str) -> bool:
+        """False: it comes too late."""
+
+    def clean_up(self, job_id: str) -> None:
+        """What the operator does, once the cause is seen to: what he is told to do, and asks for."""
+
+    def everything(self) -> "Cloud":
+        """For listing, as an administrator."""
+
+    def left_behind(self, kept: set[str]) -> list[str]:
+        """Of an ended job, marked or not, but for these ids."""
+
+    def assert_updated(self, job_id: str) -> None: ...
+
+    def assert_as_before(self, job_id: str) -> None: ...
+
+
 @dataclass
-class Stage(Site):
+class Stage:
+    ground: Ground
     trial: Trial = field(default_factory=lambda: Trial("forward"))
     passed: list[Point] = field(default_factory=list)
     struck: bool = False
+    cancelled: bool = False
+    job_id: str = ""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        self.engine = self.ground.engine
         self.lasting: Callable[[Point], None] = _nothing
         self.conditions = ExitStack()
         #: The job and its steps, as a frozen worker's successors have left them.
         self.left: tuple[Job, dict[str, StepRow]] | None = None
         self.points = Points(self.reach)
-        inner = self.surroundings
+        inner = self.ground.surroundings
         self.surroundings = replace(
             inner,
             user_cloud=lambda job: self.points.cloud(inner.user_cloud(job), "user"),
             service_cloud=lambda job: self.points.cloud(inner.service_cloud(job), "service"),
             guest=lambda context, side: self.points.guest(inner.guest(context, side), side),
         )
+
+    @property
+    def others(self) -> Others:
+        return self.ground
 
     # -- the fault -------------------------------------------------------------------------------------------------
 
@@ -98,28 +140,8 @@ class Stage(Site):
         self.points.step, self.points.way = points
         self.left = look(self.engine, self.job_id)
 
-    def shut_down(self) -> None:
-        if "original" in self.world.servers:
-            self.world.servers["original"] = replace(self.world.servers["original"], status="SHUTOFF")
-            self.pair.serving.discard("original")
-            self.conditions.callback(self._start)
-
-    def _start(self) -> None:
-        server = self.world.servers.get("original")
-        if server is not None and server.status == "SHUTOFF":
-            self.world.servers["original"] = replace(server, status="ACTIVE")
-            self.pair.restart("original")
-
-    def host_down(self) -> None:
-        if "original" in self.world.servers and not self.pair.stopped("original"):
-            self.pair.silent.add("original")
-            self.pair.serving.discard("original")
-            self.conditions.callback(self._host_up)
-
-    def _host_up(self) -> None:
-        self.pair.silent.discard("original")
-        if "original" in self.world.servers:
-            self.pair.restart("original")
+    def cancel(self) -> None:
+        self.cancelled = self.ground.cancel(self.job_id)
 
     def outlast(self, step: str) -> None:
         long = clock.microseconds(30 * 86400)
@@ -131,8 +153,8 @@ class Stage(Site):
 
     def play(self) -> Outcome:
         if self.trial.course == "undo":
-            self.pair.trouble = "sick"
-        self.job_id = self.accept(confirm=self.trial.course == "back")
+            self.ground.pair.trouble = "sick"
+        self.job_id = self.ground.accept(confirm=self.trial.course == "back")
         try:
             parked = was_parked = self.lead()
             violations = self._parked_well() if parked else []
@@ -140,7 +162,7 @@ class Stage(Site):
                 if not parked:
                     break
                 self.heal()
-                self._remedy()
+                self.ground.clean_up(self.job_id)
                 parked = self.lead()
         except AssertionError as error:
             return Outcome("broken", (_told(error),))
@@ -154,6 +176,8 @@ class Stage(Site):
             violations.append("the fault did not strike")
         if self.trial.fault and self.trial.fault.unfelt and (was_parked or job.state != _ENDS[self.trial.course]):
             violations.append(f"{job.state}{', parked before that' if was_parked else ''}: without the fault it is not")
+        if self.cancelled and job.state == JobState.SUCCEEDED:
+            violations.append("cancelled, and it went on")
         ended = "done" if job.state == JobState.SUCCEEDED else "undone"
         return Outcome("parked" if was_parked else ended, tuple(violations))
 
@@ -167,7 +191,7 @@ class Stage(Site):
                 self._ask_back(job)
             if turn % _LONG == _LONG - 1 and job.step != "hold":
                 self.outlast(job.step)
-            make_due(self.engine, self.job_id)
+            self.ground.let_pass(self.job_id)
             self.drive()
         raise AssertionError(f"never ends: {job.state} at {job.step}: {job.reason}")
 
@@ -177,7 +201,7 @@ class Stage(Site):
         self.claim = claimed.claim
         journal = Journal(self.engine, claimed.claim, 60)
         try:
-            Runner(self.surroundings, self.steps).run(self.points.journal(journal), claimed)
+            Runner(self.surroundings, self.ground.steps).run(self.points.journal(journal), claimed)
         except Killed:
             expire_lease(self.engine, self.job_id)
         except LeaseLost:
@@ -196,14 +220,6 @@ class Stage(Site):
                 self.heal()
             write(self.engine, lambda c: jobs.decide(c, jobs.get(c, self.job_id), "rollback"))
 
-    def _remedy(self) -> None:
-        """What the operator does, once the cause is seen to: what he is told to do there, and another try."""
-        job, _ = look(self.engine, self.job_id)
-        if job.code == "live-update.cut-over.restarted-while-away":
-            self.pair.away.discard("original")
-            self.pair.restart("original")
-        write(self.engine, lambda c: words.clean_up(c, jobs.get(c, self.job_id), None))
-
     # -- what is true ----------------------------------------------------------------------------------------------
 
     def _parked_well(self) -> list[str]:
@@ -217,13 +233,14 @@ class Stage(Site):
         with read(self.engine) as connection:
             lines = resources.of_job(connection, self.job_id)
         told += [f"open line: {r.kind} {r.role}" for r in lines if r.state in (ResourceState.INTENDED, "created")]
+        told += self.ground.left_behind({r.cloud_id for r in lines if r.state == ResourceState.KEPT})
         if self.trial.fault and self.trial.fault.harms:
             return told
         try:
             if job.state == JobState.SUCCEEDED:
-                self.assert_updated(self.job_id)
+                self.ground.assert_updated(self.job_id)
             else:
-                self.assert_as_before(self.job_id)
+                self.ground.assert_as_before(self.job_id)
         except (AssertionError, ValueError) as error:
             told.append(f"{job.state}, but: {_told(error)}")
         return told
@@ -236,30 +253,31 @@ class Stage(Site):
         coming = {(r.kind, r.role) for r in lines if r.state == ResourceState.INTENDED}
         return [
             f"orphan: {kind} {role}"
-            for kind, role, identifier in marked(self, self.job_id)
+            for kind, role, identifier in marked(self.ground.everything(), self.job_id)
             if (kind, identifier) not in there and (kind, role) not in coming
         ]
 
 
-def marked(site: Site, job_id: str) -> list[tuple[str, str, str]]:
-    """(kind, role, id) of everything in the cloud that bears the job's mark."""
-    world, begin = site.world, f"liveupdate:{job_id}:"
-    found = [
-        ("server", t.removeprefix(begin), s.id)
-        for s in world.servers.values()
-        for t in s.tags
-        if t[: len(begin)] == begin
-    ]
-    found += [("port", p.description.removeprefix(begin), p.id) for p in world.ports.values() if begin in p.description]
-    stored: dict[str, Mapping[str, Any]] = {
-        "volume": world.volumes,
-        "snapshot": world.snapshots,
-        "image": world.images,
-        "backup": world.backups or {},
+def marked(cloud: "Cloud", job_id: str) -> Iterator[tuple[str, str, str]]:
+    """(kind, role, id) of everything there that bears the job's mark."""
+    begin = f"liveupdate:{job_id}:"
+    for server in cloud.servers.all():
+        yield from (("server", t.removeprefix(begin), server.id) for t in server.tags if t.startswith(begin))
+        if server.locked_reason == marks.lock_reason(job_id):
+            yield "lock", "original", server.id
+    for port in cloud.ports.all():
+        if port.description.startswith(begin):
+            yield "port", port.description.removeprefix(begin), port.id
+    stored: dict[str, Sequence[Any]] = {
+        "volume": cloud.volumes.all(),
+        "snapshot": cloud.snapshots.all(),
+        "image": cloud.images.all(),
+        "backup": cloud.backups.all(),
     }
-    for kind, them in stored.items():
-        found += [(kind, t.metadata[marks.ROLE], t.id) for t in them.values() if t.metadata.get(marks.JOB) == job_id]
-    return found
+    for kind, there in stored.items():
+        for found in there:
+            if found.metadata.get(marks.JOB) == job_id:
+                yield kind, found.metadata[marks.ROLE], found.id
 
 
 def _told(error: Exception) -> str:
@@ -271,10 +289,10 @@ def _nothing(_: Point) -> None:
     """All is well."""
 
 
-def play(engine: Engine, trial: Trial) -> tuple[Outcome, list[Point]]:
+def perform(ground: Ground, trial: Trial) -> tuple[Outcome, list[Point]]:
     """What becomes of it, and the points that were passed. The database's jobs are gone afterwards."""
-    stage = Stage(engine, trial=trial)
+    stage = Stage(ground, trial)
     try:
         return stage.play(), stage.passed
     finally:
-        write(engine, lambda connection: connection.execute(delete(tables.jobs)))
+        write(ground.engine, lambda connection: connection.execute(delete(tables.jobs)))

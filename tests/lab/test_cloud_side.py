@@ -37,6 +37,7 @@ from liveupdate.steps.replacement import boot_volumes
 from liveupdate.steps.server_facts import describe
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.guest import GuestDouble
+from tests.lab.originals import boot, trust
 
 pytestmark = [
     pytest.mark.lab,
@@ -53,32 +54,11 @@ NAME = f"cloud-side-{uuid.uuid4().hex[:6]}"
 def server(request: pytest.FixtureRequest, admin: Any, demo: Any) -> Iterator[Any]:
     """A server on a simulated host: boot volume that dies with it, or a root disk of its host made from an image; a
     multiattach data volume, a port of its own."""
-    storage, compute = demo.block_storage, demo.compute
-    port = demo.network.create_port(network_id=demo.network.find_network("lab").id, name=NAME)
-    image = demo.image.find_image("tiny", ignore_missing=False).id
-    volumes = {"data": storage.create_volume(name=f"{NAME}-data", size=1, volume_type="ceph-multiattach")}
-    source: dict[str, Any] = {"image_id": image}
-    if request.param == "boot volume":
-        root = storage.create_volume(name=f"{NAME}-root", size=1, image_id=image, volume_type="ceph")
-        volumes["root"] = root
-        boot = {"uuid": root.id, "source_type": "volume", "destination_type": "volume", "boot_index": 0}
-        source = {"block_device_mapping": [{**boot, "delete_on_termination": True}]}
-    for volume in volumes.values():
-        storage.wait_for_status(volume, "available", ["error"], interval=0.5, wait=PATIENCE)
-    made = compute.create_server(
-        name=NAME,
-        flavor_id=compute.find_flavor("tiny", ignore_missing=False).id,
-        networks=[{"port": port.id}],
-        metadata={"owner": "me"},
-        tags=["mine"],
-        config_drive=True,
-        **source,
-    )
-    compute.wait_for_server(made, interval=0.5, wait=PATIENCE)
-    compute.create_volume_attachment(made.id, volume_id=volumes["data"].id)
-    storage.wait_for_status(storage.get_volume(volumes["data"].id), "in-use", ["error"], interval=0.5, wait=PATIENCE)
-    yield compute.get_server(made.id)
-    _sweep(admin, demo, {volume.id for volume in volumes.values()}, port.id)
+    made = boot(demo, NAME, local_root=request.param == "local root")
+    volumes = {a.volume_id for a in demo.compute.volume_attachments(made)}
+    [port] = demo.network.ports(device_id=made.id)
+    yield made
+    _sweep(admin, demo, volumes, port.id)
 
 
 def _sweep(admin: Any, demo: Any, volume_ids: set[str], port_id: str) -> None:
@@ -103,16 +83,13 @@ def _sweep(admin: Any, demo: Any, volume_ids: set[str], port_id: str) -> None:
 @pytest.fixture
 def context(admin: Any, demo: Any, server: Any) -> Iterator[MemoryContext]:
     """A job for the server, with a trust of the requester's."""
-    project, trustee = demo.current_project_id, admin.identity.find_user("liveupdate").id
-    asked = {"trustor_user_id": demo.current_user_id, "trustee_user_id": trustee, "project_id": project}
-    asked |= {"impersonation": True, "roles": [{"name": "member"}]}
-    trust = demo.identity.post("/OS-TRUST/trusts", json={"trust": asked}).json()["trust"]["id"]
+    granted = trust(admin, demo)
     clouds = Clouds("liveupdate")
     made = job(
         id=str(uuid.uuid4()),
         server_id=server.id,
-        project_id=project,
-        trust_id=trust,
+        project_id=demo.current_project_id,
+        trust_id=granted,
         request_id=f"req-{uuid.uuid4()}",
     )
     facts = describe(clouds.service(made), clouds.service(made).servers.get(server.id))  # type: ignore[arg-type]
@@ -122,7 +99,7 @@ def context(admin: Any, demo: Any, server: Any) -> Iterator[MemoryContext]:
     mounts = [{"where": "/", "fstype": "ext4", "by_id": ""}]
     context.results["preflight"] = {"server": facts, "guest": {"mounts": mounts}, "host_key": "ssh-ed25519 AAAA"}
     yield context
-    demo.identity.delete(f"/OS-TRUST/trusts/{trust}")
+    demo.identity.delete(f"/OS-TRUST/trusts/{granted}")
 
 
 def drive(context: MemoryContext, *steps: Step, undo: bool = False) -> None:

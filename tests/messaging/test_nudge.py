@@ -6,8 +6,8 @@ from threading import Event
 
 import pytest
 
-from liveupdate.messaging.nudge import Nudger, listen
-from tests.waiting import PATIENCE
+from liveupdate.messaging.nudge import Listener, Nudger
+from tests.waiting import PATIENCE, until
 
 
 def rabbit() -> str:
@@ -21,18 +21,22 @@ def rabbit() -> str:
 @pytest.mark.parametrize("broker", [lambda: "fake://", pytest.param(rabbit, marks=pytest.mark.lab)])
 def test_every_worker_hears_a_nudge(broker: Callable[[], str]) -> None:
     heard = {name: Event() for name in ("one", "two")}
-    listeners = [listen(broker(), name, event.set) for name, event in heard.items()]
-    Nudger(broker()).nudge()
-    assert all(event.wait(PATIENCE) for event in heard.values())
+    listeners = [Listener(broker(), name, event.set) for name, event in heard.items()]
+    nudger = Nudger(broker())
+
+    def all_have() -> bool:
+        # until both listen
+        nudger.nudge()
+        return all(event.is_set() for event in heard.values())
+
+    until(all_have)
     for listener in listeners:
-        assert listener is not None
         listener.stop()
-        listener.wait()
 
 
 def test_without_a_broker_nobody_listens_and_nudging_does_nothing() -> None:
     Nudger("").nudge()
-    assert listen("", "one", Event().set) is None
+    Listener("", "one", Event().set).stop()
 
 
 def test_a_broker_that_is_away_costs_a_warning_without_its_password(caplog: pytest.LogCaptureFixture) -> None:

@@ -119,6 +119,37 @@ def test_no_file_system_is_ever_mounted_on_both_sides(api: Any, user: Any, admin
         guest.ssh(f"systemctl stop kv && umount /data && e2fsck -fn {device}")
 
 
+@pytest.mark.parametrize("running_again", [True, False], ids=["its units run again", "a unit does not run"])
+def test_a_rollback_after_the_surrogate_was_restarted_in_hold_serves_from_the_original(
+    api: Any, user: Any, admin: Any, *, running_again: bool
+) -> None:
+    with running(user, data_type="ceph") as guest:
+        before = inventory.take(admin)
+        asked = {"confirm": True, "keep_fallback_days": 0, "blackout_budget_seconds": 120}
+        job = jobs.create(api, guest.id, units=UNITS, **asked)
+        servers.wait_for(lambda: jobs.show(api, job)["step"] == "hold", 6 * PATIENCE, "the hold")
+        surrogate = jobs.shell(user, guest, job, "surrogate")
+        surrogate("echo there > /data/word && sync /data/word")
+        boot = _boot_id(surrogate)
+        surrogate("systemctl reboot")
+        servers.wait_for(lambda: _boot_id(surrogate) not in ("", boot), PATIENCE, "the surrogate's restart")
+        servers.wait_for(
+            lambda: jobs.show(api, job)["code"] == "live-update.hold.restarted", PATIENCE, "the word of it"
+        )
+        servers.wait_for(
+            lambda: surrogate("systemctl is-active kv tick; true") == "active\nactive", PATIENCE, "its units"
+        )
+        if not running_again:
+            surrogate("systemctl stop kv")
+        jobs.act(api, job, "rollback")
+        ended = jobs.until_ended(api, job)
+        assert ended["state"] == "undone", jobs.told(api, job)
+        assert (servers.id_of(user, NAME), guest.ssh("uname -r")) == (guest.id, guest.kernel)
+        assert guest.ssh("systemctl is-active kv tick") == "active\nactive"
+        assert guest.ssh("redis-cli ping; cat /data/word") == "PONG\nthere"
+        assert inventory.left_behind(admin, before, jobs.kept(api, job)) == []
+
+
 def assert_cannot_write(run: Callable[[str], str], volume_id: str) -> None:
     """By no means that an administrator of the guest would think of."""
     device = f"/dev/disk/by-id/virtio-{volume_id[:20]}"

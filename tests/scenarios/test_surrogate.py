@@ -112,7 +112,7 @@ def test_a_cancel_is_heard_while_criu_looks_at_the_workload_which_goes_on_unharm
         guest.ssh("for i in $(seq 3000); do pgrep -x criu >/dev/null && exit; sleep 0.1; done; exit 1")
         for _ in range(2):
             jobs.act(api, job, "cancel")
-        servers.wait_for(lambda: jobs.show(api, job)["state"] in ("undoing", "cancelled"), 15, jobs.told(api, job))
+        servers.wait_for(lambda: jobs.show(api, job)["state"] in ("undoing", "cancelled"), 15, "the cancel is heard")
         ended = jobs.until_ended(api, job)
         assert ended["state"] == "cancelled", jobs.told(api, job)
 

@@ -1,22 +1,28 @@
-"""The soak, printed and written into docs/reliability.md: python -m tests.soak [JOBS] [KILLS] [SEED]
+"""The soak, printed and written into docs/reliability.md: python -m tests.soak [JOBS] [KILLS] [RESTARTS] [SEED]
 
-So many jobs by 1, 2 and 4 workers on one private PostgreSQL, and once more by 4 while workers are killed. Exits 1 if a
-job was lost, or anything was done twice.
+So many jobs by 1, 2 and 4 workers on one private PostgreSQL, nudged through a private RabbitMQ; and once more by 4
+while workers are killed and the broker is restarted. Exits 1 if a job was lost, anything was done twice, or it cost
+more than it may.
 """
 
+import logging
 import random
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+
+from sqlalchemy import Engine
 
 from liveupdate.db.schema import upgrade
 from liveupdate.db.session import open_engine
 from tests import document
 from tests.db import servers
+from tests.soak.broker import broker
 from tests.soak.cloud import ANSWER, BUILD
-from tests.soak.crowd import Told, soak
+from tests.soak.soak import Load, Told, soak
 from tests.soak.worker import NAMES, SETTINGS
 
 WORKERS = (1, 2, 4)
@@ -25,39 +31,67 @@ WORKERS = (1, 2, 4)
 def report(told: Sequence[Told], seed: int) -> Iterator[str]:
     yield f"Run of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, seed {seed}: jobs of {len(NAMES)} steps, in each worker"
     yield f"{SETTINGS.threads} at a time; a call to the cloud takes {ANSWER} s, a server's making {BUILD:.0f} s."
-    yield "Lists are those of one worker in one interval, gets those of one job."
+    yield "Lists are those of one worker in one interval, gets those of one job. Broker away: how often, and how many"
+    yield "jobs ended meanwhile. Retried: jobs that three killed workers in a row had in hand, which parks them."
     yield ""
-    yield "| workers | killed | jobs | jobs/s | of one worker | lists | gets | MiB of a worker | **violations** |"
-    yield "|---" * 9 + "|"
+    columns = (
+        "workers",
+        "killed",
+        "broker away",
+        "retried",
+        "jobs",
+        "jobs/s",
+        "of one worker",
+        "lists",
+        "gets",
+        "nudges heard",
+    )
+    yield f"| {' | '.join((*columns, 'MiB of a worker', '**violations**'))} |"
+    yield "|---" * (len(columns) + 2) + "|"
     for each in told:
         memory = ", ".join(f"{begin:.0f}→{end:.0f}" for begin, end in each.memory)
+        away = f"{len(each.away)}: {sum(each.away)} jobs" if each.away else "0"
+        jobs = each.load.jobs
         cells = (
-            *(str(each.workers), str(each.kills), str(each.jobs), f"{each.speed:.1f}"),
-            *(f"{each.speed / told[0].speed:.2f}", f"{each.lists_each:.2f}", f"{each.gets / each.jobs:.2f}"),
-            *(memory, f"**{len(each.violations)}**"),
+            *(str(each.load.workers), str(each.killed), away, str(each.retried), str(jobs), f"{each.speed:.1f}"),
+            *(f"{each.speed / told[0].speed:.2f}", f"{each.lists_each:.2f}", f"{each.gets / jobs:.2f}"),
+            *(str(each.nudges), memory, f"**{len(each.violations)}**"),
         )
         yield f"| {' | '.join(cells)} |"
 
 
-def main(jobs: int, kills: int, seed: int) -> int:
+def main(jobs: int, kills: int, restarts: int, seed: int) -> int:
     chance = random.Random(seed)  # noqa: S311 - who is killed is no secret
     told: list[Told] = []
-    with tempfile.TemporaryDirectory(prefix="liveupdate-soak-") as folder, servers.postgresql(Path(folder)) as url:
-        engine = open_engine(url)
-        upgrade(engine)
-        for workers, struck in (*((workers, 0) for workers in WORKERS), (WORKERS[-1], kills)):
-            place = Path(folder) / f"cloud-{len(told)}"
+    loads = (*(Load(jobs, workers) for workers in WORKERS), Load(jobs, WORKERS[-1], kills, restarts))
+    with tempfile.TemporaryDirectory(prefix="liveupdate-soak-") as name, ExitStack() as up:
+        folder = Path(name)
+        engine = up.enter_context(_database(folder / "database"))
+        bus = up.enter_context(broker(folder / "broker"))
+        for load in loads:
+            place = folder / f"cloud-{len(told)}"
             place.mkdir()
-            told.append(soak(engine, place, jobs, workers, struck, chance))
+            told.append(soak(engine, bus, place, load, chance))
             written = "\n".join(report(told, seed))
-            print(told[-1], flush=True)
+            print(told[-1], *told[-1].violations, sep="\n", flush=True)
             document.write("soak", written)
-        engine.dispose()
     print(written)
     return 1 if any(each.violations for each in told) else 0
 
 
+@contextmanager
+def _database(folder: Path) -> Iterator[Engine]:
+    folder.mkdir()
+    with servers.postgresql(folder) as url:
+        engine = open_engine(url)
+        upgrade(engine)
+        yield engine
+        engine.dispose()
+
+
 if __name__ == "__main__":
-    defaults = (2000, 50, random.SystemRandom().randrange(1 << 32))
+    # of a broker that is away it would tell for each look at it
+    logging.getLogger("oslo.messaging").setLevel(logging.CRITICAL)
+    defaults = (2000, 50, 5, random.SystemRandom().randrange(1 << 32))
     given = [int(argument) for argument in sys.argv[1:]]
     sys.exit(main(*given, *defaults[len(given) :]))

@@ -1,11 +1,14 @@
 """One worker process of the soak."""
 
 import logging
+import os
 import signal
 from pathlib import Path
+from threading import Thread
 
 from liveupdate.db.session import open_engine
 from liveupdate.errors import Retry, Watch
+from liveupdate.messaging.nudge import Listener
 from liveupdate.model import Json, Plan, StepSpec
 from liveupdate.settings import Worker as WorkerSettings
 from liveupdate.steps.protocol import Probe, Step, StepContext
@@ -13,7 +16,7 @@ from liveupdate.testing.jobs import surroundings
 from liveupdate.worker.main import Worker
 from tests.soak.cloud import FolderCloud
 
-#: Each makes something of its own; "build" waits for it.
+#: Each makes something of its own; "build" waits for it, "tidy" first takes away what the others have made.
 NAMES = ("build", "copy", "switch", "tidy")
 PLAN = Plan("soak", tuple(StepSpec(name, name) for name in NAMES), "switch")
 SETTINGS = WorkerSettings(threads=5, lease=6.0, poll_interval=1.0)
@@ -30,6 +33,8 @@ def steps(cloud: FolderCloud) -> dict[str, Step]:
 
     def apply(context: StepContext) -> Json:
         name = thing(context)
+        if context.spec.id == "tidy":
+            cloud.remove(*(f"{context.job.id}.{other}" for other in NAMES[:-1]))
         if not cloud.is_made(name):
             cloud.make(name)
         if context.spec.id == "build" and (seen := cloud.get(name)) != "ACTIVE":
@@ -42,8 +47,10 @@ def steps(cloud: FolderCloud) -> dict[str, Step]:
     return {name: Step(name, name, probe, apply, undo) for name in NAMES}
 
 
-def main(database: str, folder: Path) -> None:
+def main(database: str, broker: str, folder: Path) -> None:
     logging.basicConfig(level=logging.ERROR)
+    # of a broker that is away it would tell for each look at it
+    logging.getLogger("oslo.messaging").setLevel(logging.CRITICAL)
     cloud = FolderCloud(folder)
     worker = Worker(
         open_engine(database),
@@ -54,5 +61,12 @@ def main(database: str, folder: Path) -> None:
         delete_trust=lambda trust: None,
         forget=lambda job: None,
     )
-    signal.signal(signal.SIGTERM, lambda *_: worker.stop())
+
+    def heard() -> None:
+        cloud.count("nudge", str(os.getpid()))
+        worker.nudged.set()
+
+    signal.signal(signal.SIGTERM, lambda *_: Thread(target=worker.stop).start())
+    listener = Listener(broker, worker.owner, heard)
     worker.run()
+    listener.stop()

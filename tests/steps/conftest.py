@@ -29,7 +29,7 @@ def context_of(world: World) -> MemoryContext:
     well = {"probe": {"units": {"kv.service": {"ok": True}}}}
     guests = {side: GuestDouble(answers=well, serials=serials) for side in ("original", "surrogate")}
     context = MemoryContext(job(), CloudDouble(world, admin=False), service, guests)
-    server, guest = describe(service, world.servers["original"]), disks_of(world, "original")  # type: ignore[arg-type]
+    server, guest = describe(service, world.servers["original"]), disks_of(world.attached["original"])  # type: ignore[arg-type]
     server["volumes"] = boot_set.decide(server["volumes"], guest)
     context.results["preflight"] = {"server": server, "guest": guest, "host_key": "ssh-ed25519 AAAA"}
     return context

@@ -230,7 +230,7 @@ def checked(world: World, quota: dict[str, int] | None = None, room: int = 1 << 
     context = context_of(world)
     context.job = job(**{"kind": JobKind.PREVIEW, **changes})
     context.results.clear()
-    seen = {**INSPECT, **disks_of(world, "original"), "free": {"/": 10 << 30, "/boot": 1 << 30, "/var": room}}
+    seen = {**INSPECT, **disks_of(world.attached["original"]), "free": {"/": 10 << 30, "/boot": 1 << 30, "/var": room}}
     context.guests["original"].answers = {"inspect": seen, "trial": TRIAL}
     context.service.quotas.left = lambda project_id: quota or {}
     return dict(preflight.STEP.apply(context))
@@ -396,7 +396,7 @@ def capturing(*volumes: str) -> tuple[World, MemoryContext]:
     add_boot_volume(world, SERVER)
     context.guests["original"].answers = {
         **context.guests["original"].answers,
-        "inspect": {**SEEN, **disks_of(world, SERVER)},
+        "inspect": {**SEEN, **disks_of(world.attached[SERVER])},
     }
     return world, context
 

@@ -13,10 +13,14 @@ from openstack.connection import Connection
 from liveupdate.drivers.cloud.cloud import Cloud
 from liveupdate.drivers.cloud.errors import calling
 from liveupdate.drivers.cloud.session import Session, named
+from liveupdate.errors import Failed
 from liveupdate.model import Job
 
 #: Chosen, not negotiated: what we send and read is written for exactly these.
 MICROVERSIONS: Mapping[str, str] = {"compute": "2.96", "block_storage": "3.70", "placement": "1.39"}
+
+#: What Keystone's word comes to on a trust that has ended or was revoked, or whose trustor has lost the role.
+_NO_TRUST = ("live-update.cloud.not-found", "live-update.cloud.forbidden")
 
 #: Of clouds.yaml's auth section: what says who, without what scopes it.
 _WHO = ("auth_url", "username", "user_id", "password", "user_domain_id", "user_domain_name")
@@ -43,7 +47,16 @@ class Clouds:
     def user(self, job: Job) -> Cloud:
         """The cloud in the requester's name, through the job's trust. Raises Failed if that is gone."""
         who = {key: value for key, value in self._region.config["auth"].items() if key in _WHO}
-        return self._cloud(job, "user", lambda: v3.Password(trust_id=job.trust_id, **who))
+        try:
+            return self._cloud(job, "user", lambda: v3.Password(trust_id=job.trust_id, **who))
+        except Failed as refused:
+            if refused.code not in _NO_TRUST:
+                raise
+            raise Failed(
+                refused.detail,
+                code="live-update.trust.gone",
+                remedy="ask for cleanup, which works in the name of who asks; once undone, create the job again",
+            ) from refused
 
     def watcher(self) -> Cloud:
         """The cloud as the service user, in no job's name."""

@@ -1,0 +1,154 @@
+"""Who holds a job, and what its holder writes to it, under the condition that it holds it still.
+
+``held`` is the claim: "of_job", "by" (its owner), "at_fence", and "so_long", the microseconds that a write prolongs the
+lease by.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    Update,
+    bindparam,
+    insert,
+    literal_column,
+    or_,
+    select,
+    union_all,
+    update,
+)
+
+from liveupdate.db import clock, events, steps
+from liveupdate.db.jobs import LATER
+from liveupdate.db.tables import events as events_table
+from liveupdate.db.tables import jobs
+from liveupdate.db.tables import steps as steps_table
+from liveupdate.model import Json, StepRow
+from liveupdate.states import CLAIMABLE, StepState
+
+_ITS = jobs.c.id == bindparam("of_job")
+_MINE = (
+    _ITS,
+    jobs.c.lease_owner == bindparam("by"),
+    jobs.c.fence == bindparam("at_fence"),
+    jobs.c.lease_until > clock.now(),
+)
+_AS_KNOWN = jobs.c.updated_at == bindparam("as_of")
+_PROLONGED = {"lease_until": clock.now() + bindparam("so_long", type_=BigInteger)}
+#: A job whose time has come.
+_FREE = (jobs.c.state.in_(CLAIMABLE), jobs.c.lease_until <= clock.now(), jobs.c.wake_at <= clock.now())
+#: Built once, like the others: workers write them all the time.
+_OF_DUE = [jobs.c[name] for name in ("id", "fence", "lease_owner", "lease_until", "deaths")]
+_DUE = select(*_OF_DUE).where(*_FREE).order_by(jobs.c.wake_at).limit(8)
+_TAKE = (
+    update(jobs)
+    .where(_ITS, jobs.c.fence == bindparam("at_fence"), *_FREE)
+    .values(**_PROLONGED, lease_owner=bindparam("by"), fence=jobs.c.fence + 1, deaths=bindparam("died"))
+)
+_HOLD = update(jobs).where(*_MINE).values(_PROLONGED)
+_HOLD_AS_KNOWN = _HOLD.where(_AS_KNOWN)
+_CHANGE = update(jobs).where(_ITS).values(updated_at=LATER)
+#: If the job is as it was and its time is not up.
+_GO_ON = (
+    update(jobs)
+    .where(*_MINE, _AS_KNOWN)
+    .where(or_(jobs.c.deadline.is_(None), jobs.c.deadline > clock.now()))
+    .values(**_PROLONGED, updated_at=LATER, step=bindparam("to_step"), progress=bindparam("so_far"))
+    .values(reason=literal_column("''"), deaths=literal_column("0"))
+)
+#: When it was: the time of a change is the job's own.
+_WHEN = {_HOLD: clock.now(), _HOLD_AS_KNOWN: clock.now(), _CHANGE: jobs.c.updated_at, _GO_ON: jobs.c.updated_at}
+_RETURNING = {statement: statement.returning(when) for statement, when in _WHEN.items()}
+_ASKED = {statement: select(when).select_from(jobs).where(_ITS) for statement, when in _WHEN.items()}
+_DONE, _BEGUN = f"step.{StepState.DONE}", "step.started"
+
+
+def due(connection: Connection) -> Sequence[RowMapping]:
+    """Some of the jobs whose time has come, the one that waits longest first, as far as claiming needs them."""
+    return connection.execute(_DUE).mappings().all()
+
+
+def take(connection: Connection, job: RowMapping, owner: str, lease: float, deaths: int) -> bool:
+    """Claim a job that was due, for so many seconds; whether nobody else was sooner."""
+    told = {"of_job": job["id"], "at_fence": job["fence"], "so_long": clock.microseconds(lease), "by": owner}
+    return connection.execute(_TAKE, {**told, "died": deaths}).rowcount == 1
+
+
+def hold(connection: Connection, held: Json) -> datetime | None:
+    """Prolong the lease, and lock the job until this transaction ends; now, or None: it is held no more."""
+    return _changed(connection, _HOLD, held)
+
+
+def hold_as_known(connection: Connection, held: Json, as_of: datetime) -> datetime | None:
+    """The same, if the job has not changed since ``as_of``."""
+    return _changed(connection, _HOLD_AS_KNOWN, {**held, "as_of": clock.from_datetime(as_of)})
+
+
+def change(connection: Connection, job_id: str, values: Json) -> datetime:
+    """Set fields of a job that is held; when, by the database's clock."""
+    at = _changed(connection, _CHANGE, {"of_job": job_id, **values})
+    assert at is not None  # noqa: S101 - jobs do not go away
+    return at
+
+
+def go_on(
+    connection: Connection, held: Json, as_of: datetime, progress: int, done: StepRow, intent: StepRow
+) -> datetime | None:
+    """Write down that the step ``done`` is, and that ``intent`` begins, if the job is held and has not changed since
+    ``as_of``; when, by the database's clock, or None: nothing was written.
+    """
+    values = {**held, "as_of": clock.from_datetime(as_of), "to_step": intent.spec.id, "so_far": progress}
+    if connection.dialect.name == "postgresql":
+        places = {"done": done.position, "done_result": done.result, "begun": intent.position}
+        return clock.as_datetime(connection.scalar(_AT_ONCE, values | places))
+    now = _changed(connection, _GO_ON, values)
+    if now is not None:
+        steps.put(connection, [replace(done, finished_at=now), replace(intent, started_at=now)])
+        events.add_all(connection, done.job_id, [(_DONE, done.spec.id), (_BEGUN, intent.spec.id)])
+    return now
+
+
+def _changed(connection: Connection, statement: Update, values: Json) -> datetime | None:
+    """When the job was changed, by the database's clock; None: it was not."""
+    if connection.dialect.update_returning:
+        return clock.as_datetime(connection.scalar(_RETURNING[statement], values))
+    if connection.execute(statement, values).rowcount == 0:
+        return None
+    return clock.as_datetime(connection.scalar(_ASKED[statement], values))
+
+
+def _at_once() -> Select[int]:
+    """All that go_on writes as one statement, which PostgreSQL can: it goes by the row of the job that was changed."""
+    job = _GO_ON.returning(jobs.c.id, jobs.c.updated_at).cte("job")
+
+    def put(name: str, state: StepState, **values: Any) -> CTE:
+        here = (steps_table.c.job_id == job.c.id, steps_table.c.position == bindparam(name))
+        changed = update(steps_table).where(*here).values(state=_text(state), **values)
+        return changed.returning(steps_table.c.job_id, steps_table.c.spec_id).cte(name)
+
+    def told(step: CTE, type: str) -> Select[Any]:
+        return select(step.c.job_id, _text(type), step.c.spec_id, _NOTHING, clock.now(), literal_column("1"))
+
+    result = bindparam("done_result", type_=JSON)
+    done = put("done", StepState.DONE, result=result, error=_NOTHING, finished_at=job.c.updated_at)
+    begun = put("begun", StepState.APPLYING, started_at=job.c.updated_at)
+    both = union_all(told(done, _DONE), told(begun, _BEGUN))
+    events = insert(events_table).from_select(("job_id", "type", "step", "detail", "at", "untold"), both)
+    return select(job.c.updated_at).add_cte(done, begun, events.cte("told"))
+
+
+def _text(constant: str) -> ColumnElement[str]:
+    return literal_column(f"'{constant}'")
+
+
+_NOTHING: ColumnElement[Json] = literal_column("CAST('{}' AS JSON)")
+_AT_ONCE = _at_once()

@@ -1,0 +1,70 @@
+"""What a claim's holder writes when its job goes on is the same on every database, in one statement or in several."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, update
+
+from liveupdate.db import claims, clock, events, jobs, steps, tables
+from liveupdate.db.session import read, write
+from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.engine.turns import Settled
+from liveupdate.states import StepState
+from liveupdate.testing.jobs import accept
+
+
+def begun(database: Engine, **changes: Any) -> Journal:
+    """The journal of a claimed job whose first step has begun."""
+    accept(database, **changes)
+    claimed = claim_next(database, "worker", 60)
+    assert claimed is not None
+    journal = Journal(database, claimed.claim, 60)
+    journal.next()
+    return journal
+
+
+def all_of(database: Engine, job_id: str) -> tuple[Any, ...]:
+    with read(database) as connection:
+        return jobs.get(connection, job_id), steps.of_job(connection, job_id), events.of_job(connection, job_id)
+
+
+def test_going_on_writes_both_steps_the_job_and_what_is_told(database: Engine) -> None:
+    journal = begun(database)
+    _, rows, _ = all_of(database, journal.claim.job_id)
+    turn = journal.next(Settled(rows[0], StepState.DONE, {"id": "é'\"{}"}))
+    job, rows, told = all_of(database, journal.claim.job_id)
+    assert (turn.job, list(turn.rows)) == (job, [replace(row, seconds=None) for row in rows])
+    assert [row.state for row in rows[:3]] == [StepState.DONE, StepState.APPLYING, StepState.PENDING]
+    assert (rows[0].result, rows[0].error, rows[0].finished_at) == ({"id": "é'\"{}"}, {}, job.updated_at)
+    assert rows[1].started_at == job.updated_at
+    assert (job.step, job.progress, job.reason) == (rows[1].spec.id, 16, "")
+    assert [(e.type, e.step, e.detail) for e in told[-2:]] == [
+        ("step.done", rows[0].spec.id, {}),
+        ("step.started", rows[1].spec.id, {}),
+    ]
+
+
+@pytest.mark.parametrize(
+    "otherwise",
+    [{"fence": 9}, {"lease_owner": "another"}, {"lease_until": 1}, {"updated_at": tables.jobs.c.updated_at + 1}],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_a_job_that_is_not_as_it_was_does_not_go_on(database: Engine, otherwise: dict[str, Any]) -> None:
+    refused(database, otherwise)
+
+
+def test_a_job_whose_time_is_up_does_not_go_on(database: Engine) -> None:
+    refused(database, {"deadline": clock.from_datetime(datetime(2001, 1, 1, tzinfo=UTC))})
+
+
+def refused(database: Engine, otherwise: dict[str, Any]) -> None:
+    journal = begun(database)
+    job, rows, _ = all_of(database, journal.claim.job_id)
+    write(database, lambda c: c.execute(update(tables.jobs).where(tables.jobs.c.id == job.id).values(**otherwise)))
+    before = all_of(database, job.id)
+    done, begins = replace(rows[0], state=StepState.DONE), replace(rows[1], state=StepState.APPLYING)
+    held = {"of_job": job.id, "by": "worker", "at_fence": journal.claim.fence, "so_long": 1}
+    assert write(database, lambda c: claims.go_on(c, held, job.updated_at, 16, done, begins)) is None
+    assert all_of(database, job.id) == before

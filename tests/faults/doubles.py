@@ -1,0 +1,95 @@
+"""The matrix's cloud in memory, and what others do in it."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine
+
+from liveupdate.db import jobs, words
+from liveupdate.db.session import write
+from liveupdate.testing.cloud import CloudDouble
+from liveupdate.testing.faults import Scene, cloud_as, counted, lasts, refuse, unauthorized
+from liveupdate.testing.jobs import look, make_due
+from liveupdate.testing.points import Point
+from tests.engine.site import Site
+from tests.faults.stage import Outcome, Trial, perform
+
+if TYPE_CHECKING:
+    from liveupdate.drivers.cloud import Cloud
+
+_DEEDS: dict[str, dict[str, object]] = {
+    "lock": {"locked": True, "locked_reason": "by its owner"},
+    "stop": {"status": "SHUTOFF"},
+    "rebuild": {"status": "REBUILD"},
+    "resize": {"status": "VERIFY_RESIZE"},
+}
+
+
+@dataclass
+class Doubles(Site):
+    """See stage.py: Ground."""
+
+    def let_pass(self, job_id: str) -> None:
+        make_due(self.engine, job_id)
+
+    def clean_up(self, job_id: str) -> None:
+        if look(self.engine, job_id)[0].code == "live-update.cut-over.restarted-while-away":
+            self.pair.away.discard("original")
+            self.pair.restart("original")
+        write(self.engine, lambda c: words.clean_up(c, jobs.get(c, job_id), None))
+
+    def everything(self) -> "Cloud":
+        return CloudDouble(self.world, admin=True)  # type: ignore[return-value]
+
+    def left_behind(self, kept: set[str]) -> list[str]:
+        """All of it is compared with what was before."""
+        return []
+
+    def owner(self, deed: str) -> None:
+        server = self.world.servers.get("original")
+        if server is not None and not server.locked:
+            self.world.servers["original"] = replace(server, **_DEEDS[deed])  # type: ignore[arg-type]
+
+    def delete(self) -> None:
+        world = self.world
+        if world.servers.pop("original", None) is None:
+            return
+        for plugged in world.attached.pop("original", {}):
+            if plugged in world.volumes:
+                world.update_volume(plugged)
+        for port in [p for p in world.ports.values() if p.device_id == "original"]:
+            world.ports[port.id] = replace(port, device_id="", status="DOWN")
+
+    def shut_down(self, scene: Scene) -> None:
+        if "original" in self.world.servers:
+            self.world.servers["original"] = replace(self.world.servers["original"], status="SHUTOFF")
+            self.pair.serving.discard("original")
+            scene.conditions.callback(self._start)
+
+    def _start(self) -> None:
+        server = self.world.servers.get("original")
+        if server is not None and server.status == "SHUTOFF":
+            self.world.servers["original"] = replace(server, status="ACTIVE")
+            self.pair.restart("original")
+
+    def host_down(self, scene: Scene) -> None:
+        if "original" in self.world.servers and not self.pair.stopped("original"):
+            self.pair.silent.add("original")
+            self.pair.serving.discard("original")
+            scene.conditions.callback(self._host_up)
+
+    def _host_up(self) -> None:
+        self.pair.silent.discard("original")
+        if "original" in self.world.servers:
+            self.pair.restart("original")
+
+    def revoke_trust(self, scene: Scene, point: Point) -> None:
+        lasts(cloud_as("user"), unauthorized)(scene, point)
+
+    def use_up_quota(self, scene: Scene, point: Point) -> None:
+        lasts(counted, lambda now: refuse(now, 403, "Quota exceeded"))(scene, point)
+
+
+def play(engine: Engine, trial: Trial) -> tuple[Outcome, list[Point]]:
+    """See stage.perform."""
+    return perform(Doubles(engine), trial)
