@@ -162,3 +162,17 @@ def test_an_unknown_host_key_blocks() -> None:
 def test_a_data_volume_for_one_server_only_is_a_warning() -> None:
     facts = changed(lambda s: s["volumes"][1].update(multiattach=False))
     assert wrong(facts) == {"volume.handover": Verdict.WARN}
+
+
+def test_the_mirrors_type_must_suit_every_volume_of_the_boot_set() -> None:
+    elsewhere = replace(SLOW, id="3", name="elsewhere", backend="nfs")
+    facts = replace(FINE, mirror_type_name="fast", mirror_type=FAST, boot_types={"slow": SLOW, "elsewhere": elsewhere})
+    assert wrong(facts) == {"volume.mirror-type-backend": Verdict.BLOCK}
+
+
+def test_each_encrypted_volume_of_the_boot_set_is_copied_onto_its_own_type_or_not_at_all() -> None:
+    facts = changed(lambda s: s["volumes"][1].update(boot=True, root=False, encrypted=True, type="slow"))
+    found = wrong(replace(facts, quota_left={}, boot_types={"slow": SLOW}))
+    assert found == {"volume.encrypted": Verdict.WARN, "volume.encryption-type": Verdict.BLOCK}
+    found = wrong(replace(facts, quota_left={}, boot_types={"slow": replace(SLOW, encrypted=True)}))
+    assert found == {"volume.encrypted": Verdict.WARN}
