@@ -120,7 +120,13 @@ def _started(context: StepContext) -> None:
     """The original runs: a move back that failed may have stopped it. Its guard keeps its workload silent."""
     cloud, known = context.service_cloud(), context.job.server_id
     server = cloud.servers.get(known)
-    if server is None or server.status != "SHUTOFF":
+    if server is None:
+        raise Failed(
+            "the original is gone: there is nothing to move back to",
+            code="live-update.pre-copy.original-gone",
+            remedy="confirm the update",
+        )
+    if server.status != "SHUTOFF":
         return
     if not server.task_state:
         cloud.servers.start(known)

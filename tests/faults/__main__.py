@@ -25,7 +25,6 @@ Outcomes = Mapping[Cell, Sequence[Outcome]]
 
 def part(database: str, seed: int, number: int, of: int) -> list[tuple[Cell, str, Outcome]]:
     """Every ``of``-th trial, by its name, on a database of its own."""
-    logging.disable(logging.CRITICAL)
     with databases.opened(database) as engine:
         found = trials(engine)
         chosen = found if database == "sqlite" else one_each(found, seed)
@@ -51,7 +50,7 @@ def main(seed: int) -> int:
     workers, began = len(os.sched_getaffinity(0)), time.monotonic()
     outcomes: dict[str, dict[Cell, list[Outcome]]] = {}
     violations = 0
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(workers, initializer=logging.disable) as pool:
         begun = {name: [pool.submit(part, name, seed, n, workers) for n in range(workers)] for name in databases.NAMES}
         for name, parts in begun.items():
             cells = outcomes.setdefault(name, defaultdict(list))

@@ -33,6 +33,8 @@ _ENDS = {"forward": JobState.SUCCEEDED, "undo": JobState.UNDONE, "back": JobStat
 COURSES = tuple(_ENDS)
 #: Turns after which a step that waits still is over its time-out.
 _LONG = 60
+#: Rollbacks asked for before the operator confirms what cannot be taken back.
+_ASKS = 3
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,8 @@ class Stage:
     passed: list[Point] = field(default_factory=list)
     struck: bool = False
     cancelled: bool = False
+    #: How often a rollback was asked for.
+    asked: int = 0
     job_id: str = ""
 
     def __post_init__(self) -> None:
@@ -215,10 +219,12 @@ class Stage:
 
     def _ask_back(self, job: Job) -> None:
         if job.decision != "rollback":
-            # once more only after the cause has been seen to
+            # once more only after the cause has been seen to; and if that does not help, not again
             if self.struck:
                 self.heal()
-            write(self.engine, lambda c: jobs.decide(c, jobs.get(c, self.job_id), "rollback"))
+            self.asked += 1
+            word = "rollback" if self.asked <= _ASKS else "confirm"
+            write(self.engine, lambda c: jobs.decide(c, jobs.get(c, self.job_id), word))
 
     # -- what is true ----------------------------------------------------------------------------------------------
 

@@ -302,6 +302,16 @@ def test_a_moved_workload_moves_back_live_and_the_forward_steps_can_be_undone() 
     assert pair.serving == {"original"}
 
 
+def test_a_way_back_to_an_original_that_is_gone_is_refused() -> None:
+    context, pair = made()
+    drive(context, *FORWARD)
+    del pair.world.servers["original"]
+    with pytest.raises(Failed) as caught:
+        drive(context, pre_copy.STEP, back=True)
+    assert (caught.value.code, caught.value.remedy) == ("live-update.pre-copy.original-gone", "confirm the update")
+    assert pair.serving == {"surrogate"}
+
+
 def test_an_original_that_was_stopped_when_the_last_way_back_failed_is_started_for_the_next() -> None:
     context, pair = made()
     drive(context, *FORWARD)

@@ -53,7 +53,7 @@ class Clouds:
             if refused.code not in _NO_TRUST:
                 raise
             raise Failed(
-                refused.detail,
+                f"the requester's trust is not valid any more: {refused.detail}",
                 code="live-update.trust.gone",
                 remedy="ask for cleanup, which works in the name of who asks; once undone, create the job again",
             ) from refused
