@@ -124,6 +124,30 @@ def _attach(cloud: Any, guest: Guest, volume_id: str) -> str:
     return device
 
 
+def set_apart(cloud: Any, guest: Guest, kind: str = "ceph") -> str:
+    """Give /var a volume of its own, as an installer might have, and boot again: the volume's id."""
+    volume = cloud.block_storage.create_volume(name=f"{guest.name}-var", size=2, volume_type=kind)
+    cloud.block_storage.wait_for_status(volume, "available", ["error"], interval=0.5, wait=PATIENCE)
+    device, before = _attach(cloud, guest, volume.id), boot_id(guest)
+    guest.ssh(
+        f"mkfs.ext4 -q -L var {device} && mount {device} /mnt && cp -ax /var/. /mnt/ && umount /mnt"
+        " && echo 'LABEL=var /var ext4 defaults 0 2' >> /etc/fstab && sync"
+    )
+    # the console tells it at the first boot only
+    cloud.compute.set_server_metadata(guest.id, **{"liveupdate:host_key": guest.host_key})
+    cloud.compute.reboot_server(guest.id, "HARD")
+    wait_for(lambda: boot_id(guest) not in ("", before), PATIENCE, f"{guest.name}: its second boot")
+    return str(volume.id)
+
+
+def boot_id(guest: Guest) -> str:
+    """ "" while it does not answer."""
+    try:
+        return guest.ssh("cat /proc/sys/kernel/random/boot_id", timeout=30, check=False)
+    except subprocess.TimeoutExpired:
+        return ""
+
+
 def start(guest: Guest, *workloads: str, megabytes: int = 0) -> None:
     """Enable and start units of the image; fill kv with ``megabytes`` of data."""
     units = " ".join(f"{w}.service" for w in workloads)
@@ -169,7 +193,7 @@ def clean(cloud: Any, name: str) -> None:
         cloud.compute.wait_for_delete(server, interval=0.5, wait=PATIENCE)
     for port in cloud.network.ports(name=f"{name}-port"):
         cloud.network.delete_port(port)
-    ours = re.compile(rf"{re.escape(name)}-(root|data(-\d+)?)")
+    ours = re.compile(rf"{re.escape(name)}-(root|var|data(-\d+)?)")
     for volume in cloud.block_storage.volumes():
         if ours.fullmatch(volume.name):
             cloud.block_storage.delete_volume(volume)

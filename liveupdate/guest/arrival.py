@@ -19,7 +19,6 @@ from .files import Arriving
 from .journal import Journal
 from .link import Link
 from .move import Move
-from .scope import Scope
 
 Tell = Callable[..., None]
 #: In the place of a unit: what the source's processor can do.
@@ -39,8 +38,7 @@ class Arrival:
         self._missed: list[bytes] = []
         self._capture: replay.Capture | None = None
         self._inlet: replay.Inlet | None = None
-        scope = Scope(include=move.include, exclude=move.exclude)
-        self._files = Arriving(scope, move.files_since or 0.0, places.PLACED)
+        self._files = Arriving(move.scope(), move.files_since or 0.0, places.PLACED)
 
     # -- before the blackout ------------------------------------------------------------------------------------------
 
@@ -82,7 +80,7 @@ class Arrival:
         return {}
 
     def known(self) -> dict[str, Any]:
-        """What the target has on its root disk, for the source to compare."""
+        """What the target has on its boot set, for the source to compare."""
         return {"known": self._files.known()}
 
     def arrived(self, frames: int) -> dict[str, Any]:

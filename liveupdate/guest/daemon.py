@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import IO, Any, cast
 
-from . import keys, move, places, wire
+from . import keys, move, places, systems, wire
 from .arrival import Arrival
 from .departure import Departure
 from .errors import GuestError, describe
@@ -74,6 +74,7 @@ class Daemon:
         if self.journal.phase in ("frozen", "granted", "ready") and not missed:
             raise GuestError("guest.undecided", f"a move is {self.journal.phase}", "resume, open or hand back, first")
         self._take(role, move)
+        systems.require((self._departure or self._arriving()).move.systems)
         self.journal.begin()
         places.write_private(places.MOVE, json.dumps({"role": role, "move": move}))
         (self._departure or self._arriving()).prepare()

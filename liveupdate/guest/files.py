@@ -1,4 +1,4 @@
-"""The root disk's files on their way: ``Departing`` finds and sends what has changed, ``Arriving`` puts it into place.
+"""The boot set's files on their way: ``Departing`` finds and sends what has changed, ``Arriving`` puts it into place.
 
 Paths are bytes, relative to the root, without a leading slash. In messages they are text with surrogate escapes.
 """
@@ -83,7 +83,7 @@ class Known(NamedTuple):
 
 
 class Departing:
-    """The source. ``since``: its clock when the target's disk was copied from its own.
+    """The source. ``since``: its clock when the target's disks were copied from its own.
 
     What one round has told, the next does not tell again: a round that could not be sent means ``first`` again.
     """
@@ -196,7 +196,7 @@ class Arriving:
         self._ours: dict[bytes, tuple[int, int]] = dict(_recall(memory)) if memory else {}
         self._conflicts: list[Conflict] = []
         #: Inodes that have lost a name in this round: their ctime says so at their other names.
-        self._loosened: set[int] = set()
+        self._loosened: set[tuple[int, int]] = set()
 
     def known(self) -> list[str]:
         """What is here, for ``Departing.first``: one text for each entry in scope. Raises GuestError."""
@@ -213,6 +213,8 @@ class Arriving:
         Raises GuestError: guest.files-cut-short, guest.bad-files, guest.files-refused (the disk is full, for one). What
         is in place by then stays; the whole round may come again.
         """
+        # before anything is put to where a file system belongs that is not there
+        self._scope.find_mounts()
         self._conflicts, self._loosened = [], set()
         placed: list[bytes] = []
         gone = 0
@@ -232,11 +234,12 @@ class Arriving:
 
     def settle(self) -> None:
         """Wait until all that has been put into place is on the disk. May run beside the start of the workload."""
-        survey.sync(self._scope.root)
+        for place in self._scope.file_systems():
+            survey.sync(place)
 
     def clear(self) -> None:
         """Take away what a broken round may have left."""
-        placing.clear(self._scope.root)
+        placing.clear(self._scope)
 
     def _try(self, path: bytes, act: Callable[[], bool]) -> bool:
         try:
@@ -248,7 +251,7 @@ class Arriving:
             raise GuestError(
                 "guest.files-refused",
                 f"/{path.decode('utf-8', 'replace')}: {error.strerror or error}",
-                "make room on the root disk, or lift what protects the file (chattr)",
+                "make room on its file system, or lift what protects the file (chattr)",
             ) from error
 
     def _delete(self, tree: Tree, path: bytes) -> bool:
@@ -282,9 +285,10 @@ class Arriving:
 
     def _conflicting(self, path: bytes, status: os.stat_result) -> bool:
         """Has something here been changed by others than us? It is about to be replaced."""
-        own = self._own(path, status.st_ino, status.st_ctime_ns) and status.st_ino not in self._loosened
+        inode = (status.st_dev, status.st_ino)
+        own = self._own(path, status.st_ino, status.st_ctime_ns) and inode not in self._loosened
         if not own and status.st_nlink > 1:
-            self._loosened.add(status.st_ino)
+            self._loosened.add(inode)
         return own
 
     def _own(self, path: bytes, inode: int, changed: int) -> bool:

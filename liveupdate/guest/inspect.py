@@ -35,7 +35,9 @@ def inspect() -> dict[str, Any]:
         "mounts": mounts(),
         "swaps": swaps(),
         "fstab": fstab(),
-        "free": {path: shutil.disk_usage(path).free for path in ("/", "/boot", "/run") if os.path.isdir(path)},
+        "free": {
+            path: shutil.disk_usage(path).free for path in ("/", "/boot", "/usr", "/var", "/run") if os.path.isdir(path)
+        },
         "interfaces": interfaces(),
         "units": [_unit(unit) for unit in units.show() if unit.main_pid],
         "storage": storage(),

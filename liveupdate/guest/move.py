@@ -10,6 +10,7 @@ from typing import Any
 
 from . import units
 from .errors import GuestError
+from .scope import Scope
 
 HANDOVERS = ("move", "restart", "start", "leave")
 MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
@@ -43,13 +44,22 @@ class Mount:
 
 
 @dataclass(frozen=True)
+class System:
+    """A file system of the boot set other than the root, on the disk with this serial number on this machine."""
+
+    where: str
+    serial: str
+
+
+@dataclass(frozen=True)
 class Move:
     job: str
     units: tuple[UnitPlan, ...]
     addresses: tuple[Address, ...]
     mounts: tuple[Mount, ...]
-    #: The source's clock (seconds since 1970) when the target's root disk was copied; None: nothing is synchronised.
+    #: The source's clock (seconds since 1970) when the target's boot set was copied; None: nothing is synchronised.
     files_since: float | None
+    systems: tuple[System, ...] = ()
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     #: Seconds from the freeze in which the source resumes by itself unless it has granted.
@@ -61,6 +71,10 @@ class Move:
     def address_lines(self) -> str:
         """For the guard's mark, a line each: MAC, address with prefix; MTU and gateway are as they are."""
         return "".join(f"{each.mac} {each.address}/{each.prefix} - -\n" for each in self.addresses)
+
+    def scope(self) -> Scope:
+        """What is synchronised. Raises GuestError."""
+        return Scope(self.include, self.exclude, systems=[system.where for system in self.systems])
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -81,6 +95,7 @@ def parse(raw: dict[str, Any]) -> Move:
             addresses=tuple(_address(entry) for entry in raw["addresses"]),
             mounts=tuple(_mount(entry) for entry in raw["mounts"]),
             files_since=float(files["since"]) if "since" in files else None,
+            systems=tuple(System(_inside(entry["where"]), str(entry["serial"])) for entry in raw.get("systems", ())),
             include=tuple(_absolute(path) for path in files.get("include", ())),
             exclude=tuple(_absolute(path) for path in files.get("exclude", ())),
             dead_man_seconds=_seconds(raw["dead_man_seconds"]),
@@ -108,10 +123,14 @@ def _mount(entry: dict[str, Any]) -> Mount:
     options = str(entry.get("options") or "defaults")
     if not re.fullmatch(r"[\w,=:./@+-]+", options) or not re.fullmatch(r"[\w.-]+", str(entry["fstype"])):
         raise ValueError(f"mount options {options!r} of {entry['fstype']!r}")
-    where = _absolute(entry["where"])
-    if where == "/":
-        raise ValueError("the root file system does not move")
-    return Mount(where, _absolute(entry["device"]), str(entry["fstype"]), options, bool(entry["shared"]))
+    where, device = _inside(entry["where"]), _absolute(entry["device"])
+    return Mount(where, device, str(entry["fstype"]), options, bool(entry["shared"]))
+
+
+def _inside(path: object) -> str:
+    if path == "/":
+        raise ValueError("the root file system stays where it is")
+    return _absolute(path)
 
 
 def _absolute(path: object) -> str:

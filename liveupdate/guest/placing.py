@@ -1,7 +1,7 @@
 """Putting things into place below a root, where nothing found there is trusted: no link is ever followed.
 
-Each thing is made in a private directory on the same file system and then moved to its place in one step, so that
-nobody sees half a file.
+Each thing is made in a private directory at the top of its file system and then moved to its place in one step, so
+that nobody sees half a file.
 """
 
 from __future__ import annotations
@@ -17,10 +17,8 @@ from decimal import Decimal
 from typing import IO, Any, cast
 
 from .errors import GuestError
-from .scope import Scope, parent
+from .scope import STAGE, Scope, parent
 
-#: The private directory, at the root: what is in scope lies on one file system with it.
-STAGE = b".liveupdate"
 _CHUNK = 1 << 20
 #: Files from this size on may find no room beside their older versions.
 _LARGE = 16 << 20
@@ -34,12 +32,13 @@ class Kept(Exception):
 
 
 class Tree:
-    """The root file system while one round is put into place."""
+    """The boot set's file systems while one round is put into place."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self._root = os.fsencode(scope.root)
-        self._stage = os.path.join(self._root, STAGE)
+        #: The file systems that have a private directory.
+        self._stages: set[bytes] = set()
         self._made = 0
         #: The directory used last, open.
         self._at: tuple[bytes, int] | None = None
@@ -49,18 +48,16 @@ class Tree:
         self._folders: dict[bytes, tarfile.TarInfo] = {}
 
     def __enter__(self) -> Tree:
-        self._descend(b"")
-        clear(self._scope.root)
-        os.mkdir(self._stage, 0o700)
+        clear(self._scope)
         return self
 
     def __exit__(self, *_: object) -> None:
-        clear(self._scope.root)
+        clear(self._scope)
         self._leave()
 
     def finish(self) -> None:
         """Give the directories that came, or were touched, the attributes and times they have on the source."""
-        clear(self._scope.root)
+        clear(self._scope)
         for path in {**self.touched, **self._folders}:
             with suppress(FileNotFoundError, NotADirectoryError):
                 at = self._descend(path)
@@ -83,7 +80,7 @@ class Tree:
             self._put_directory(path, member)
             return
         self._made += 1
-        made = os.path.join(self._stage, b"%d" % self._made)
+        made = os.path.join(self._stage(path), b"%d" % self._made)
         if member.islnk():
             self._link(plain(member.linkname), made)
         else:
@@ -137,10 +134,20 @@ class Tree:
     def _make_room(self, path: bytes, size: int) -> None:
         """A large file that finds no room beside its older version takes its place at once."""
         if size >= _LARGE:
-            room = os.statvfs(self._root)
+            room = os.statvfs(self._stage(path))
             status = self.status(path)
             if size > room.f_bavail * room.f_frsize and status is not None and stat.S_ISREG(status.st_mode):
                 self._unlink(path)
+
+    def _stage(self, path: bytes) -> bytes:
+        """The private directory of the path's file system; one that nothing is put to may be read-only."""
+        system = self._scope.system(path)
+        stage = os.path.join(self._root, system, STAGE)
+        if system not in self._stages:
+            self._descend(system)
+            os.mkdir(stage, 0o700)
+            self._stages.add(system)
+        return stage
 
     def _make_way(self, folder: bytes) -> None:
         """Make the directories on the way that are not here: a change below them says that the source has them."""
@@ -183,9 +190,10 @@ class Tree:
             self._at = None
 
 
-def clear(root: str) -> None:
-    """Remove the private directory, should a round have been broken off."""
-    shutil.rmtree(os.path.join(os.fsencode(root), STAGE), ignore_errors=True)
+def clear(scope: Scope) -> None:
+    """Remove the private directories, should a round have been broken off."""
+    for place in scope.file_systems():
+        shutil.rmtree(os.path.join(os.fsencode(place), STAGE), ignore_errors=True)
 
 
 def plain(name: str) -> bytes:

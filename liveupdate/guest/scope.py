@@ -1,7 +1,7 @@
-"""Which files of the root disk belong to the workload: all that the package manager does not own, with exceptions.
+"""Which files of the boot set belong to the workload: all that the package manager does not own, with exceptions.
 
-The nearest rule above a path decides. What the operator names beats what is built in. Paths are bytes, relative to
-the root, without a leading slash.
+The boot set is the root file system and the ``systems`` that are mounted in it. The nearest rule above a path decides.
+What the operator names beats what is built in. Paths are bytes, relative to the root, without a leading slash.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ _LEFT = (
 )
 #: Carried nevertheless. Who lingers is the users' choice; a timer's stamp keeps a job from running twice on the target.
 _CARRIED = "usr/local var/lib/systemd/linger var/lib/systemd/timers"
+#: The private directory in which things are made before they are put into place, one in each file system.
+STAGE = b".liveupdate"
+#: Not carried at the top of any file system.
+_LEFT_AT_TOP = (STAGE, b"lost+found")
 #: Not carried wherever they match, with all below them.
 _LEFT_PATTERN = re.compile(
     rb"(?:initrd\.img(?:\.old)?|vmlinuz(?:\.old)?"  # links of the kernel's packages
@@ -44,31 +48,52 @@ _TARGETS_PATTERN = re.compile(
 
 
 class Scope:
-    """What is carried on this machine; ``include`` and ``exclude``: absolute paths of the operator.
+    """What is carried on this machine; ``include`` and ``exclude``: absolute paths of the operator; ``systems``: where
+    the other file systems of the boot set are mounted.
 
-    Raises GuestError(guest.bad-scope).
+    Raises GuestError: guest.bad-scope, guest.system-missing.
     """
 
-    def __init__(self, include: Iterable[str] = (), exclude: Iterable[str] = (), root: str = "/") -> None:
+    def __init__(
+        self,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        root: str = "/",
+        systems: Iterable[str] = (),
+    ) -> None:
         self.root = root
+        self.systems = frozenset(_relative(systems))
         #: By the operator: carried whoever owns them.
         self._named = _relative(include)
         #: A path, and whether it and what is below it is carried.
         self.rules = {path: False for path in _LEFT.encode().split()}
         self.rules.update({path: True for path in _CARRIED.encode().split()})
+        self.rules.update({system + b"/" + name: False for system in self.systems for name in _LEFT_AT_TOP})
         self.rules.update({path: False for path in swap_files(root)})
         self.rules.update({path: True for path in self._named})
         self.rules.update({path: False for path in _relative(exclude)})
         self.find_mounts()
 
     def find_mounts(self) -> None:
-        """Leave out every other file system; one mounted just now too: what it hides has not been deleted."""
-        for mount in mounts(self.root):
+        """Leave out every other file system; one mounted just now too: what it hides has not been deleted.
+
+        Nor has what was on a file system of the boot set that is not mounted any more: then nothing is decided.
+        """
+        seen = mounts(self.root)
+        if missing := sorted(self.systems.difference(seen)):
+            raise GuestError(
+                "guest.system-missing",
+                f"nothing is mounted at /{os.fsdecode(missing[0])}, where a file system of the boot set belongs",
+                "see why it was not mounted at boot, or who unmounted it",
+            )
+        for mount in seen:
+            if mount in self.systems:
+                continue
             for path in self._named:
                 if within(path, mount):
                     raise GuestError(
                         "guest.bad-scope",
-                        f"/{os.fsdecode(path)} is not on the root disk but on what is mounted at /{os.fsdecode(mount)}",
+                        f"/{os.fsdecode(path)} is not of the boot set but on what is mounted at /{os.fsdecode(mount)}",
                         "leave it out; volumes are moved as a whole",
                     )
             self.rules[mount] = False
@@ -94,6 +119,17 @@ class Scope:
         if any(within(path, name) for name in self._named):
             return True
         return not _LEFT_PATTERN.fullmatch(path) and (directory or path not in self.owned)
+
+    def system(self, path: bytes) -> bytes:
+        """The file system that the path is, or would be, on: where it is mounted; b"" is the root."""
+        above = parent(path)
+        while above and above not in self.systems:
+            above = parent(above)
+        return above
+
+    def file_systems(self) -> list[str]:
+        """Where those of the boot set are mounted, as absolute paths; the root first."""
+        return [self.root, *(os.path.join(self.root, os.fsdecode(system)) for system in sorted(self.systems))]
 
     def targets(self, path: bytes) -> bool:
         """Does the target's version stay where both have changed it?"""

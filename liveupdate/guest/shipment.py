@@ -1,4 +1,4 @@
-"""What the source sends: folders of images, and rounds of the root disk's files."""
+"""What the source sends: folders of images, and rounds of the boot set's files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from .files import Departing, Round
 from .journal import Journal
 from .link import Link
 from .move import Move
-from .scope import Scope
 
 
 class Shipment:
@@ -35,7 +34,7 @@ class Shipment:
         return sum(sent)
 
     def files(self, *, last: bool, after: Future[int] | None = None) -> int:
-        """What has changed on the root disk since the round before, which may still be ``after``."""
+        """What has changed on the boot set since the round before, which may still be ``after``."""
         if after is not None:
             after.result()
         if self._move.files_since is None:
@@ -51,8 +50,7 @@ class Shipment:
     def _rounds(self, last: bool) -> Iterable[tuple[Departing, Round]]:
         if self._files is None:
             known = self._link.call("known", 120)["known"]
-            scope = Scope(include=self._move.include, exclude=self._move.exclude)
-            self._files = Departing(scope, self._move.files_since or 0.0)
+            self._files = Departing(self._move.scope(), self._move.files_since or 0.0)
             yield self._files, self._files.first(known)
         elif last:
             for changes in self._files.last():

@@ -1,4 +1,4 @@
-"""What is on the root disk, kept from look to look, so that the next one asks ``find`` only for what is newer.
+"""What is on the boot set, kept from look to look, so that the next one asks ``find`` only for what is newer.
 
 Telling of every entry is what takes ``find`` most of its time. What changed has a newer ctime; what came or went has
 changed its directory's; and what came with a directory that was renamed is looked for there.
@@ -42,9 +42,9 @@ class Survey:
         return path in self._folders
 
     def everything(self) -> list[Entry]:
-        """All that the scope's rules hold, after the disk has been flushed. Raises GuestError."""
+        """All that the scope's rules hold, after the disks have been flushed. Raises GuestError."""
         began = _now()
-        sync(self._scope.root)
+        self._flush()
         records = scan(self._scope)
         self._folders = {}
         entries = [Entry.of(record) for record in records]
@@ -60,7 +60,7 @@ class Survey:
         """
         began = _now()
         if flush:
-            sync(self._scope.root)
+            self._flush()
         records = scan(self._scope, newer=self._since(began))
         entries = [Entry.of(record) for record in records - self._ahead]
         changed = {entry.path for entry in entries}
@@ -104,10 +104,18 @@ class Survey:
     def _list(self, folder: bytes) -> dict[bytes, tuple[int, bool]]:
         with os.scandir(os.path.join(os.fsencode(self._scope.root), folder)) as entries:
             return {
-                entry.name: (entry.inode(), entry.is_dir(follow_symlinks=False))
+                entry.name: (self._inode(_join(folder, entry.name), entry), entry.is_dir(follow_symlinks=False))
                 for entry in entries
                 if self._scope.holds(_join(folder, entry.name))
             }
+
+    def _inode(self, path: bytes, entry: os.DirEntry[bytes]) -> int:
+        """As find tells it: of what is mounted there, not of what that hides."""
+        return entry.stat(follow_symlinks=False).st_ino if path in self._scope.systems else entry.inode()
+
+    def _flush(self) -> None:
+        for place in self._scope.file_systems():
+            sync(place)
 
     def _add(self, path: bytes, inode: int, directory: bool) -> None:
         self._folders.setdefault(parent(path), {})[os.path.basename(path)] = (inode, directory)
@@ -133,11 +141,11 @@ def _join(folder: bytes, name: bytes) -> bytes:
 
 
 def sync(root: str) -> None:
-    """Write what the root disk's cache holds; afterwards every write changes a ctime again."""
+    """Write what the cache of the file system at ``root`` holds; afterwards every write changes a ctime again."""
     at = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if ctypes.CDLL(None, use_errno=True).syncfs(at):
             number = ctypes.get_errno()
-            raise GuestError("guest.disk-failed", f"{root}: {os.strerror(number)}", "look at the server's root disk")
+            raise GuestError("guest.disk-failed", f"{root}: {os.strerror(number)}", "look at the server's disks")
     finally:
         os.close(at)

@@ -18,7 +18,7 @@ class Method:
 
     ``back``: the steps that move the workload back on request, of the same names; their ids get "back." in front.
     ``preview``: the first steps, which only look. ``together``: the steps in which the workload is touched, one right
-    after the other: no pause falls between them.
+    after the other: no pause falls between them. ``former``: steps that only plans of older releases name.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Method:
     back_pivot: Step | None = None
     back_until: Step | None = None
     together: tuple[Step, ...] = ()
+    former: tuple[Step, ...] = ()
 
     def plan(self, kind: JobKind = JobKind.UPDATE) -> Plan:
         """What is frozen into a job when it is accepted."""
@@ -71,4 +72,4 @@ def find(name: str) -> Method:
 
 def steps() -> Mapping[str, Step]:
     """Every step of every method, by name."""
-    return {step.name: step for method in load().values() for step in method.steps}
+    return {step.name: step for method in load().values() for step in (*method.steps, *method.former)}

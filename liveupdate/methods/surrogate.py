@@ -11,6 +11,7 @@ from liveupdate.steps import (
     hold,
     lock,
     mirror,
+    mirror_set,
     open,
     place,
     pre_copy,
@@ -32,7 +33,7 @@ METHOD = Method(
         fallback.STEP,
         reserve_port.STEP,
         guard.STEP,
-        mirror.STEP,
+        mirror_set.STEP,
         place.STEP,
         provision.STEP,
         update.STEP,
@@ -53,4 +54,5 @@ METHOD = Method(
     back_pivot=open.STEP,
     back_until=release_original.STEP,
     together=(pre_copy.STEP, cut_over.STEP, probe.STEP, open.STEP),
+    former=(mirror.STEP,),
 )

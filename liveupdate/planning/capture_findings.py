@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from liveupdate.model import Finding, Json
+from liveupdate.planning import boot_set
 from liveupdate.planning.checks import check, quota
 from liveupdate.planning.server_findings import active, free, host_key
 
@@ -21,10 +22,10 @@ class CaptureFacts:
 
 
 def chosen(server: Json, wanted: Sequence[str]) -> list[dict[str, Any]]:
-    """The volumes that become the image: what it boots from first, then the data volumes, as asked for."""
+    """The volumes that become the image: the boot set in its order, then the data volumes, as asked for."""
     volumes = {v["id"]: v for v in server["volumes"]}
     data = [volumes[i] for i in dict.fromkeys(wanted) if i in volumes and not volumes[i]["boot"]]
-    return [v for v in server["volumes"] if v["boot"]] + data
+    return boot_set.members(server["volumes"]) + data
 
 
 def judge(facts: CaptureFacts) -> list[Finding]:
@@ -55,10 +56,27 @@ def judge_guest(seen: Json, server_id: str) -> list[Finding]:
     ]
 
 
+def left_behind(server: Json, seen: Json, wanted: Sequence[str]) -> Iterator[Finding]:
+    """Parts of the operating system that would not be in the image. ``server``: with its boot set as decided."""
+    taken = {volume["id"] for volume in chosen(server, wanted)}
+    for volume in server["volumes"]:
+        parts = boot_set.parts(volume, seen)
+        yield check(
+            "capture.boot-set",
+            volume["id"] in taken or not parts,
+            f"parts of the operating system lie on it ({boot_set.listed(parts)}), and it is not captured",
+            f"ask for this volume, too, or set its metadata {boot_set.WORD} to true",
+            subject=volume["id"],
+        )
+
+
 def wished(parameters: Json, server: Json, seen: Json) -> list[Finding]:
     """Of an update after which the server is to be captured; none if it is not."""
     wish = parameters.get("capture")
-    return [*_wanted(server, wish["volumes"]), *judge_guest(seen, server["id"])] if wish else []
+    if not wish:
+        return []
+    left = left_behind(server, seen, wish["volumes"])
+    return [*_wanted(server, wish["volumes"]), *judge_guest(seen, server["id"]), *left]
 
 
 def _server(facts: CaptureFacts) -> Iterator[Finding]:
@@ -76,10 +94,9 @@ def _server(facts: CaptureFacts) -> Iterator[Finding]:
 
 
 def _volumes(facts: CaptureFacts) -> Iterator[Finding]:
-    volumes = {v["id"]: v for v in facts.server["volumes"]}
     yield check(
         "capture.boot-volume",
-        sum(bool(v["boot"]) for v in volumes.values()) == 1,
+        boot_set.has_root(facts.server["volumes"]),
         "it does not boot from exactly one volume",
         "only servers that boot from a volume can be captured yet; of others Nova makes images by itself",
     )

@@ -5,11 +5,11 @@ One function per check; each returns one finding, also when all is well: what wa
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from liveupdate.model import Finding, Json, Verdict
-from liveupdate.planning import handover, paths
+from liveupdate.planning import boot_set, handover, paths
 from liveupdate.planning.checks import check, quota
 from liveupdate.planning.server_findings import active, free, host_key
 
@@ -51,8 +51,9 @@ class CloudFacts:
     fallback_data_volumes: bool = False
     #: None: the fallback is to be of snapshots; else whether there is a service for backups.
     backup_offered: bool | None = None
-    #: The types of the boot volume and, if one is asked for, of the mirror; None where the name is nobody's.
-    boot_type: VolumeType | None = None
+    #: The types of the boot set's volumes, by name, and, if one is asked for, of the mirror; None where the name is
+    #: nobody's.
+    boot_types: Mapping[str, VolumeType | None] = field(default_factory=dict)
     mirror_type_name: str = ""
     mirror_type: VolumeType | None = None
 
@@ -106,7 +107,7 @@ def _root(server: Json) -> Finding:
         )
     return check(
         "volume.boot",
-        sum(v["boot"] for v in server["volumes"]) == 1,
+        boot_set.has_root(server["volumes"]),
         "it boots neither from an image nor from exactly one volume",
         "see in Nova what it boots from",
     )
@@ -118,7 +119,7 @@ def _volumes(volumes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
         yield check(
             "volume.boot-status",
             volume["status"] == "in-use" and len(volume["servers"]) == 1,
-            f"the boot volume is {volume['status']}, on {len(volume['servers'])} servers",
+            f"a volume of the operating system, it is {volume['status']}, on {len(volume['servers'])} servers",
             "detach it from the others",
             subject=volume["id"],
         )
@@ -148,6 +149,13 @@ def _backup(facts: CloudFacts) -> Iterator[Finding]:
     if facts.backup_offered is None:
         return
     yield check(
+        "fallback.one-moment",
+        len(boot_set.members(facts.server["volumes"])) < 2,
+        "the operating system lies on several volumes, and their backups are taken one after the other",
+        "ask for fallback: snapshot, or let nobody install packages meanwhile",
+        warn=True,
+    )
+    yield check(
         "fallback.backup-service",
         facts.backup_offered,
         "the fallback is to be a backup, but no cinder-backup service is up",
@@ -156,8 +164,8 @@ def _backup(facts: CloudFacts) -> Iterator[Finding]:
 
 
 def _mirror_type(facts: CloudFacts) -> Iterator[Finding]:
-    """What Cinder would refuse when the mirror is made from a snapshot of the boot volume."""
-    name, wanted, boot = facts.mirror_type_name, facts.mirror_type, facts.boot_type
+    """What Cinder would refuse when the mirror is made from snapshots of the boot set."""
+    name, wanted = facts.mirror_type_name, facts.mirror_type
     if not name:
         return
     known = wanted is not None and wanted.open_to(facts.server["project_id"])
@@ -168,22 +176,25 @@ def _mirror_type(facts: CloudFacts) -> Iterator[Finding]:
         "openstack volume type list",
         subject=name,
     )
-    if not known or wanted is None or boot is None or boot.id == wanted.id:
+    if not known or wanted is None:
         return
-    yield check(
-        "volume.mirror-type-backend",
-        not wanted.backend or not boot.backend or wanted.backend == boot.backend,
-        f"a snapshot on back end {boot.backend} (type {boot.name}) cannot become a volume on {wanted.backend}",
-        f"choose a type of back end {boot.backend}, or retype the boot volume first",
-        subject=name,
-    )
-    yield check(
-        "volume.mirror-type-encryption",
-        not wanted.encrypted and not boot.encrypted,
-        f"type {boot.name} and type {name} are not encrypted alike",
-        "leave the mirror's type as it is",
-        subject=name,
-    )
+    for boot in facts.boot_types.values():
+        if boot is None or boot.id == wanted.id:
+            continue
+        yield check(
+            "volume.mirror-type-backend",
+            not wanted.backend or not boot.backend or wanted.backend == boot.backend,
+            f"a snapshot on back end {boot.backend} (type {boot.name}) cannot become a volume on {wanted.backend}",
+            f"choose a type of back end {boot.backend}, or retype the boot volume first",
+            subject=name,
+        )
+        yield check(
+            "volume.mirror-type-encryption",
+            not wanted.encrypted and not boot.encrypted,
+            f"type {boot.name} and type {name} are not encrypted alike",
+            "leave the mirror's type as it is",
+            subject=name,
+        )
 
 
 def _encryption(facts: CloudFacts) -> Iterator[Finding]:
@@ -192,11 +203,12 @@ def _encryption(facts: CloudFacts) -> Iterator[Finding]:
         if not volume.get("encrypted"):
             continue
         if volume["boot"]:
+            kind = facts.boot_types.get(volume.get("type") or "")
             yield check(
                 "volume.encryption-type",
-                facts.boot_type is not None and facts.boot_type.encrypted,
-                f"the boot volume is encrypted, and its type {volume.get('type') or '(none)'} is not, or is gone: "
-                "Cinder cannot copy it with its key",
+                kind is not None and kind.encrypted,
+                f"a volume of the operating system, it is encrypted, and its type {volume.get('type') or '(none)'} is "
+                "not, or is gone: Cinder cannot copy it with its key",
                 "retype the volume to an encrypted type that exists",
                 subject=volume["id"],
             )
@@ -242,9 +254,8 @@ def _quota(facts: CloudFacts) -> Finding:
 
 
 def _storage(facts: CloudFacts) -> Counter[str]:
-    """What Cinder counts, in all and by type: the mirror, its snapshot, and the fallback's copies."""
-    # more than one is another check's business
-    boot = [v for v in facts.server["volumes"] if v["boot"]][:1]
+    """What Cinder counts, in all and by type: the mirror, its snapshots, and the fallback's copies."""
+    boot = boot_set.members(facts.server["volumes"])
     copied = facts.server["volumes"] if facts.fallback_data_volumes else boot
     needed: Counter[str] = Counter()
 

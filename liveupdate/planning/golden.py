@@ -9,6 +9,7 @@ from typing import Any
 
 from liveupdate.errors import Failed
 from liveupdate.model import Json
+from liveupdate.planning.boot_set import is_root
 
 KERNEL, PACKAGES = "liveupdate:kernel", "liveupdate:packages"
 MACHINE_ID, HOST_KEY = "liveupdate:machine_id", "liveupdate:host_key"
@@ -76,7 +77,7 @@ def properties(server: Json, known: Mapping[str, Any], taken_at: str) -> dict[st
 def needs(server: Json) -> tuple[int, int]:
     """(GiB of disk, MiB of memory) that a server made from it must have, at least."""
     image = server["image_properties"]
-    size = next(v["size"] for v in server["volumes"] if v["boot"])
+    size = next(v["size"] for v in server["volumes"] if is_root(v))
     return max(size, _number(image.get("min_disk"))), _number(image.get("min_ram"))
 
 

@@ -103,7 +103,8 @@ def _memory(guest: Json, units: Sequence[Mapping[str, Any]]) -> Iterator[Finding
 
 def _disk(guest: Json) -> Iterator[Finding]:
     free = guest.get("free", {})
-    for path, needed in (("/", _ROOT_ROOM), ("/boot", _BOOT_ROOM)):
+    apart = [m["where"] for m in guest.get("mounts", ()) if m["where"] in ("/usr", "/var")]
+    for path, needed in (("/", _ROOT_ROOM), ("/boot", _BOOT_ROOM), *((path, _ROOT_ROOM) for path in apart)):
         there = int(free.get(path, 0))
         yield check(
             "guest.disk",

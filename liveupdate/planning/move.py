@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from liveupdate.model import Handover, Json
-from liveupdate.planning import inside
+from liveupdate.planning import boot_set, inside
 
 FORWARD, BACK = "forward", "back"
 
@@ -36,9 +36,11 @@ def describe(
     dead_man: float,
     open_within: float,
     devices: Mapping[str, str],
+    serials: Mapping[str, str],
 ) -> dict[str, Any]:
     """The move as the guest on ``side`` needs it (liveupdate/guest/move.py). ``since``: by its clock, from 1970;
-    ``devices``: where a mount has another stable name there than on the original."""
+    ``devices``: where a mount has another stable name there than on the original; ``serials``: of the boot set's
+    volumes, by their ids on the original."""
     port = preflight["server"]["ports"][0]
     mac = port["mac"] if side == "original" else reserved["surrogate"]["mac"]
     return {
@@ -46,6 +48,9 @@ def describe(
         "units": [{"name": u["name"], "handover": u["handover"], "health": u["health"]} for u in preflight["units"]],
         "addresses": [{"address": port["address"], "prefix": port["prefix"], "mac": mac}],
         "mounts": [{**m, "device": devices.get(m["where"], m["device"])} for m in data_mounts(preflight)],
+        "systems": [
+            {"where": system["where"], "serial": serials[system["volume_id"]]} for system in boot_set.systems(preflight)
+        ],
         "files": {"since": since, "include": list(parameters.get("paths") or ()), "exclude": []},
         "dead_man_seconds": dead_man,
         "open_within_seconds": open_within,
@@ -53,7 +58,7 @@ def describe(
 
 
 def data_mounts(preflight: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The mounted file systems that lie on volumes other than the boot volume, by their volumes' serial numbers; and
+    """The mounted file systems that lie on data volumes, by their volumes' serial numbers; and
     those on volumes that the guest attaches by itself."""
     volumes = {v["serial"]: v for v in preflight["server"]["volumes"] if not v["boot"]}
     found = []

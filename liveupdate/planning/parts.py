@@ -30,6 +30,11 @@ class Part:
     #: A cloud-init on it takes another server for the same machine.
     noted: bool = False
 
+    @property
+    def root(self) -> bool:
+        """Of what is booted from; other volumes of the boot set have an id in their role."""
+        return self.boot and self.role == roles.FALLBACK
+
 
 def of(fallback: Fallback) -> list[dict[str, Any]]:
     """As JSON, copies before the volumes they are of: Cinder deletes no volume that has snapshots."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from liveupdate.model import Finding, Json
+from liveupdate.planning import boot_set
 from liveupdate.planning.checks import check, quota
 from liveupdate.planning.parts import Part
 from liveupdate.planning.server_findings import free
@@ -54,10 +55,9 @@ def _server(server: Json) -> Iterator[Finding]:
         f"bring it into one of: {', '.join(_STATES)}",
     )
     yield from free(server)
-    boot = [v for v in server["volumes"] if v["boot"]]
     yield check(
         "volume.boot",
-        bool(server.get("image_id")) or len(boot) == 1,
+        bool(server.get("image_id")) or boot_set.has_root(server["volumes"]),
         "it does not boot from exactly one volume, or from a disk on its host",
         "restore it by hand",
     )
@@ -92,13 +92,13 @@ def _fallback(facts: RestoreFacts) -> Iterator[Finding]:
     used = sources(facts)
     yield check(
         "fallback.boot",
-        any(p.boot for p in used),
+        any(p.root for p in used),
         "the fallback holds no copy of the boot volume",
         "boot a server from the old volume, if that is still there",
     )
     yield check(
         "fallback.boot-kind",
-        all((p.kind == "image") == bool(facts.server.get("image_id")) for p in used if p.boot),
+        all((p.kind == "image") == bool(facts.server.get("image_id")) for p in used if p.root),
         "the server's root disk is not of the kind that the fallback is a copy of",
         "boot a server from the fallback's image or snapshot by hand",
     )
@@ -111,6 +111,15 @@ def _fallback(facts: RestoreFacts) -> Iterator[Finding]:
             "see in Cinder, or Glance, what became of it",
             subject=part.cloud_id,
         )
+    for part in used:
+        if part.boot and not part.root:
+            yield check(
+                "fallback.boot-volume-there",
+                _is_there(facts, part),
+                f"volume {part.volume_id} is not, or not only, on the server any more",
+                "attach it to this server only, or boot a server from the fallback by hand",
+                subject=part.volume_id,
+            )
     if not facts.data_volumes:
         return
     data = [p for p in used if not p.boot]
@@ -120,16 +129,21 @@ def _fallback(facts: RestoreFacts) -> Iterator[Finding]:
         "the fallback holds no copies of data volumes",
         "restore without data_volumes; for the next update ask for fallback_data_volumes",
     )
-    there = {v["id"]: v for v in facts.server["volumes"]}
     for part in data:
-        volume = there.get(facts.stands_for.get(part.cloud_id, ""))
         yield check(
             "fallback.data-volume-there",
-            volume is not None and len(volume["servers"]) == 1,
+            _is_there(facts, part),
             f"volume {part.volume_id} is not, or not only, on the server any more",
             "attach it to this server only, or restore without data_volumes",
             subject=part.volume_id,
         )
+
+
+def _is_there(facts: RestoreFacts, part: Part) -> bool:
+    """Whether the volume that is to be replaced is on this server, and on no other."""
+    there = {v["id"]: v for v in facts.server["volumes"]}
+    volume = there.get(facts.stands_for.get(part.cloud_id, ""))
+    return volume is not None and len(volume["servers"]) == 1
 
 
 def _quota(facts: RestoreFacts) -> Finding:
@@ -160,7 +174,8 @@ def _room(facts: RestoreFacts) -> Finding:
 
 def _consequences(facts: RestoreFacts) -> Iterator[Finding]:
     """What is so in every restore, and to be known beforehand."""
-    what = "boot and data volumes" if facts.data_volumes else "boot volume"
+    boot = "boot volumes" if sum(p.boot for p in sources(facts)) > 1 else "boot volume"
+    what = f"{boot} and the data volumes" if facts.data_volumes else boot
     yield check(
         "restore.loses",
         False,

@@ -1,6 +1,6 @@
 """Roles of what jobs make, as ledgers and marks say them, where more than the step that makes it goes by them. Pure."""
 
-#: A copy of the boot volume, or of the root disk, that is returned to; and the old boot volume that stays.
+#: A copy of the volume that is booted from, or of the root disk, to return to; and the old boot volume that stays.
 FALLBACK = "fallback"
 #: A temporary server that serves nobody (steps/boot_copy.py).
 COPY = "copy"
@@ -9,7 +9,7 @@ GOLDEN = "golden"
 
 
 def fallback(volume_id: str) -> str:
-    """The copy of a data volume."""
+    """The copy of any volume but the one that is booted from; and the old one that stays."""
     return f"{FALLBACK}-{volume_id[:8]}"
 
 

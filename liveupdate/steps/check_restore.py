@@ -6,6 +6,7 @@ Plays the preflight's part: its result has the same "server". Changes nothing; a
 from typing import TYPE_CHECKING, Any
 
 from liveupdate.model import Json
+from liveupdate.planning.boot_set import is_root
 from liveupdate.planning.parts import Part
 from liveupdate.planning.restore_findings import RestoreFacts, judge
 from liveupdate.steps.checking import concluded, own_server
@@ -30,9 +31,13 @@ def apply(context: StepContext) -> Json:
     found = {part.cloud_id: look(cloud, part) for part in parts(context)}
     described, outlook = describe(cloud, server), outlook_of(context, {})
     way = way_to_room(cloud, outlook)
+    stands_for = {p.cloud_id: _stands_for(cloud, p, described["volumes"]) for p in parts(context)}
+    # a server that has stopped tells nothing of what is mounted: the boot set is what the fallback says
+    ours = {stands_for[p.cloud_id] for p in parts(context) if p.boot}
+    described["volumes"] = [{**v, "boot": v["boot"] or v["id"] in ours} for v in described["volumes"]]
     facts = RestoreFacts(
         server=described,
-        stands_for={p.cloud_id: _stands_for(cloud, p, described["volumes"]) for p in parts(context)},
+        stands_for=stands_for,
         parts=parts(context),
         statuses={identifier: part.status if part else "" for identifier, part in found.items()},
         hosts=outlook.choice.hosts or ((way.host,) if way.moves else ()),
@@ -55,8 +60,8 @@ def _stands_for(cloud: "Cloud", part: Part, volumes: list[dict[str, Any]]) -> st
     place; "" if that cannot be told any more."""
     if part.kind == "image":
         return ""
-    if part.boot:
-        return next((str(v["id"]) for v in volumes if v["boot"]), "")
+    if part.root:
+        return next((str(v["id"]) for v in volumes if is_root(v)), "")
     volume_id, there, seen = part.volume_id, {v["id"] for v in volumes}, set[str]()
     while volume_id and volume_id not in there and volume_id not in seen:
         seen.add(volume_id)

@@ -1,6 +1,6 @@
 """Take away what only served the update, and prove by the ledger that nothing else is left.
 
-The in-guest program and what it made go first, then the mirror's snapshot. The fallback stays for its days, unless
+The in-guest program and what it made go first, then the mirror's snapshots. The fallback stays for its days, unless
 the job says 0 (docs/decisions/0001). Whatever line of the ledger is open after that is a leftover: named, not hidden.
 After the pivot, hence no undo. The job's trust ends with the job (worker/reaper.py).
 """
@@ -8,7 +8,7 @@ After the pivot, hence no undo. The job's trust ends with the job (worker/reaper
 from liveupdate.drivers.cloud.errors import CONFLICT
 from liveupdate.errors import Retry
 from liveupdate.model import Json
-from liveupdate.steps import fallback
+from liveupdate.steps import fallback, mirror
 from liveupdate.steps.attach import surrogate_paths
 from liveupdate.steps.connect import good_paths
 from liveupdate.steps.path_events import path_events
@@ -31,7 +31,8 @@ def apply(context: StepContext) -> Json:
     guest.run(["rm", "-f", NOTE, PACKAGES])
     guest.agent().call("finish")
     guest.remove_agent()
-    unmake(context, "snapshot", "mirror")
+    for role in mirror.roles(context):
+        unmake(context, "snapshot", role)
     _give_up_image(context)
     fallback.finish(context)
     return {**prove_nothing_left(context), **seen}

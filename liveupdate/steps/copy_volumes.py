@@ -9,7 +9,7 @@ from typing import Any
 from liveupdate.drivers.cloud import marks
 from liveupdate.model import Json, Resource
 from liveupdate.planning.roles import golden_copy
-from liveupdate.steps.frozen import snapshots
+from liveupdate.steps.frozen import details, snapshots
 from liveupdate.steps.mirror import volume_ready
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import make, there, unmake, wait
@@ -32,7 +32,9 @@ def probe(context: StepContext) -> Probe:
 
 
 def apply(context: StepContext) -> Json:
-    taken = snapshots(context, roles(context))
+    taken = snapshots(context, {role: details(volume) for role, volume in roles(context).items()})
+    for line in taken.values():
+        context.ledger.ready(line)
     volumes = context.user_cloud().volumes
     for role, volume in roles(context).items():
 
@@ -40,11 +42,10 @@ def apply(context: StepContext) -> Json:
             mark = marks.metadata(line.job_id, line.role)
             return volumes.from_snapshot(line.name, snapshot, volume["size"], volume["type"], mark).id
 
-        details = {"size": volume["size"], "type": volume["type"], "volume_id": volume["id"], "boot": volume["boot"]}
-        made = make(context, "volume", role, create, details)
+        made = make(context, "volume", role, create, {**details(volume), "boot": volume["boot"]})
         wait(context, lambda made=made: volume_ready(context, made), f"the copy of volume {volume['id']}")  # type: ignore[misc]
-        if line := context.ledger.find("volume", role):
-            context.ledger.ready(line)
+        if copy := context.ledger.find("volume", role):
+            context.ledger.ready(copy)
     return _result(context)
 
 

@@ -1,28 +1,27 @@
 """Take what one returns to after the commit: snapshots, or backups where the job asks for them. Without it, no update.
 
-The boot volume's, and the data volumes' if the job asks for them: what a power cut would leave, as journalling file
-systems and databases recover from. Of a root disk on the server's host, an image. While they are taken, a note for
-cloud-init is in the guest, so that a server that is booted from them one day goes on as the machine it was
+The boot set's, and the data volumes' if the job asks for them: what a power cut would leave, as journalling file
+systems and databases recover from. Several volumes of a running server's boot set hold still for it, so that their
+snapshots are of one moment. Of a root disk on the server's host, an image. While they are taken, a note for cloud-init
+is in the guest, so that a server that is booted from them one day goes on as the machine it was
 (docs/decisions/0009). What becomes of them at the job's end is ``finish`` (docs/decisions/0001). Undo: delete them, and
 the note.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from liveupdate.drivers.cloud import marks
-from liveupdate.errors import Failed
 from liveupdate.model import Json, Resource
 from liveupdate.planning import roles
+from liveupdate.planning.boot_set import is_root
+from liveupdate.steps.copies import available, copies
+from liveupdate.steps.frozen import snapshots
 from liveupdate.steps.gone import unless_gone
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import make, there, unmake, wait
 from liveupdate.steps.server_image import LOCAL, local_root, take
-
-if TYPE_CHECKING:
-    from liveupdate.drivers.cloud.backups import Backups
-    from liveupdate.drivers.cloud.snapshots import Snapshots
 
 _CLOUD_INIT = "/etc/cloud/cloud.cfg.d"
 _NOTE = f"{_CLOUD_INIT}/98-liveupdate-fallback.cfg"
@@ -54,7 +53,7 @@ def sources(context: StepContext) -> Mapping[str, Source]:
 
 
 def role_of(volume: Mapping[str, Any]) -> str:
-    return roles.FALLBACK if volume["boot"] else roles.fallback(volume["id"])
+    return roles.FALLBACK if is_root(volume) else roles.fallback(volume["id"])
 
 
 def probe(context: StepContext) -> Probe:
@@ -69,13 +68,10 @@ def probe(context: StepContext) -> Probe:
 
 
 def apply(context: StepContext) -> Json:
-    noted = _take_note(context)
-    taken = []
-    for role, source in sources(context).items():
-        details = {"volume_id": source.volume_id, "size": source.size, "type": source.type, "boot": source.boot}
-        if source.boot:
-            details["noted"] = noted
-        taken.append(_told(source, _copy(context, role, source, details)))
+    noted, asked = _take_note(context), sources(context)
+    details = {role: _details(source, noted) for role, source in asked.items()}
+    snapshots(context, {role: details[role] for role in _of_one_moment(context)})
+    taken = [_told(source, _copy(context, role, source, details[role])) for role, source in asked.items()]
     # not before: until it is available, nobody knows whether a snapshot has been taken or only been asked for
     _remove_note(context)
     for role, source in sources(context).items():
@@ -84,12 +80,23 @@ def apply(context: StepContext) -> Json:
     return {"taken": taken}
 
 
+def _details(source: Source, noted: bool) -> dict[str, Any]:
+    told = {"volume_id": source.volume_id, "size": source.size, "type": source.type, "boot": source.boot}
+    return {**told, "noted": noted} if source.boot else told
+
+
+def _of_one_moment(context: StepContext) -> list[str]:
+    """The roles of what can only be returned to together, as far as the guest can be asked to hold still for it."""
+    roles = [role for role, source in sources(context).items() if source.boot and source.kind == "snapshot"]
+    return roles if len(roles) > 1 and _running(context) else []
+
+
 def _copy(context: StepContext, role: str, source: Source, details: Json) -> str:
     if source.kind == "image":
         return take(context, role, details).cloud_id
 
     def create(line: Resource) -> str:
-        return _copies(context, source.kind).create(line.name, source.volume_id, marks.metadata(line.job_id, role)).id
+        return copies(context, source.kind).create(line.name, source.volume_id, marks.metadata(line.job_id, role)).id
 
     found = make(context, source.kind, role, create, details)
     wait(context, lambda: available(context, found, source.kind), f"{source.kind} {found}")
@@ -122,18 +129,6 @@ def _running(context: StepContext) -> bool:
     return bool(context.result("preflight").get("guest"))
 
 
-def available(context: StepContext, copy_id: str, what: str = "snapshot") -> bool | None:
-    """True once the snapshot or backup is; None while it is being made. Raises Failed if Cinder gave up."""
-    copy = _copies(context, what).get(copy_id)
-    if copy is None or copy.status.startswith("error"):
-        raise Failed(
-            f"{what} {copy_id} is {copy.status if copy else 'gone'}",
-            code=f"live-update.{what}.failed",
-            remedy=f"see the log of {'cinder-backup' if what == 'backup' else 'cinder-volume'}",
-        )
-    return True if copy.status == "available" else None
-
-
 def finish(context: StepContext) -> None:
     """At the job's end: keep it for its days, or delete it if there are none."""
     asked = context.job.parameters.get("keep_fallback_days")
@@ -158,11 +153,6 @@ def _drop(context: StepContext, role: str, kind: str) -> None:
         unmake(context, "volume", role)
     else:
         context.ledger.kept(line)
-
-
-def _copies(context: StepContext, what: str) -> "Snapshots | Backups":
-    cloud = context.user_cloud()
-    return cloud.backups if what == "backup" else cloud.snapshots
 
 
 STEP = Step("fallback", "Take the fallback", probe, apply, undo, timeout=4 * 3600)

@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from liveupdate.drivers.cloud import marks
-from liveupdate.model import Resource
+from liveupdate.model import Json, Resource
 from liveupdate.planning import inside
-from liveupdate.steps.fallback import available
+from liveupdate.steps.copies import available
 from liveupdate.steps.protocol import StepContext
 from liveupdate.steps.resources import record, there, unmake, wait
 
@@ -16,10 +16,16 @@ _WATCHDOG = 20.0
 _FREEZABLE = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "jfs"})
 
 
-def snapshots(context: StepContext, volumes: Mapping[str, Mapping[str, Any]]) -> dict[str, Resource]:
-    """role → the ledger's line of its snapshot, taken now unless all are there. ``volumes``: role → volume.
+def details(volume: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a snapshot of the volume, for ``snapshots``."""
+    return {"volume_id": volume["id"], "size": volume["size"], "type": volume["type"]}
 
-    A line's details tell "since", the guest's clock at the freeze, and "frozen_ms".
+
+def snapshots(context: StepContext, volumes: Mapping[str, Json]) -> dict[str, Resource]:
+    """role → the ledger's line of its snapshot, taken now unless all are there. ``volumes``: role → the line's details,
+    the "volume_id" among them.
+
+    Then they tell "since", too, the guest's clock at the freeze, and "frozen_ms".
     """
     lines = {role: context.ledger.find("snapshot", role) for role in volumes}
     whole = {role: line for role, line in lines.items() if line and there(context, "snapshot", role)}
@@ -27,21 +33,16 @@ def snapshots(context: StepContext, volumes: Mapping[str, Mapping[str, Any]]) ->
         return whole
     for role in volumes:
         unmake(context, "snapshot", role)
-    intended = {
-        role: context.ledger.intend("snapshot", role, {"size": volume["size"], "type": volume["type"]})
-        for role, volume in volumes.items()
-    }
+    intended = {role: context.ledger.intend("snapshot", role, told) for role, told in volumes.items()}
     made, cloud = {}, context.user_cloud().snapshots
-    with context.guest("original").freeze(mounts(context, {v["id"] for v in volumes.values()}), _WATCHDOG) as frozen:
+    still = mounts(context, {told["volume_id"] for told in volumes.values()})
+    with context.guest("original").freeze(still, _WATCHDOG) as frozen:
         for role, line in intended.items():
-            made[role] = cloud.create(line.name, volumes[role]["id"], marks.metadata(line.job_id, line.role)).id
+            made[role] = cloud.create(line.name, volumes[role]["volume_id"], marks.metadata(line.job_id, line.role)).id
         for taken in made.values():
             wait(context, lambda taken=taken: available(context, taken), f"snapshot {taken}", patience=_WATCHDOG)  # type: ignore[misc]
-    details = {"since": frozen.since, "frozen_ms": frozen.milliseconds}
-    taken_now = {role: record(context, line, made[role], details) for role, line in intended.items()}
-    for line in taken_now.values():
-        context.ledger.ready(line)
-    return taken_now
+    moment = {"since": frozen.since, "frozen_ms": frozen.milliseconds}
+    return {role: record(context, line, made[role], moment) for role, line in intended.items()}
 
 
 def mounts(context: StepContext, volume_ids: Collection[str]) -> list[str]:
@@ -49,12 +50,13 @@ def mounts(context: StepContext, volume_ids: Collection[str]) -> list[str]:
     found = context.result("preflight")
     others = [v["serial"] for v in found["server"]["volumes"] if v["id"] not in volume_ids]
     attached_inside = {m["where"] for m in inside.mounts(found)}
-    some = [
-        m["where"]
-        for m in found["guest"]["mounts"]
+    some = {
+        # a file system that is seen at several places, by bind mounts, can be frozen at one of them
+        m.get("device", m["where"]): m["where"]
+        for m in sorted(found["guest"]["mounts"], key=lambda m: len(m["where"]), reverse=True)
         if m["fstype"] in _FREEZABLE
         and m["where"] not in attached_inside
         and not any(serial in (m.get("by_id") or "") for serial in others)
-    ]
+    }
     # the root last: whoever freezes the others must still be able to run
-    return sorted(some, key=lambda where: (where == "/", where))
+    return sorted(some.values(), key=lambda where: (where == "/", where))

@@ -12,7 +12,7 @@ from liveupdate.errors import Failed
 from liveupdate.model import Json, Resource
 from liveupdate.planning import golden
 from liveupdate.planning.roles import GOLDEN, golden_disk
-from liveupdate.steps.fallback import available
+from liveupdate.steps.copies import available
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import make, there, unmake, wait
 

@@ -19,7 +19,9 @@ from liveupdate.steps.gone import unless_gone
 from liveupdate.steps.path_events import path_events
 from liveupdate.steps.probe import stopped
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
+from liveupdate.steps.replacement import instead
 from liveupdate.steps.resources import wait, watch_server
+from liveupdate.steps.server_facts import SERIAL
 
 _ROUNDS = 6
 #: A round that leaves more than this part of the estimate before it is not worth another.
@@ -180,8 +182,14 @@ def _prepare(context: StepContext, sides: Sides) -> None:
             dead_man=settings.dead_man,
             open_within=settings.open_within,
             devices=context.result("connect").get("devices", {}) if side == "surrogate" else {},
+            serials=_serials(context, side),
         )
         context.guest(side).agent().call("prepare", timeout=180, role=role, move=described)
+
+
+def _serials(context: StepContext, side: str) -> dict[str, str]:
+    """By which each machine knows its copy of the boot set's volumes."""
+    return {old: (new if side == "surrogate" else old)[:SERIAL] for old, new in instead(context).items()}
 
 
 def _units(context: StepContext, sides: Sides) -> list[dict[str, Any]]:

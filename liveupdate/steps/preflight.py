@@ -4,12 +4,14 @@ The cloud is asked first; the guest only if the server is running and its ssh ho
 finding of verdict block is a failure; a preview just tells it.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from liveupdate.drivers.cloud import host_keys
 from liveupdate.errors import GuestError
 from liveupdate.model import Finding, JobKind, Json, Verdict
 from liveupdate.planning import (
+    boot_set,
     capture_findings,
     disk_findings,
     estimate,
@@ -22,6 +24,7 @@ from liveupdate.planning import (
 )
 from liveupdate.planning.checks import worst
 from liveupdate.planning.cloud_findings import CloudFacts, judge
+from liveupdate.steps import mirror_set
 from liveupdate.steps.checking import concluded, own_server
 from liveupdate.steps.making_room import way_to_room
 from liveupdate.steps.place import outlook_of
@@ -41,9 +44,14 @@ def apply(context: StepContext) -> Json:
     cloud, server = context.service_cloud(), own_server(context)
     host_key = host_keys.pinned(cloud, server)
     result: dict[str, Any] = {"server": describe(cloud, server), "host_key": host_key, "guest": {}, "units": []}
-    findings = judge(_facts(context, result)) + intent.judge(intent.words(result["server"]))
+    facts, wishes = _facts(context, result), intent.judge(intent.words(result["server"]))
+    findings = judge(facts) + wishes
     if worst(findings) != Verdict.BLOCK:
-        findings += _look_into_guest(context, result)
+        seen = _look_into_guest(context, result)
+        if len(boot_set.members(result["server"]["volumes"])) > 1:
+            # the guest has told of more volumes than the cloud: they cost more
+            findings = judge(replace(facts, **_storage(context, result["server"]))) + wishes
+        findings += seen
     told = concluded(context, findings)
     if context.job.kind == JobKind.UPDATE and intent.action(intent.words(result["server"])) == intent.Action.NOTIFY:
         context.event("owner.notify", server_id=server.id, verdict=told["verdict"])
@@ -81,12 +89,10 @@ def _storage(context: StepContext, server: Json) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     if parameters.get("fallback") == "backup":
         facts["backup_offered"] = cloud.backups.offered()
-    boot = next((v for v in server["volumes"] if v["boot"]), None)
     if name := parameters.get("mirror_volume_type"):
         facts |= {"mirror_type_name": name, "mirror_type": cloud.volume_types.find(name)}
-    if boot and (name or boot["encrypted"]):
-        facts["boot_type"] = cloud.volume_types.find(boot["type"]) if boot["type"] else None
-    return facts
+    kinds = {v["type"] for v in boot_set.members(server["volumes"]) if v["type"] and (name or v["encrypted"])}
+    return facts | {"boot_types": {kind: cloud.volume_types.find(kind) for kind in sorted(kinds)}}
 
 
 def _look_into_guest(context: StepContext, result: dict[str, Any]) -> list[Finding]:
@@ -104,6 +110,7 @@ def _look_into_guest(context: StepContext, result: dict[str, Any]) -> list[Findi
         guest.remove_agent()
     except GuestError as error:
         return [Finding(error.code, Verdict.BLOCK, error.detail, error.remedy or "see that ssh to the server works")]
+    result["server"]["volumes"] = boot_set.decide(result["server"]["volumes"], seen)
     volumes, budget = result["server"]["volumes"], intent.budget(metadata, context.job.parameters)
     decided = units.decide(seen, trials, intent.asked(metadata, names, wanted))
     parameters, running, output = context.job.parameters, str(seen.get("kernel", "")), simulated.stdout
@@ -117,10 +124,17 @@ def _look_into_guest(context: StepContext, result: dict[str, Any]) -> list[Findi
         *guest_findings.judge(seen, trials, decided, volumes, {**parameters, "blackout_budget_seconds": budget}),
         *intent.not_moved(metadata, decided),
         *disk_findings.judge(seen, result["server"]),
+        boot_set.planned(volumes, _for_several(context)),
         *inside.judge(result["server"], seen, result["minimum_paths"]),
         *package_findings.judge(simulated.code, output + simulated.stderr, parameters, running),
         *capture_findings.wished(parameters, result["server"], seen),
     ]
+
+
+def _for_several(context: StepContext) -> bool:
+    """A preview is of what would be accepted now."""
+    planned = {spec.step for spec in context.job.plan.steps}
+    return context.job.kind == JobKind.PREVIEW or mirror_set.STEP.name in planned
 
 
 STEP = Step("preflight", "Check the server, its guest and the cloud", probe, apply, undo)

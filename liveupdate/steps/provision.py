@@ -1,8 +1,9 @@
 """Boot the surrogate from the mirror, with its own port, and wait until its ssh answers with the original's host key.
 
-It is created with the original's name, hostname, flavor, group, zone and metadata; its boot volume does not die with
-it until it takes the original's place. The host that place has chosen is asked of Nova by name, and looked at once the
-server is there; where Nova would not have it, the next best is reserved and asked. Undo: delete it, and see it gone.
+It is created with the original's name, hostname, flavor, group, zone and metadata; the volumes of its boot set do not
+die with it until it takes the original's place. The host that place has chosen is asked of Nova by name, and looked at
+once the server is there; where Nova would not have it, the next best is reserved and asked. Undo: delete it, and see it
+gone.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from liveupdate.model import Json, Resource
 from liveupdate.steps.kinds import mark
 from liveupdate.steps.place import HOLD, reserve
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
+from liveupdate.steps.replacement import disks
 from liveupdate.steps.resources import exists, make, there, unmake, watch_server
 from liveupdate.steps.server_request import request
 
@@ -38,7 +40,8 @@ def apply(context: StepContext) -> Json:
 
     def body(line: Resource) -> dict[str, Any]:
         # of use to nobody but this job until pre_copy takes it off: whoever cleans up without a ledger goes by it
-        return request(context, line, port_id, context.result("mirror")) | {"tags": [mark(line), marks.IDLE]}
+        asked = request(context, line, port_id, context.result("mirror"), disks(context))
+        return asked | {"tags": [mark(line), marks.IDLE]}
 
     server = bring_up(context, body)
     if not context.guest(ROLE).reachable():

@@ -1,4 +1,4 @@
-"""Make volumes from the fallback's copies: the boot volume, and the data volumes if they go back too.
+"""Make volumes from the fallback's copies: the boot set, and the data volumes if they go back too.
 
 Plays the mirror's part: the ledger's volume "mirror" becomes the boot volume. The fallback stays as it is. Undo:
 delete the volumes.
@@ -55,7 +55,7 @@ def _sources(context: StepContext) -> dict[str, Part]:
     """role → the copy that its volume is made from."""
     data = context.job.parameters["data_volumes"]
     copies = [p for p in parts(context) if p.kind not in ("volume", "image") and (p.boot or data)]
-    return {mirror_role(_stands_for(context, p), boot=p.boot): p for p in copies}
+    return {mirror_role(_stands_for(context, p), root=p.root): p for p in copies}
 
 
 def _stands_for(context: StepContext, part: Part) -> str:

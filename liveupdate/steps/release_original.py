@@ -16,7 +16,7 @@ from liveupdate.steps import connect
 from liveupdate.steps.cut_over import attached_to
 from liveupdate.steps.probe import stopped
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
-from liveupdate.steps.replacement import REPLACES, boot_volumes, take_volume
+from liveupdate.steps.replacement import REPLACES, boot_volumes, instead, take_volume
 from liveupdate.steps.resources import unmake, wait, watch_server
 
 #: Seconds for a guest to let go of a NIC, before it is asked again.
@@ -181,8 +181,8 @@ def _take_identity(context: StepContext) -> None:
     told = {REPLACES: original["id"], host_keys.METADATA: context.result("preflight")["host_key"]}
     servers.set_metadata(surrogate, original["metadata"] | told)
     dies = {v["id"]: v["delete_on_termination"] for v in original["volumes"]}
-    for boot in boot_volumes(context):
-        dies[context.result("mirror")["volume_id"]] = dies.pop(boot["id"])
+    for old, new in instead(context).items():
+        dies[new] = dies.pop(old)
     for volume in servers.volumes(surrogate):
         wanted = dies.get(volume.volume_id, volume.delete_on_termination)
         if wanted != volume.delete_on_termination:

@@ -4,6 +4,7 @@ from typing import Any
 
 from liveupdate.drivers.cloud import marks
 from liveupdate.model import Resource
+from liveupdate.planning.boot_set import is_root, members
 from liveupdate.steps.fallback import role_of
 from liveupdate.steps.protocol import StepContext
 
@@ -14,13 +15,14 @@ REPLACED_BY, _FALLBACK_OF = "liveupdate:replaced_by", "liveupdate:fallback_of"
 
 
 def take_volume(context: StepContext, server_id: str, volume: dict[str, Any]) -> None:
-    """The ledger's volume "mirror" (of a data volume "mirror-<id>") takes the place of ``volume``, by name too.
+    """The ledger's volume "mirror" (of any but the one booted from "mirror-<id>") takes the place of ``volume``, by
+    name too.
 
     The old one becomes a part of the fallback: named and marked so, with a line of the ledger that the fallback's end
     in this job closes (docs/decisions/0001).
     """
     volumes, role = context.user_cloud().volumes, role_of(volume)
-    line = context.ledger.find("volume", mirror_role(volume["id"], boot=volume["boot"]))
+    line = context.ledger.find("volume", mirror_role(volume["id"], root=is_root(volume)))
     if line is None:
         return
     volumes.update(line.cloud_id, volume["name"], volume["description"], volume["metadata"])
@@ -31,9 +33,9 @@ def take_volume(context: StepContext, server_id: str, volume: dict[str, Any]) ->
     context.ledger.kept(line)
 
 
-def mirror_role(volume_id: str, *, boot: bool) -> str:
-    """The ledger's role of the volume that takes the place of this one."""
-    return "mirror" if boot else f"mirror-{volume_id[:8]}"
+def mirror_role(volume_id: str, *, root: bool) -> str:
+    """The ledger's role of the volume that takes the place of this one; ``root``: which is booted from."""
+    return "mirror" if root else f"mirror-{volume_id[:8]}"
 
 
 def _put_aside(context: StepContext, line: Resource, volume: dict[str, Any], instead: str, server_id: str) -> None:
@@ -46,5 +48,16 @@ def _put_aside(context: StepContext, line: Resource, volume: dict[str, Any], ins
 
 
 def boot_volumes(context: StepContext) -> list[dict[str, Any]]:
-    """As the preflight saw them; none if the root disk lies on the server's host."""
-    return [v for v in context.result("preflight")["server"]["volumes"] if v["boot"]]
+    """As the preflight saw them, in the order of boot; none if the root disk lies on the server's host."""
+    return members(context.result("preflight")["server"]["volumes"])
+
+
+def instead(context: StepContext) -> dict[str, str]:
+    """Each volume that is replaced → the one in its place. An older release's update told of one boot volume's."""
+    told = context.result("mirror")
+    return told.get("instead") or {v["id"]: told["volume_id"] for v in boot_volumes(context)}
+
+
+def disks(context: StepContext) -> list[str]:
+    """The boot set's new volumes beside the one that is booted from."""
+    return [instead(context)[v["id"]] for v in boot_volumes(context) if not is_root(v)]

@@ -119,7 +119,9 @@ def _volumes(cloud: "Cloud", server: "Server", attachments: "Iterable[Attachment
                 "name": volume.name,
                 "description": volume.description,
                 "metadata": dict(volume.metadata),
+                # of the boot set: what the guest has mounted may add others (planning/boot_set.py)
                 "boot": boot,
+                "root": boot,
                 "bootable": volume.bootable,
                 "status": volume.status,
                 "device": attached.device,

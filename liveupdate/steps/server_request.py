@@ -9,11 +9,11 @@ from liveupdate.steps.protocol import StepContext
 
 
 def request(
-    context: StepContext, line: Resource, port_id: str, root: Mapping[str, Any], data_volume_ids: Sequence[str] = ()
+    context: StepContext, line: Resource, port_id: str, root: Mapping[str, Any], volume_ids: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Name, hostname, flavor, zone, metadata and user data of the preflight's server; no volume dies with it yet.
 
-    ``root``: {"volume_id"}, or {"image_id"} for a root disk on the host.
+    ``root``: {"volume_id"}, or {"image_id"} for a root disk on the host; ``volume_ids``: of the disks after it.
     """
     original = context.result("preflight")["server"]
     user_data = context.service_cloud().servers.user_data(original["id"])
@@ -35,7 +35,7 @@ def request(
         "tags": [mark(line)],
         "block_device_mapping_v2": [
             _local(root["image_id"]) if root.get("image_id") else _volume(root["volume_id"], 0),
-            *(_volume(volume_id, -1) for volume_id in data_volume_ids),
+            *(_volume(volume_id, -1) for volume_id in volume_ids),
         ],
     } | {key: value for key, value in optional.items() if value}
 

@@ -203,6 +203,11 @@ class PairedGuest:
     def _prepare(self, role: str, move: dict[str, Any]) -> dict[str, Any]:
         if self.phase in _UNDECIDED:
             raise GuestError("undecided", code="guest.undecided")
+        attached = self.pair.world.attached[self.pair.servers[self.side]]
+        missing = [
+            system["where"] for system in move["systems"] if not any(v[:20] == system["serial"] for v in attached)
+        ]
+        assert not missing, f"parts of the operating system are missing on the {self.side}: {missing}"
         moved = any(unit["handover"] == "move" for unit in move["units"])
         if role == "source" and moved and self.side not in self.pair.serving:
             raise GuestError("has no running main process", code="guest.unit-not-running")

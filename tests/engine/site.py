@@ -13,11 +13,13 @@ from liveupdate.drivers.metrics import Nothing
 from liveupdate.engine.context import Surroundings
 from liveupdate.errors import Failed
 from liveupdate.model import Job, Json
+from liveupdate.planning import boot_set
 from liveupdate.settings import load
 from liveupdate.states import JobState
 from liveupdate.steps.checking import own_server
 from liveupdate.steps.protocol import NOT_DONE, Step, StepContext
 from liveupdate.steps.server_facts import describe
+from liveupdate.testing.boot_sets import disks_of, with_boot_set
 from liveupdate.testing.cloud import CloudDouble, with_server
 from liveupdate.testing.jobs import accept
 from liveupdate.testing.pair import Pair, PairedGuest
@@ -31,9 +33,11 @@ class Site(Workers):
     """A cloud with one server, and its workers. What strikes: calls into cloud and guests."""
 
     multiattach: bool = True
+    #: Whether /var is on a volume of its own.
+    var: bool = False
 
     def __post_init__(self) -> None:
-        world = with_server()
+        world = with_boot_set() if self.var else with_server()
         world.volumes["data-volume"] = replace(world.volumes["data-volume"], multiattach=self.multiattach)
         self.pair = Pair(world, {"original": "original"})
         self.world = world
@@ -89,18 +93,20 @@ def given_steps() -> Mapping[str, Step]:
 
 
 def _preflight(context: StepContext) -> Json:
-    """A root file system, and one on each data volume."""
+    """The boot set's file systems, and one on each data volume."""
     cloud, server = context.service_cloud(), own_server(context)
     if server.status != "ACTIVE":
         raise Failed(f"the server is {server.status}", user_fault=True, remedy="start it")
     found, ext4 = describe(cloud, server), {"fstype": "ext4", "options": "rw"}
-    mounts = [{"where": "/", **ext4, "by_id": ""}] + [
+    guest = disks_of(volume["id"] for volume in found["volumes"])
+    found["volumes"] = boot_set.decide(found["volumes"], guest)
+    guest["mounts"] += [
         {"where": f"/data/{number}", **ext4, "by_id": f"/dev/disk/by-id/virtio-{volume['id']}"}
         for number, volume in enumerate(v for v in found["volumes"] if not v["boot"])
     ]
     return {
         "server": found,
-        "guest": {"mounts": mounts, "smbios_uuid": server.id},
+        "guest": {**guest, "smbios_uuid": server.id},
         "host_key": "ssh-ed25519 AAAA",
         "units": [{"name": "kv.service", "handover": "move", "health": []}],
     }

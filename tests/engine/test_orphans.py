@@ -271,7 +271,7 @@ def stopped_before(site: Site, step: str) -> str:
 
     site.steps = {**site.steps, step: replace(site.steps[step], apply=die)}  # type: ignore[arg-type]
     job_id = site.accept()
-    site.work(job_id, lambda job: job.step == step)
+    site.work(job_id, lambda job: job.step == (site.steps[step].part or step))
     return job_id
 
 

@@ -30,9 +30,13 @@ def deaths(make: Callable[..., Site], run: Callable[[Site], object], **options: 
         yield make(fatal=moment, **options)
 
 
-@pytest.mark.parametrize("multiattach", [True, False], ids=["multiattach", "one server"])
-def test_an_update_is_done_whenever_its_worker_dies(site: Callable[..., Site], *, multiattach: bool) -> None:
-    for each in deaths(site, lambda s: s.finish(s.accept()), multiattach=multiattach):
+#: Of the data volume's type, and of the boot set.
+DISKS = {"multiattach": {}, "one server": {"multiattach": False}, "two boot volumes": {"var": True}}
+
+
+@pytest.mark.parametrize("disks", DISKS.values(), ids=list(DISKS))
+def test_an_update_is_done_whenever_its_worker_dies(site: Callable[..., Site], disks: dict[str, bool]) -> None:
+    for each in deaths(site, lambda s: s.finish(s.accept()), **disks):
         job_id = each.accept()
         assert each.finish(job_id).state == JobState.SUCCEEDED
         each.assert_updated(job_id)
@@ -52,9 +56,9 @@ def test_a_cancel_after_the_workers_death_leaves_everything_as_it_was_or_comes_t
     assert ends == {True, False}
 
 
-@pytest.mark.parametrize("multiattach", [True, False], ids=["multiattach", "one server"])
+@pytest.mark.parametrize("disks", DISKS.values(), ids=list(DISKS))
 def test_what_is_asked_back_in_hold_runs_where_it_was_whenever_the_worker_dies(
-    site: Callable[..., Site], *, multiattach: bool
+    site: Callable[..., Site], disks: dict[str, bool]
 ) -> None:
     def back(each: Site) -> str:
         job_id = each.accept(confirm=True)
@@ -63,7 +67,7 @@ def test_what_is_asked_back_in_hold_runs_where_it_was_whenever_the_worker_dies(
         assert each.finish(job_id).state == JobState.UNDONE
         return job_id
 
-    for each in deaths(site, back, multiattach=multiattach):
+    for each in deaths(site, back, **disks):
         each.assert_as_before(back(each))
 
 

@@ -13,6 +13,7 @@ from liveupdate.methods import capture, deploy, fallback_expire, image_delete, r
 _OTHERS = {
     "__init__",
     "checking",
+    "copies",
     "fleet_facts",
     "frozen",
     "gone",
@@ -32,7 +33,12 @@ METHODS = tuple(module.METHOD for module in (capture, deploy, fallback_expire, i
 
 def test_every_step_there_is_belongs_to_a_method_under_its_own_name() -> None:
     there = {path.stem for path in Path(liveupdate.steps.__file__).parent.glob("*.py")} - _OTHERS
-    assert there == {step.name for method in METHODS for step in method.steps}
+    assert there == {step.name for method in METHODS for step in (*method.steps, *method.former)}
+
+
+def test_what_older_releases_have_planned_is_still_known() -> None:
+    assert methods.steps()["mirror"].part == ""
+    assert "mirror" not in {spec.step for spec in surrogate.METHOD.plan().steps}
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)

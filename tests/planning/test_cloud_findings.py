@@ -66,7 +66,6 @@ def test_a_root_disk_on_the_servers_host_is_no_hindrance_and_told_of() -> None:
         ("server.flavor", lambda s: s.update(flavor_id="")),
         ("server.devices", lambda s: s.update(extra_specs={"pci_passthrough:alias": "gpu:1"})),
         ("volume.boot", lambda s: s.update(volumes=[DATA])),
-        ("volume.boot", lambda s: s.update(volumes=[BOOT, {**BOOT, "size": 0}])),
         ("volume.boot-status", lambda s: s["volumes"][0].update(servers=["original", "other"])),
         ("volume.data-shared", lambda s: s["volumes"][1].update(servers=["original", "other"])),
         ("port.one", lambda s: s.update(ports=[])),
@@ -94,7 +93,7 @@ def test_a_quota_too_small_blocks_with_the_numbers(name: str) -> None:
 def test_the_quota_is_counted_in_all_and_by_volume_type() -> None:
     types = {"volumes_fast": 0, "gigabytes_slow": 5}
     facts = changed(lambda s: s["volumes"][0].update(type="slow"))
-    facts = replace(facts, quota_left=types, mirror_type_name="fast", mirror_type=FAST, boot_type=SLOW)
+    facts = replace(facts, quota_left=types, mirror_type_name="fast", mirror_type=FAST, boot_types={"slow": SLOW})
     [told] = [f.detail for f in judge(facts) if f.code == "project.quota"]
     assert told == "gigabytes_slow: 6 needed, 5 left; volumes_fast: 1 needed, 0 left"
 
@@ -130,7 +129,7 @@ FAST = VolumeType("2", "fast", "ceph", encrypted=False, project_ids=None)
 def test_the_mirrors_type_must_be_the_projects_and_on_the_boot_volumes_back_end(
     mirror_type: VolumeType | None, code: str | None
 ) -> None:
-    facts = replace(FINE, mirror_type_name="fast", mirror_type=mirror_type, boot_type=SLOW)
+    facts = replace(FINE, mirror_type_name="fast", mirror_type=mirror_type, boot_types={"slow": SLOW})
     assert wrong(facts) == ({code: Verdict.BLOCK} if code else {})
     assert all(f.remedy for f in judge(facts) if f.verdict == Verdict.BLOCK)
 
@@ -147,7 +146,7 @@ def test_an_encrypted_boot_volume_is_copied_onto_its_own_type_or_not_at_all(
     kind: VolumeType | None, verdicts: dict[str, Verdict]
 ) -> None:
     facts = changed(lambda s: s["volumes"][0].update(encrypted=True, type="slow"))
-    assert wrong(replace(facts, boot_type=kind)) == verdicts
+    assert wrong(replace(facts, boot_types={"slow": kind})) == verdicts
 
 
 def test_no_room_blocks_with_the_reasons() -> None:
@@ -163,3 +162,17 @@ def test_an_unknown_host_key_blocks() -> None:
 def test_a_data_volume_for_one_server_only_is_a_warning() -> None:
     facts = changed(lambda s: s["volumes"][1].update(multiattach=False))
     assert wrong(facts) == {"volume.handover": Verdict.WARN}
+
+
+def test_the_mirrors_type_must_suit_every_volume_of_the_boot_set() -> None:
+    elsewhere = replace(SLOW, id="3", name="elsewhere", backend="nfs")
+    facts = replace(FINE, mirror_type_name="fast", mirror_type=FAST, boot_types={"slow": SLOW, "elsewhere": elsewhere})
+    assert wrong(facts) == {"volume.mirror-type-backend": Verdict.BLOCK}
+
+
+def test_each_encrypted_volume_of_the_boot_set_is_copied_onto_its_own_type_or_not_at_all() -> None:
+    facts = changed(lambda s: s["volumes"][1].update(boot=True, root=False, encrypted=True, type="slow"))
+    found = wrong(replace(facts, quota_left={}, boot_types={"slow": SLOW}))
+    assert found == {"volume.encrypted": Verdict.WARN, "volume.encryption-type": Verdict.BLOCK}
+    found = wrong(replace(facts, quota_left={}, boot_types={"slow": replace(SLOW, encrypted=True)}))
+    assert found == {"volume.encrypted": Verdict.WARN}

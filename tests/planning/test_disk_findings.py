@@ -5,11 +5,15 @@ from typing import Any
 import pytest
 
 from liveupdate.model import Verdict
+from liveupdate.planning import boot_set
 from liveupdate.planning.disk_findings import judge
 
 SERIAL = "0123456789abcdef0123"
-SERVER = {"local_disk": 0, "volumes": [{"id": "root", "boot": True, "serial": "ffff"}, {"id": "data", "boot": False}]}
-SERVER["volumes"][1]["serial"] = SERIAL  # type: ignore[index]
+SERVER: dict[str, Any] = {
+    "local_disk": 0,
+    "volumes": [{"id": "root", "boot": True, "serial": "ffff"}, {"id": "data", "boot": False}],
+}
+SERVER["volumes"][1]["serial"] = SERIAL
 
 
 def mount(where: str, device: str = "/dev/vda2", disk: str = "virtio-ffff", **more: Any) -> dict[str, Any]:
@@ -61,15 +65,11 @@ def test_what_would_lose_writes_stands_in_the_way(lost: dict[str, Any]) -> None:
     assert wrong(lost) == {"guest.file-systems": "block"}
 
 
-@pytest.mark.parametrize("where", ["/usr", "/var", "/boot", "/usr/lib", "/var/lib"])
-def test_an_operating_system_on_two_volumes_is_refused(where: str) -> None:
-    assert wrong(mount(where, "/dev/vdb", f"virtio-{SERIAL}")) == {"volume.boot-set": "block"}
-
-
 def test_a_root_that_spans_two_volumes_is_refused() -> None:
     spanned = mount("/", "/dev/mapper/vg-root", disks=["virtio-ffff", f"virtio-{SERIAL}"], by_id="dm-name-vg-root")
-    found = judge({"mounts": [spanned]}, SERVER)
-    assert {f.code for f in found if f.verdict == Verdict.BLOCK} == {"volume.boot-set"}
+    guest = {"mounts": [spanned], "fstab": [{"source": "LABEL=root", "where": "/"}]}
+    found = judge(guest, {**SERVER, "volumes": boot_set.decide(SERVER["volumes"], guest)})
+    assert {f.code for f in found if f.verdict == Verdict.BLOCK} == {"volume.layered"}
 
 
 def test_a_data_volume_below_lvm_is_refused() -> None:

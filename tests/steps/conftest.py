@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from liveupdate.errors import Retry
+from liveupdate.planning import boot_set
 from liveupdate.steps import attach, fallback, lock, mirror, place, provision, reserve_port, resources
 from liveupdate.steps.protocol import Step
 from liveupdate.steps.server_facts import describe
+from liveupdate.testing.boot_sets import disks_of
 from liveupdate.testing.cloud import CloudDouble, World, with_server
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.guest import GuestDouble
@@ -27,11 +29,9 @@ def context_of(world: World) -> MemoryContext:
     well = {"probe": {"units": {"kv.service": {"ok": True}}}}
     guests = {side: GuestDouble(answers=well, serials=serials) for side in ("original", "surrogate")}
     context = MemoryContext(job(), CloudDouble(world, admin=False), service, guests)
-    context.results["preflight"] = {
-        "server": describe(service, world.servers["original"]),  # type: ignore[arg-type]
-        "guest": {"mounts": [{"where": "/", "fstype": "ext4"}, {"where": "/boot", "fstype": "ext4"}]},
-        "host_key": "ssh-ed25519 AAAA",
-    }
+    server, guest = describe(service, world.servers["original"]), disks_of(world.attached["original"])  # type: ignore[arg-type]
+    server["volumes"] = boot_set.decide(server["volumes"], guest)
+    context.results["preflight"] = {"server": server, "guest": guest, "host_key": "ssh-ed25519 AAAA"}
     return context
 
 

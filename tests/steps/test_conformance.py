@@ -9,6 +9,7 @@ import pytest
 
 from liveupdate.model import Json
 from liveupdate.steps.protocol import Step
+from liveupdate.testing.boot_sets import with_boot_set
 from liveupdate.testing.cloud import World, with_local_root, with_server
 from liveupdate.testing.context import MemoryContext
 from tests.steps.conftest import ORDER, all_but, context_of, run_before
@@ -17,7 +18,7 @@ from tests.steps.crashes import crashes
 #: Steps that change something.
 CHANGING = all_but(ORDER, "place")
 #: What a server may boot from.
-ROOTS = {"volume": with_server, "local disk": with_local_root}
+ROOTS = {"volume": with_server, "two volumes": with_boot_set, "local disk": with_local_root}
 
 Prepare = Callable[[Step], tuple[World, MemoryContext]]
 

@@ -277,7 +277,8 @@ class FallbackJob(BaseModel):
 
 
 class FallbackPart(BaseModel):
-    """``size`` in GiB; ``boot``: whether it is booted from; ``seconds`` of its making; null where that is not known."""
+    """``size`` in GiB; ``boot``: whether the operating system lies on it; ``seconds`` of its making; null where that is
+    not known."""
 
     kind: str
     role: str

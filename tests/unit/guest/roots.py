@@ -8,7 +8,7 @@ import shutil
 import stat
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +25,23 @@ def pause() -> None:
 
 
 class Roots:
-    """``source`` is filled, then ``copy`` makes ``target``; afterwards ``sync`` carries changes over."""
+    """``source`` is filled, then ``copy`` makes ``target``; afterwards ``sync`` carries changes over.
 
-    def __init__(self, folder: Path) -> None:
+    ``systems``: where file systems of the boot set are mounted in both.
+    """
+
+    def __init__(self, folder: Path, systems: Sequence[str] = ()) -> None:
+        self.systems = [f"/{system}" for system in systems]
         self.source, self.target = folder / "source", folder / "target"
         self.include: tuple[str, ...] = ()
         self.exclude: tuple[str, ...] = ()
         self.since = 0.0
         for name in ("etc", "srv", "var/lib/dpkg/info", "var/log", "usr/local/bin", "usr/share"):
-            (self.source / name).mkdir(parents=True)
+            (self.source / name).mkdir(parents=True, exist_ok=True)
 
     def copy(self) -> None:
         """Copy the source's disk, block by block as it were: numbers of inodes are the same on both."""
-        subprocess.run(["cp", "-a", str(self.source), str(self.target)], check=True)
+        subprocess.run(["cp", "-aT", str(self.source), str(self.target)], check=True)
         self._copied = {path: (inode, _inode(self.target / path)) for path, inode in self._inodes().items()}
         pause()
         self.since = time.time()
@@ -46,10 +50,10 @@ class Roots:
 
     def sides(self) -> tuple[Departing, Arriving]:
         """Both programs as they start."""
-        return (
-            Departing(Scope(self.include, self.exclude, str(self.source)), self.since),
-            Arriving(Scope(self.include, self.exclude, str(self.target)), self.since),
-        )
+        return Departing(self.scope("source"), self.since), Arriving(self.scope("target"), self.since)
+
+    def scope(self, side: str) -> Scope:
+        return Scope(self.include, self.exclude, str(getattr(self, side)), self.systems)
 
     def known(self) -> list[str]:
         told = map(Known.of, self.arriving.known())
@@ -99,7 +103,7 @@ class Tap(io.BytesIO):
 
 def tree(root: Path, leave: Iterable[str] = ()) -> dict[str, tuple[Any, ...]]:
     """All that can be seen of everything below ``root``; what has several names tells the first of them."""
-    names: dict[int, str] = {}
+    names: dict[tuple[int, int], str] = {}
     found = {}
     for path in sorted(root.rglob("*")):
         name = str(path.relative_to(root))
@@ -112,7 +116,7 @@ def tree(root: Path, leave: Iterable[str] = ()) -> dict[str, tuple[Any, ...]]:
             status.st_gid,
             status.st_mtime_ns,
             status.st_rdev,
-            names.setdefault(status.st_ino, name) if not path.is_dir() else "",
+            names.setdefault((status.st_dev, status.st_ino), name) if not path.is_dir() else "",
             {key: os.getxattr(path, key, follow_symlinks=False) for key in os.listxattr(path, follow_symlinks=False)},
             _content(path, status),
         )

@@ -275,9 +275,9 @@ def test_what_is_mounted_during_a_look_has_not_gone_either(started: Roots, monke
     (started.source / "proc/self").mkdir(parents=True)
     records = scan._records
 
-    def mount_and_read(process: subprocess.Popen[bytes]) -> set[bytes]:
+    def mount_and_read(process: subprocess.Popen[bytes], complaints: int) -> set[bytes]:
         (started.source / "proc/self/mountinfo").write_text("1 1 0:1 / /srv/one rw - ext4 /dev/x rw\n")
-        return records(process)
+        return records(process, complaints)
 
     monkeypatch.setattr(scan, "_records", mount_and_read)
     assert told(started.departing.next()) == (set(), set())
