@@ -22,11 +22,10 @@ def follow(session: Any, path: str, after: int = 0) -> Iterator[dict[str, Any]]:
     while True:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
         try:
-            answer = session.get(path, headers=headers, stream=True, timeout=_SILENCE)
-            exceptions.raise_from_response(answer)
-            if answer.status_code == 204:
-                return
-            with answer:
+            with session.get(path, headers=headers, stream=True, timeout=_SILENCE) as answer:
+                exceptions.raise_from_response(answer)
+                if answer.status_code == 204:
+                    return
                 for event in parse(answer.iter_lines(chunk_size=1, decode_unicode=True)):
                     after = event["id"]
                     yield event

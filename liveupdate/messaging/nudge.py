@@ -10,6 +10,8 @@ from liveupdate.messaging import transport
 LOG = logging.getLogger(__name__)
 
 _TOPIC = "liveupdate-nudges"
+#: Seconds that the broker may take to let a listener go.
+_PATIENCE = 5.0
 
 
 class Nudger:
@@ -54,25 +56,26 @@ class Listener:
 
     def __init__(self, url: str, server: str, heard: Callable[[], None]) -> None:
         self._listening, self._stopping = Event(), Event()
+        # until it has been started, a server waits in its own stop: one thread does both
+        self._thread = Thread(target=self._listen, name="nudges", daemon=True)
         if url:
             target = transport.Target(topic=_TOPIC, server=server)
             self._server = transport.rpc_server(url, target, _Endpoint(heard))
-            Thread(target=self._start, name="nudges", daemon=True).start()
+            self._thread.start()
 
     def stop(self) -> None:
         self._stopping.set()
-        # until it has been started, a server waits in its own stop
         if self._listening.is_set():
-            self._server.stop()
+            self._thread.join(_PATIENCE)
 
-    def _start(self) -> None:
+    def _listen(self) -> None:
         try:
             # it returns once the broker has been there
             self._server.start()
+            self._listening.set()
+            self._stopping.wait()
+            self._server.stop()
+            self._server.wait()
         # as above: their text may hold the URL
         except Exception as error:
             LOG.error("nudges are not heard: %s", type(error).__name__)
-            return
-        self._listening.set()
-        if self._stopping.is_set():
-            self._server.stop()

@@ -1,6 +1,7 @@
 """A nudge reaches every worker that listens; without a broker, or with one that is away, nothing breaks."""
 
 import logging
+import threading
 from collections.abc import Callable
 from threading import Event
 
@@ -20,6 +21,7 @@ def rabbit() -> str:
 
 @pytest.mark.parametrize("broker", [lambda: "fake://", pytest.param(rabbit, marks=pytest.mark.lab)])
 def test_every_worker_hears_a_nudge(broker: Callable[[], str]) -> None:
+    before = set(threading.enumerate())
     heard = {name: Event() for name in ("one", "two")}
     listeners = [Listener(broker(), name, event.set) for name, event in heard.items()]
     nudger = Nudger(broker())
@@ -32,6 +34,8 @@ def test_every_worker_hears_a_nudge(broker: Callable[[], str]) -> None:
     until(all_have)
     for listener in listeners:
         listener.stop()
+    # those of who nudges: it goes with its process
+    assert {t.name for t in threading.enumerate() if t not in before} <= {"nudger", "Rabbit-heartbeat"}
 
 
 def test_without_a_broker_nobody_listens_and_nudging_does_nothing() -> None:
