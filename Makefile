@@ -6,6 +6,8 @@
 # make test-faults-lab  that part of it which is run with the lab's real services; make test-faults runs it, too
 # make soak      thousands of jobs by 1, 2, 4 workers; some are killed, the broker restarts (a quarter of an hour)
 # make bench-engine  durable steps per second, beside other engines
+# make bench-api     requests per second, beside the lab's Keystone and Nova
+# make bench-lists   a list's deepest page beside its first, of 100,000 jobs and 1,000,000 events
 # make docs      build/docs/index.html                    make audit     known holes in what we depend on
 # make lab-up / lab-down / lab-status / lab-reset
 PYTHON ?= python3
@@ -15,12 +17,20 @@ PYTEST := $(BIN)/python -m pytest
 # the tests start programs by the dozen: what they import is compiled once, not by each
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench-engine docs demo preview test test-all test-fast test-databases test-faults test-faults-lab test-lab test-lab-all soak check audit lab-up lab-down lab-status lab-reset setup
+.PHONY: bench-engine bench-api bench-lists docs demo preview test test-all test-fast test-databases test-faults test-faults-lab test-lab test-lab-all soak check audit lab-up lab-down lab-status lab-reset setup
 
 bench-engine: setup
 	$(PYTHON) -m lab.packages postgresql
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e ".[bench]"
 	$(BIN)/python -m tests.bench.engine
+
+bench-api: setup lab-up
+	$(PYTHON) -m lab.packages mariadb-server
+	OS_CLIENT_CONFIG_FILE=lab/state/clouds.yaml $(BIN)/python -m tests.bench.api
+
+bench-lists: setup
+	$(PYTHON) -m lab.packages mariadb-server postgresql
+	$(BIN)/python -m tests.bench.lists
 
 setup: .venv/made
 .venv/made: pyproject.toml constraints.txt
