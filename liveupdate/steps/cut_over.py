@@ -126,7 +126,9 @@ def _restarted_while_away(context: StepContext, sides: move.Sides) -> Failed:
     return Failed(
         f"the {sides.source} was restarted while its workload was away, and has not started it",
         code="live-update.cut-over.restarted-while-away",
-        remedy=f"there: rm {_AWAY}, bring its units and addresses up (the original: by a reboot), then retry the job",
+        # at a reboot of its own, Nova deletes the attachments that it has not made: those of the guest's iSCSI volumes
+        remedy=f"there: rm {_AWAY}, bring its units and addresses up (the original: by a reboot from inside), "
+        "then retry the job",
     )
 
 

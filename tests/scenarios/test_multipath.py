@@ -103,19 +103,11 @@ def test_no_client_lost_its_connection_or_an_acknowledged_write(clients: list[Ru
 
 
 def test_a_server_that_boots_anew_has_its_disk_over_both_paths(guest: servers.Guest) -> None:
-    boot = _boot(guest)
+    boot = servers.boot_id(guest)
     # from inside: at a reboot of its own, Nova deletes the server's attachments that it has not made
     guest.ssh("systemctl reboot", check=False)
-    servers.wait_for(
-        lambda: servers.answers(guest.address, guest.host_key) and _boot(guest) not in ("", boot),
-        PATIENCE,
-        "the reboot",
-    )
+    servers.wait_for(lambda: servers.boot_id(guest) not in ("", boot), PATIENCE, "the reboot")
     servers.wait_for(lambda: inside.good_paths(guest) == 2, PATIENCE, "both paths after a boot")
-
-
-def _boot(guest: servers.Guest) -> str:
-    return guest.ssh("cat /proc/sys/kernel/random/boot_id", check=False)
 
 
 @contextmanager
