@@ -27,7 +27,7 @@ from liveupdate.settings import load
 from liveupdate.states import OPEN, JobState
 from liveupdate.steps.protocol import NOT_DONE, StepContext
 from liveupdate.testing.cloud import CloudDouble, World, with_server
-from liveupdate.testing.pair import Pair, PairedGuest
+from liveupdate.testing.pair import Pair, PairedGuest, guests
 from tests.api.conftest import SERVER, Cloud, golden, services_of
 from tests.api.test_images import NETWORK, VOLUME
 from tests.client.conftest import Proxy, served
@@ -85,7 +85,7 @@ class Site:
             world.update_volume(volume)
         self.pair = Pair(world, {"original": SERVER})
         serials = tuple(volume[:20] for volume in world.volumes)
-        self.guests = {side: Guest(self.pair, side, serials=serials) for side in ("original", "surrogate")}
+        self.guest = guests(self.pair, serials, Guest)
 
     @contextmanager
     def running(self) -> Iterator["Site"]:
@@ -133,7 +133,7 @@ class Site:
             load(config_files=[]),
             lambda job: CloudDouble(self.world, admin=False),  # type: ignore[arg-type,return-value]
             lambda job: CloudDouble(self.world, admin=True),  # type: ignore[arg-type,return-value]
-            self._guest,  # type: ignore[arg-type]
+            self._guest,
             Nothing(),
         )
         steps = methods.steps()
@@ -152,11 +152,9 @@ class Site:
                 return
         write(self.engine, lambda connection: connection.execute(update(jobs_table).where(*waits).values(wake_at=0)))
 
-    def _guest(self, context: StepContext, side: str) -> Guest:
-        if made := context.result("provision"):
-            self.pair.servers["surrogate"] = made["server_id"]
+    def _guest(self, context: StepContext, side: str) -> Any:
         self.pair.silent = {side} if context.spec.step == self.silent_in else set()
-        return self.guests[side]
+        return self.guest(context, side)
 
 
 def _updated(context: StepContext) -> Json:

@@ -22,7 +22,7 @@ from liveupdate.steps.server_facts import describe
 from liveupdate.testing.boot_sets import disks_of, with_boot_set
 from liveupdate.testing.cloud import CloudDouble, with_server
 from liveupdate.testing.jobs import accept
-from liveupdate.testing.pair import Pair, PairedGuest
+from liveupdate.testing.pair import Pair, guests
 from tests.engine.killable import Workers
 
 METHOD = methods.find("surrogate")
@@ -44,20 +44,14 @@ class Site(Workers):
         world.strike = self.pair.before = self.strike
         self.before = world.seen()
         serials = tuple(v[:20] for v in world.volumes)
-        self.guests = {side: PairedGuest(self.pair, side, serials=serials) for side in ("original", "surrogate")}
         self.steps = given_steps()
         self.surroundings = Surroundings(
             load(config_files=[]),
             lambda job: CloudDouble(world, admin=False),  # type: ignore[arg-type,return-value]
             lambda job: CloudDouble(world, admin=True),  # type: ignore[arg-type,return-value]
-            self._guest,  # type: ignore[arg-type]
+            guests(self.pair, serials),
             Nothing(),
         )
-
-    def _guest(self, context: StepContext, side: str) -> PairedGuest:
-        if made := context.result("provision"):
-            self.pair.servers["surrogate"] = made["server_id"]
-        return self.guests[side]
 
     def accept(self, **parameters: Any) -> str:
         return accept(self.engine, server_id="original", plan=METHOD.plan(), parameters=parameters)

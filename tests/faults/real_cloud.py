@@ -20,12 +20,11 @@ from liveupdate.drivers.cloud import Cloud, Clouds
 from liveupdate.drivers.metrics import Nothing
 from liveupdate.engine.context import Surroundings
 from liveupdate.settings import load
-from liveupdate.steps.protocol import StepContext
 from liveupdate.steps.server_facts import describe
 from liveupdate.testing.cloud import World
 from liveupdate.testing.faults import Scene, unauthorized
 from liveupdate.testing.jobs import accept, look, make_due
-from liveupdate.testing.pair import Pair, PairedGuest
+from liveupdate.testing.pair import Pair, guests
 from liveupdate.testing.points import Point
 from liveupdate.worker.reaper import delete_trusts
 from tests.engine.killable import Workers
@@ -70,20 +69,14 @@ class RealCloud(Workers):
         self.was = self._described(self.original)
         self.pair: Pair = Machines(World(), {"original": self.original}, cloud=self.cloud)
         serials = tuple(volume["serial"] for volume in self.was["volumes"])
-        self.guests = {side: PairedGuest(self.pair, side, serials=serials) for side in ("original", "surrogate")}
         self.steps = given_steps()
         self.surroundings = Surroundings(
             load(config_files=[]),
             self.clouds.user,
             self.clouds.service,
-            self._guest,  # type: ignore[arg-type]
+            guests(self.pair, serials),
             Nothing(),
         )
-
-    def _guest(self, context: StepContext, side: str) -> PairedGuest:
-        if made := context.result("provision"):
-            self.pair.servers["surrogate"] = made["server_id"]
-        return self.guests[side]
 
     def _described(self, server_id: str) -> dict[str, Any]:
         server = self.cloud.servers.get(server_id)
