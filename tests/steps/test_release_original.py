@@ -9,7 +9,7 @@ import pytest
 
 from liveupdate.drivers.cloud import marks
 from liveupdate.drivers.cloud.servers import AttachedVolume
-from liveupdate.errors import Failed, GuestError, Retry
+from liveupdate.errors import Failed, GuestError, Retry, Watch
 from liveupdate.planning import report
 from liveupdate.states import ResourceState
 from liveupdate.steps import clean_up, release_original
@@ -190,6 +190,19 @@ def test_the_original_is_deleted_only_once_it_has_stopped() -> None:
     with pytest.raises(Retry):
         release_original.STEP.apply(context)
     assert "original" in world.servers
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_deletion_that_takes_long_is_waited_for_and_not_asked_for_twice() -> None:
+    world, context = opened(with_server())
+    asked: list[str] = []
+    world.strike = asked.append
+    world.servers["original"] = replace(world.servers["original"], task_state="deleting")
+    with pytest.raises(Retry) as told:
+        release_original.STEP.apply(context)
+    assert not told.value.counts
+    assert told.value.watch == Watch("server", "original", "ACTIVE/deleting")
+    assert asked == []
 
 
 def test_the_guests_nic_is_adopted_before_the_first_port_goes() -> None:
