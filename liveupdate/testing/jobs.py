@@ -1,6 +1,7 @@
 """Jobs and workers for tests of the engine: no cloud, no guests, no threads."""
 
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -48,6 +49,11 @@ def look(engine: Engine, job_id: str) -> tuple[Job, dict[str, StepRow]]:
     """The job and the newest row of each step."""
     with read(engine) as connection:
         return jobs.get(connection, job_id), {r.spec.id: r for r in steps.of_job(connection, job_id)}
+
+
+def say(engine: Engine, job_id: str, word: Callable[..., Job], *told: object) -> None:
+    """One of the words of db/words.py; raises what it raises."""
+    write(engine, lambda connection: word(connection, jobs.get(connection, job_id), *told))
 
 
 def make_due(engine: Engine, job_id: str) -> None:

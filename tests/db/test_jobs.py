@@ -3,19 +3,16 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from threading import Barrier
 
 import pytest
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, select
 
 from liveupdate.db import clock, events, jobs, workers
 from liveupdate.db.session import read, write
-from liveupdate.db.tables import steps
-from liveupdate.engine import course
 from liveupdate.engine.journal import Journal, claim_next
 from liveupdate.errors import Conflict, Forbidden, Invalid, LeaseLost, NotFound
 from liveupdate.model import JobKind
-from liveupdate.states import JobState, StepState
+from liveupdate.states import JobState
 from liveupdate.testing.jobs import PLAN, accept, expire_lease, look, new_job, work_once
 from liveupdate.testing.steps import World
 
@@ -173,34 +170,6 @@ def test_a_holder_that_was_only_too_slow_has_not_died_with_the_job(database: Eng
     assert third is not None
     assert (third.taken_over, third.deaths) == (True, 1), "the second was not seen since"
     write(database, lambda connection: workers.gone(connection, "slow"))
-
-
-def test_a_cancel_and_the_start_of_the_pivot_exclude_each_other(database: Engine) -> None:
-    """One of the two comes first, and the other knows."""
-    for _ in range(12):
-        job_id = accept(database)
-        ready = (steps.c.job_id == job_id, steps.c.position < 3)
-        done = update(steps).where(*ready).values(state=StepState.DONE)
-        write(database, lambda connection, done=done: connection.execute(done))  # type: ignore[misc]
-        claimed = claim_next(database, "worker", 60)
-        assert claimed is not None
-        journal, start = Journal(database, claimed.claim, 60), Barrier(2)
-
-        def cancel(job_id: str = job_id, start: Barrier = start) -> bool:
-            start.wait()
-            try:
-                write(database, lambda c: jobs.request_cancel(c, jobs.get(c, job_id)))
-            except Conflict:
-                return False
-            return True
-
-        with ThreadPoolExecutor(1) as user:
-            cancelled = user.submit(cancel)
-            start.wait()
-            action = journal.next().action
-        started = look(database, job_id)[1]["open"].state == StepState.APPLYING
-        assert (cancelled.result(), type(action)) in [(False, course.Apply), (True, course.TurnBack)]
-        assert started == (not cancelled.result())
 
 
 def test_a_whole_job_runs(database: Engine) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine
 
 from liveupdate import methods
-from liveupdate.db import jobs, resources
-from liveupdate.db.session import read, write
+from liveupdate.db import resources, words
+from liveupdate.db.session import read
 from liveupdate.engine.context import Surroundings
 from liveupdate.engine.journal import Journal, claim_next
 from liveupdate.engine.runner import Runner
@@ -15,7 +15,7 @@ from liveupdate.errors import Conflict
 from liveupdate.model import Job
 from liveupdate.states import FINAL, JobState, ResourceState
 from liveupdate.steps.protocol import Step
-from liveupdate.testing.jobs import expire_lease, look, make_due
+from liveupdate.testing.jobs import expire_lease, look, make_due, say
 
 
 class Killed(BaseException):
@@ -56,7 +56,7 @@ class Workers:
     def cancel(self, job_id: str) -> bool:
         """False: it comes too late."""
         try:
-            write(self.engine, lambda c: jobs.request_cancel(c, jobs.get(c, job_id)))
+            say(self.engine, job_id, words.cancel)
         except Conflict:
             return False
         return True

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine, update
 from sqlalchemy.exc import OperationalError
 
-from liveupdate.db import events, jobs, resources, tables
+from liveupdate.db import events, resources, tables, words
 from liveupdate.db.session import read, write
 from liveupdate.engine.journal import Journal, claim_next
 from liveupdate.engine.runner import MAX_DEATHS, UNDO_ATTEMPTS, Runner
@@ -12,7 +12,7 @@ from liveupdate.errors import Conflict, Failed, LeaseLost, Retry, Unknown, Watch
 from liveupdate.model import JobKind, Plan, StepSpec
 from liveupdate.states import JobState, ResourceState, StepState
 from liveupdate.steps.protocol import StepContext
-from liveupdate.testing.jobs import STEPS, accept, expire_lease, look, make_due, surroundings, work_once
+from liveupdate.testing.jobs import STEPS, accept, expire_lease, look, make_due, say, surroundings, work_once
 from liveupdate.testing.steps import World
 from liveupdate.worker.watcher import wake_changed
 
@@ -24,18 +24,6 @@ def raising(error: BaseException):  # type: ignore[no-untyped-def]
         raise error
 
     return strike
-
-
-def cancel(engine: Engine, job_id: str) -> None:
-    write(engine, lambda c: jobs.request_cancel(c, jobs.get(c, job_id)))
-
-
-def retry(engine: Engine, job_id: str) -> None:
-    write(engine, lambda c: jobs.retry(c, jobs.get(c, job_id)))
-
-
-def decide(engine: Engine, job_id: str, decision: str) -> None:
-    write(engine, lambda c: jobs.decide(c, jobs.get(c, job_id), decision))
 
 
 def test_a_job_applies_its_steps_in_order_and_succeeds(sqlite: Engine) -> None:
@@ -135,7 +123,7 @@ def test_a_job_that_is_cancelled_in_trouble_is_not_undone_for_that(sqlite: Engin
     world, job_id = World(), accept(sqlite)
     world.faults["apply", "copy"] = raising(Retry(3600, "no answer", code="live-update.test.silent", remedy="look"))
     work_once(sqlite, world)
-    cancel(sqlite, job_id)
+    say(sqlite, job_id, words.cancel)
     work_once(sqlite, world)
     job, _ = look(sqlite, job_id)
     assert (job.state, job.reason, job.code, job.remedy) == (JobState.CANCELLED, "cancelled on request", "", "")
@@ -184,8 +172,8 @@ def test_cancel_while_waiting_undoes_at_once(sqlite: Engine) -> None:
     world, job_id = World(), accept(sqlite)
     world.faults["apply", "switch"] = raising(Retry(3600, "waits"))
     work_once(sqlite, world)
-    cancel(sqlite, job_id)
-    cancel(sqlite, job_id)
+    say(sqlite, job_id, words.cancel)
+    say(sqlite, job_id, words.cancel)
     assert work_once(sqlite, world) == job_id
     assert look(sqlite, job_id)[0].state == JobState.CANCELLED
     assert world.done == []
@@ -195,7 +183,7 @@ def test_cancel_in_the_middle_of_a_step_is_seen_at_its_checkpoint(sqlite: Engine
     world, job_id = World(), accept(sqlite)
 
     def asked(context: StepContext) -> None:
-        cancel(sqlite, job_id)
+        say(sqlite, job_id, words.cancel)
         context.checkpoint()
 
     world.faults["applied", "copy"] = asked
@@ -209,7 +197,7 @@ def test_cancel_after_the_pivot_is_refused_and_names_the_state(sqlite: Engine) -
     world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
     work_once(sqlite, world)
     with pytest.raises(Conflict, match="waiting and past its pivot"):
-        cancel(sqlite, job_id)
+        say(sqlite, job_id, words.cancel)
 
 
 def test_a_failed_undo_is_a_state_of_its_own_and_can_be_tried_again(sqlite: Engine) -> None:
@@ -223,7 +211,7 @@ def test_a_failed_undo_is_a_state_of_its_own_and_can_be_tried_again(sqlite: Engi
     assert (job.state, rows["copy"].state) == (JobState.UNDO_FAILED, StepState.UNDO_FAILED)
     assert (job.reason, job.remedy) == ("undo of step copy failed: volume is stuck", "reset its state")
     assert world.done == ["prepare", "copy"]
-    retry(sqlite, job_id)
+    say(sqlite, job_id, words.retry)
     work_once(sqlite, world)
     job, rows = look(sqlite, job_id)
     assert (job.state, rows["switch"].error["detail"]) == (JobState.UNDONE, "no")
@@ -234,7 +222,7 @@ def test_rollback_in_hold_moves_back_then_undoes_every_step(sqlite: Engine) -> N
     world, job_id = World(), accept(sqlite)
     world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
     work_once(sqlite, world)
-    decide(sqlite, job_id, "rollback")
+    say(sqlite, job_id, words.decide, "rollback")
     work_once(sqlite, world)
     job, _ = look(sqlite, job_id)
     assert (job.state, job.reason) == (JobState.UNDONE, "moved back to the original on request")
@@ -247,7 +235,7 @@ def test_a_move_back_that_fails_leaves_the_job_in_hold_and_can_be_asked_again(sq
     world, job_id = World(), accept(sqlite)
     world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
     work_once(sqlite, world)
-    decide(sqlite, job_id, "rollback")
+    say(sqlite, job_id, words.decide, "rollback")
     world.faults["apply", "back.switch"] = raising(Failed("original is gone"))
     world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
     work_once(sqlite, world)
@@ -255,7 +243,7 @@ def test_a_move_back_that_fails_leaves_the_job_in_hold_and_can_be_asked_again(sq
     assert (job.state, job.step, job.decision, job.outcome) == (JobState.WAITING, "hold", "", "")
     assert world.done == ["prepare", "copy", "switch", "open"]
     assert (job.reason, job.code, job.remedy) == ("waits for the operator", "", "")
-    decide(sqlite, job_id, "rollback")
+    say(sqlite, job_id, words.decide, "rollback")
     work_once(sqlite, world)
     job, _ = look(sqlite, job_id)
     assert (job.state, job.reason) == (JobState.UNDONE, "moved back to the original on request")
@@ -265,7 +253,7 @@ def test_rollback_after_the_release_is_refused(sqlite: Engine) -> None:
     world, job_id = World(), accept(sqlite)
     work_once(sqlite, world)
     with pytest.raises(Conflict, match="succeeded"):
-        decide(sqlite, job_id, "rollback")
+        say(sqlite, job_id, words.decide, "rollback")
 
 
 def test_a_worker_killed_in_a_step_is_followed_by_one_that_does_not_repeat_it(sqlite: Engine) -> None:
@@ -346,7 +334,7 @@ def test_a_job_that_killed_its_workers_can_be_cancelled(sqlite: Engine) -> None:
     world.faults.clear()
     work_once(sqlite, world)
     assert look(sqlite, job_id)[0].state == JobState.NEEDS_ATTENTION
-    cancel(sqlite, job_id)
+    say(sqlite, job_id, words.cancel)
     work_once(sqlite, world)
     assert look(sqlite, job_id)[0].state == JobState.CANCELLED
     assert world.done == []
@@ -355,12 +343,12 @@ def test_a_job_that_killed_its_workers_can_be_cancelled(sqlite: Engine) -> None:
 def test_a_job_stuck_after_the_pivot_goes_on_when_it_is_retried(sqlite: Engine) -> None:
     world, job_id = World(), accept(sqlite)
     with pytest.raises(Conflict, match="queued and cannot be retried"):
-        retry(sqlite, job_id)
+        say(sqlite, job_id, words.retry)
     world.faults["apply", "tidy"] = raising(Failed("stuck", remedy="free it"))
     work_once(sqlite, world)
     with pytest.raises(Conflict, match="past its pivot"):
-        cancel(sqlite, job_id)
-    retry(sqlite, job_id)
+        say(sqlite, job_id, words.cancel)
+    say(sqlite, job_id, words.retry)
     job, _ = look(sqlite, job_id)
     assert (job.state, job.reason, job.remedy) == (JobState.RUNNING, "", "")
     work_once(sqlite, world)
@@ -371,7 +359,7 @@ def test_a_way_back_whose_undo_failed_is_retried_to_hold_and_never_undone_past_t
     world, job_id = World(), accept(sqlite)
     world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
     work_once(sqlite, world)
-    decide(sqlite, job_id, "rollback")
+    say(sqlite, job_id, words.decide, "rollback")
     world.faults["apply", "back.switch"] = raising(Failed("original is gone"))
     for _ in range(UNDO_ATTEMPTS):
         world.faults["undo", "back.copy"] = raising(Failed("no answer"))
@@ -379,8 +367,8 @@ def test_a_way_back_whose_undo_failed_is_retried_to_hold_and_never_undone_past_t
         work_once(sqlite, world)
     assert look(sqlite, job_id)[0].state == JobState.UNDO_FAILED
     with pytest.raises(Conflict, match="past its pivot"):
-        cancel(sqlite, job_id)
-    retry(sqlite, job_id)
+        say(sqlite, job_id, words.cancel)
+    say(sqlite, job_id, words.retry)
     work_once(sqlite, world)
     assert look(sqlite, job_id)[0].state == JobState.SUCCEEDED
     assert world.done == list(STEPS)
@@ -390,7 +378,7 @@ def test_a_word_said_while_a_step_decides_to_wait_wakes_the_job_at_once(sqlite: 
     world, job_id = World(), accept(sqlite)
 
     def said_too_late_for_the_step(_: StepContext) -> None:
-        decide(sqlite, job_id, "rollback")
+        say(sqlite, job_id, words.decide, "rollback")
         raise Retry(3600, "waits for the operator", counts=False)
 
     world.faults["apply", "hold"] = said_too_late_for_the_step
@@ -405,7 +393,7 @@ def test_a_pivot_in_doubt_is_looked_at_before_anything_else(sqlite: Engine) -> N
     with pytest.raises(SystemExit):
         work_once(sqlite, world)
     with pytest.raises(Conflict, match="past its pivot"):
-        cancel(sqlite, job_id)
+        say(sqlite, job_id, words.cancel)
     expire_lease(sqlite, job_id)
     work_once(sqlite, world)
     assert world.log == FORWARD

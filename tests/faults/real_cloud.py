@@ -13,8 +13,8 @@ from sqlalchemy import select
 from lab.demo import inventory
 from lab.settings import PATIENCE
 from liveupdate import methods
-from liveupdate.db import clock, jobs, words
-from liveupdate.db.session import read, write
+from liveupdate.db import clock, words
+from liveupdate.db.session import read
 from liveupdate.db.tables import jobs as jobs_table
 from liveupdate.drivers.cloud import Cloud, Clouds
 from liveupdate.drivers.metrics import Nothing
@@ -23,7 +23,7 @@ from liveupdate.settings import load
 from liveupdate.steps.server_facts import describe
 from liveupdate.testing.cloud import World
 from liveupdate.testing.faults import Scene, unauthorized
-from liveupdate.testing.jobs import accept, look, make_due
+from liveupdate.testing.jobs import accept, look, make_due, say
 from liveupdate.testing.pair import Pair, guests
 from liveupdate.testing.points import Point
 from liveupdate.worker.reaper import delete_trusts
@@ -110,7 +110,7 @@ class RealCloud(Workers):
     def clean_up(self, job_id: str) -> None:
         """As the API: in the name of who asks, by a trust of its own."""
         old, new = look(self.engine, job_id)[0].trust_id, self.tenant.trust()
-        write(self.engine, lambda c: words.clean_up(c, jobs.get(c, job_id), new, ("member",)))
+        say(self.engine, job_id, words.clean_up, new, ("member",))
         self.cloud.trusts.delete(old)
 
     # -- others ----------------------------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import Engine
 
 from liveupdate import methods
-from liveupdate.db import fallbacks, jobs, resources
-from liveupdate.db.session import read, write
+from liveupdate.db import fallbacks, jobs, resources, words
+from liveupdate.db.session import read
 from liveupdate.drivers.metrics import Nothing
 from liveupdate.engine.context import Surroundings
 from liveupdate.engine.journal import Journal, claim_next
@@ -17,7 +17,7 @@ from liveupdate.settings import load
 from liveupdate.states import JobState, ResourceState
 from liveupdate.testing.cloud import CloudDouble, World
 from liveupdate.testing.fallbacks import updated, with_fallback
-from liveupdate.testing.jobs import expire_lease, make_due, unreachable
+from liveupdate.testing.jobs import expire_lease, make_due, say, unreachable
 from liveupdate.worker.reaper import end_fallbacks
 
 
@@ -98,7 +98,7 @@ def test_what_cinder_does_not_delete_needs_attention_and_ends_with_a_retry(site:
     assert (job.state, job.code) == (JobState.NEEDS_ATTENTION, "live-update.fallback.not-deleted")
     assert end_fallbacks(site.engine) == 0
     site.world.stuck.clear()
-    write(site.engine, lambda connection: jobs.retry(connection, job))
+    say(site.engine, job.id, words.retry)
     assert site.work().state == JobState.SUCCEEDED
     assert site.kept() == []
 
