@@ -4,6 +4,7 @@ Each takes the job's lock first, so that no step begins in between, and raises C
 it makes no sense. A worker obeys at its next look (engine/course.py).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -33,7 +34,7 @@ def cancel(connection: Connection, job: Job) -> Job:
         return job
     if job.state in FINAL:
         raise _wrong_state(job, "cancelled")
-    if _pivot_begun(connection, job):
+    if _only_forward(job, steps.of_job(connection, job.id)):
         raise Conflict(
             f"job {job.id} is {job.state} and past its pivot, {job.plan.pivot}: it only goes forward",
             code="live-update.job.pivot-passed",
@@ -51,10 +52,8 @@ def decide(connection: Connection, job: Job, decision: str) -> Job:
     Raises Conflict in every other state, and for a method that has no way back.
     """
     job = jobs.locked(connection, job.id)
-    rows = steps.of_job(connection, job.id)
-    released = any(r.spec.id == job.plan.back_until and r.state != StepState.PENDING for r in rows)
-    opened = any(r.spec.id == job.plan.pivot and r.state == StepState.DONE for r in rows)
-    if job.state in FINAL or job.outcome or not opened or released or not job.plan.back:
+    may_move_back = job.plan.may_move_back(steps.of_job(connection, job.id))
+    if job.state in FINAL or job.outcome or not may_move_back:
         raise _wrong_state(job, f"asked for {decision}")
     forward = {"state": JobState.RUNNING, **NO_TROUBLE} if job.state in STUCK else {}
     return _say(connection, job, f"job.{decision}_requested", decision=decision, **forward)
@@ -128,7 +127,7 @@ def skip_step(connection: Connection, job: Job, step_id: str | None) -> Job:
     waits = job.state not in (*FINAL, JobState.UNDOING) and row.state == StepState.PENDING
     if not stuck and not waits:
         raise _wrong_state(job, f"told to skip step {row.spec.id}, which is {row.state}")
-    _skip(connection, [row])
+    steps.skip(connection, [row])
     forward: dict[str, Any] = {"state": JobState.RUNNING, **NO_TROUBLE} if stuck else {}
     return _say(connection, job, "job.skip_requested", {"step": row.spec.id}, **forward)
 
@@ -154,10 +153,10 @@ def clean_up(connection: Connection, job: Job, trust_id: str | None, roles: tupl
     undoing: dict[str, Any] = {"state": JobState.UNDOING, "decision": "cleanup", **trust}
     if job.outcome:
         return _say(connection, job, _CLEANUP, **undoing, **NO_TROUBLE)
-    if not _pivot_begun(connection, job):
+    if not _only_forward(job, rows):
         return _say(connection, job, _CLEANUP, outcome="undone", **undoing)
     open_rows = [row for row in rows if row.state in (StepState.PENDING, StepState.APPLYING)]
-    _skip(connection, [row for row in open_rows if row.spec.id in job.plan.skippable])
+    steps.skip(connection, [row for row in open_rows if row.spec.id in job.plan.skippable])
     return _say(connection, job, _CLEANUP, state=JobState.RUNNING, **NO_TROUBLE, **trust)
 
 
@@ -171,14 +170,6 @@ def _try_anew(connection: Connection, job: Job) -> None:
     for step in connection.scalars(query):
         events.add(connection, job.id, "step.undo_started", step)
     connection.execute(update(steps_table).where(*failed).values(state=StepState.UNDOING))
-
-
-def _skip(connection: Connection, rows: list[StepRow]) -> None:
-    here = (
-        steps_table.c.job_id.in_([row.job_id for row in rows]),
-        steps_table.c.position.in_([r.position for r in rows]),
-    )
-    connection.execute(update(steps_table).where(*here).values(state=StepState.SKIPPED))
 
 
 def _say(connection: Connection, job: Job, event: str, told: Json = _NOTHING, /, **values: Any) -> Job:
@@ -200,9 +191,6 @@ def _wrong_state(job: Job, what: str) -> Conflict:
     )
 
 
-def _pivot_begun(connection: Connection, job: Job) -> bool:
-    """Whether the pivot is done, or may be: a pivot in doubt counts until its worker has looked."""
-    if job.outcome in ("undone", "cancelled"):
-        return False
-    rows = steps.of_job(connection, job.id)
-    return any(r.spec.id == job.plan.pivot and r.state in (StepState.APPLYING, StepState.DONE) for r in rows)
+def _only_forward(job: Job, rows: Sequence[StepRow]) -> bool:
+    """Past its pivot, or perhaps."""
+    return job.outcome not in ("undone", "cancelled") and job.plan.pivot_begun(rows)

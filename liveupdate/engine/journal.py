@@ -9,12 +9,11 @@ from datetime import datetime, timedelta
 from threading import Event as Flag
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, update
+from sqlalchemy import Connection, Engine
 
 from liveupdate import lease as leases
 from liveupdate.db import claims, clock, events, jobs, resources, steps, workers
 from liveupdate.db.session import read, write
-from liveupdate.db.tables import steps as steps_table
 from liveupdate.drivers.cloud import marks
 from liveupdate.engine import course, turns
 from liveupdate.engine.turns import Settled, Turn
@@ -167,7 +166,8 @@ class Journal:
                 self._update(connection)
                 events.add(connection, job.id, "job.moving_back")
             case course.HoldAgain():
-                self._skip_way_back(connection, job)
+                back = {spec.id for spec in job.plan.back}
+                steps.skip(connection, [r for r in rows if r.state == StepState.PENDING and r.spec.id in back])
                 held = next((r.spec.id for r in rows if r.state == StepState.APPLYING), job.step)
                 # why the way back failed is told by its steps; the job goes on
                 told = dict.fromkeys(("outcome", "decision", "reason", "code", "remedy"), "")
@@ -340,15 +340,6 @@ class Journal:
             self._update(connection, step=row.spec.id)
 
         self._write(work)
-
-    def _skip_way_back(self, connection: Connection, job: Job) -> None:
-        pending = [
-            r.position
-            for r in steps.of_job(connection, job.id)
-            if r.state == StepState.PENDING and r.spec.id in {s.id for s in job.plan.back}
-        ]
-        here = (steps_table.c.job_id == job.id, steps_table.c.position.in_(pending))
-        connection.execute(update(steps_table).where(*here).values(state=StepState.SKIPPED))
 
 
 #: Until somebody speaks; looked at again every so often.
