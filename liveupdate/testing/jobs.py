@@ -11,8 +11,9 @@ from liveupdate.db import jobs, steps
 from liveupdate.db.session import read, write
 from liveupdate.db.tables import jobs as jobs_table
 from liveupdate.drivers.metrics import Nothing
+from liveupdate.engine.claim import claim_next
 from liveupdate.engine.context import Surroundings
-from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import Runner
 from liveupdate.model import Job, JobKind, Plan, StepRow, StepSpec
 from liveupdate.settings import load

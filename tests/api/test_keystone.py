@@ -24,7 +24,8 @@ from liveupdate.db.schema import upgrade
 from liveupdate.db.session import open_engine
 from liveupdate.drivers.cloud import Clouds, trusts
 from liveupdate.drivers.metrics import Nothing
-from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.engine.claim import claim_next
+from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import Runner
 from liveupdate.methods import Method
 from liveupdate.steps.protocol import StepContext

@@ -9,7 +9,8 @@ from liveupdate.db import words
 from liveupdate.db.session import write
 from liveupdate.db.tables import steps
 from liveupdate.engine import course
-from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.engine.claim import claim_next
+from liveupdate.engine.journal import Journal
 from liveupdate.errors import Conflict
 from liveupdate.states import StepState
 from liveupdate.testing.jobs import accept, look, say

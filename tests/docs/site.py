@@ -18,8 +18,9 @@ from liveupdate.db.tables import jobs as jobs_table
 from liveupdate.drivers.cloud.hosts import Host
 from liveupdate.drivers.guest.connection import _unreachable
 from liveupdate.drivers.metrics import Nothing
+from liveupdate.engine.claim import claim_next
 from liveupdate.engine.context import Surroundings
-from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import Runner
 from liveupdate.model import Json
 from liveupdate.planning import package_findings

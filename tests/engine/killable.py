@@ -8,8 +8,9 @@ from sqlalchemy import Engine
 from liveupdate import methods
 from liveupdate.db import resources, words
 from liveupdate.db.session import read
+from liveupdate.engine.claim import claim_next
 from liveupdate.engine.context import Surroundings
-from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import Runner
 from liveupdate.errors import Conflict
 from liveupdate.model import Job

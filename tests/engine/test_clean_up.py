@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import Engine
 
 from liveupdate.db import words
-from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.engine.claim import claim_next
+from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import UNDO_ATTEMPTS, Runner
 from liveupdate.errors import Failed, Retry
 from liveupdate.model import Job, Plan

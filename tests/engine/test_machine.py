@@ -13,7 +13,8 @@ from sqlalchemy import Connection
 
 from liveupdate.db import tables, words
 from liveupdate.db.session import open_engine
-from liveupdate.engine.journal import Claimed, Journal, claim_next
+from liveupdate.engine.claim import Claimed, claim_next
+from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import Runner
 from liveupdate.errors import Conflict, Failed, LeaseLost, Retry, Unknown
 from liveupdate.model import Job

@@ -6,7 +6,8 @@ from sqlalchemy.exc import OperationalError
 
 from liveupdate.db import events, resources, tables, words
 from liveupdate.db.session import read, write
-from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.engine.claim import claim_next
+from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import MAX_DEATHS, UNDO_ATTEMPTS, Runner
 from liveupdate.errors import Conflict, Failed, LeaseLost, Retry, Unknown, Watch
 from liveupdate.model import JobKind, Plan, StepSpec

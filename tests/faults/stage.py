@@ -12,8 +12,9 @@ from sqlalchemy.exc import OperationalError
 from liveupdate.db import clock, resources, tables, words
 from liveupdate.db.session import read, write
 from liveupdate.drivers.cloud import marks
+from liveupdate.engine.claim import claim_next
 from liveupdate.engine.context import Surroundings
-from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import Runner
 from liveupdate.errors import LeaseLost
 from liveupdate.model import Job, StepRow

@@ -9,8 +9,9 @@ from liveupdate import methods
 from liveupdate.db import fallbacks, jobs, resources, words
 from liveupdate.db.session import read
 from liveupdate.drivers.metrics import Nothing
+from liveupdate.engine.claim import claim_next
 from liveupdate.engine.context import Surroundings
-from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import Runner
 from liveupdate.model import Job, JobKind
 from liveupdate.settings import load
