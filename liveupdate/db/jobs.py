@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from liveupdate.db import clock, events, lineage, steps
-from liveupdate.db.session import along
+from liveupdate.db.reading import along, portions
 from liveupdate.db.tables import jobs, projects
 from liveupdate.errors import Conflict, Forbidden, Invalid, NotFound
 from liveupdate.model import Job, JobKind, Json, Plan, StepSpec
@@ -202,13 +202,14 @@ def locked(connection: Connection, job_id: str) -> Job:
 
 def several(connection: Connection, job_ids: Collection[str]) -> Mapping[str, Job]:
     """By their ids; those that there are."""
-    found = connection.execute(select(jobs).where(jobs.c.id.in_(job_ids))).mappings()
-    return {row["id"]: _value(row) for row in found}
+    queries = (select(jobs).where(jobs.c.id.in_(some)) for some in portions(job_ids))
+    return {row["id"]: _value(row) for query in queries for row in connection.execute(query).mappings()}
 
 
 def trusts(connection: Connection, among: Collection[str]) -> set[str]:
     """Those of them that some job has."""
-    return set(connection.scalars(select(jobs.c.trust_id).where(jobs.c.trust_id.in_(among))))
+    queries = (select(jobs.c.trust_id).where(jobs.c.trust_id.in_(some)) for some in portions(among))
+    return {trust for query in queries for trust in connection.scalars(query)}
 
 
 def page(
