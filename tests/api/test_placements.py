@@ -11,7 +11,8 @@ from liveupdate.db.session import write
 from liveupdate.db.tables import steps
 from liveupdate.drivers.cloud.placement import Amount, Stock
 from liveupdate.drivers.cloud.servers import Flavor
-from liveupdate.testing.cloud import World, server
+from liveupdate.testing.cloud import World
+from liveupdate.testing.servers import server
 from tests.api.conftest import SERVER, as_, new
 
 URL = "/v1/placements"

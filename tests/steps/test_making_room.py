@@ -17,8 +17,9 @@ from liveupdate.planning.groups import DEFAULT_AGGREGATE, Rules
 from liveupdate.states import ResourceState
 from liveupdate.steps import place, preflight
 from liveupdate.steps.making_room import PATIENCE
-from liveupdate.testing.cloud import World, server, with_server
+from liveupdate.testing.cloud import World, with_server
 from liveupdate.testing.context import MemoryContext, job
+from liveupdate.testing.servers import server
 from tests.steps.conftest import context_of
 from tests.steps.crashes import Crash, alive, crash_at
 

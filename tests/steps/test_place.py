@@ -15,8 +15,9 @@ from liveupdate.planning import groups
 from liveupdate.planning.groups import Rules
 from liveupdate.states import ResourceState
 from liveupdate.steps import place, provision
-from liveupdate.testing.cloud import World, server, with_server
+from liveupdate.testing.cloud import World, with_server
 from liveupdate.testing.context import MemoryContext, job
+from liveupdate.testing.servers import server
 from liveupdate.testing.storage import Volumes
 from tests.steps.conftest import context_of, run_before
 from tests.steps.crashes import Crash, alive, crash_at
