@@ -15,18 +15,11 @@ from liveupdate.model import Job, Plan
 from liveupdate.states import JobState, StepState
 from liveupdate.steps.protocol import StepContext
 from liveupdate.testing.jobs import PLAN, STEPS, accept, expire_lease, look, make_due, say, surroundings, work_once
-from liveupdate.testing.steps import World
+from liveupdate.testing.steps import World, raising
 
 
 class Killed(BaseException):
     """The worker dies here."""
-
-
-def raising(error: BaseException) -> Callable[[StepContext], None]:
-    def strike(_: StepContext) -> None:
-        raise error
-
-    return strike
 
 
 def make_a_whale(context: StepContext) -> None:
