@@ -75,10 +75,15 @@ def surroundings() -> Surroundings:
     return Surroundings(load(config_files=[]), unreachable, unreachable, unreachable, Nothing())
 
 
-def work_once(engine: Engine, world: World, owner: str = "worker", steps: tuple[str, ...] = STEPS) -> str | None:
+def work(engine: Engine, runner: Runner, owner: str = "worker") -> str | None:
     """Claim one due job and drive it until it rests; its id, or None if nothing was due."""
     claimed = claim_next(engine, owner, 60)
     if claimed is None:
         return None
-    Runner(surroundings(), world.steps(*steps)).run(Journal(engine, claimed.claim, 60), claimed)
+    runner.run(Journal(engine, claimed.claim, 60), claimed)
     return claimed.claim.job_id
+
+
+def work_once(engine: Engine, world: World, owner: str = "worker", steps: tuple[str, ...] = STEPS) -> str | None:
+    """As ``work``, by steps of ``world``."""
+    return work(engine, Runner(surroundings(), world.steps(*steps)), owner)
