@@ -10,6 +10,8 @@ from liveupdate.messaging import transport
 LOG = logging.getLogger(__name__)
 
 _TOPIC = "liveupdate-nudges"
+#: Seconds that a listener has for taking its leave of the broker; one that does not answer is not waited for.
+_FAREWELL = 5.0
 
 
 class Nudger:
@@ -47,9 +49,8 @@ class _Endpoint:
 
 
 class Listener:
-    """Calls ``heard`` for each nudge; without a broker (url "") it does nothing. It never waits for the broker.
-
-    ``server``: the listener's own name.
+    """Calls ``heard`` for each nudge; without a broker (url "") it does nothing. It waits for the broker only when it
+    stops, and not for long. ``server``: the listener's own name.
     """
 
     def __init__(self, url: str, server: str, heard: Callable[[], None]) -> None:
@@ -57,22 +58,24 @@ class Listener:
         if url:
             target = transport.Target(topic=_TOPIC, server=server)
             self._server = transport.rpc_server(url, target, _Endpoint(heard))
-            Thread(target=self._start, name="nudges", daemon=True).start()
+            self._thread = Thread(target=self._listen, name="nudges", daemon=True)
+            self._thread.start()
 
     def stop(self) -> None:
         self._stopping.set()
         # until it has been started, a server waits in its own stop
         if self._listening.is_set():
-            self._server.stop()
+            self._thread.join(_FAREWELL)
 
-    def _start(self) -> None:
+    def _listen(self) -> None:
         try:
             # it returns once the broker has been there
             self._server.start()
+            self._listening.set()
+            self._stopping.wait()
+            self._server.stop()
+            # its threads end, and what it has in the broker
+            self._server.wait()
         # as above: their text may hold the URL
         except Exception as error:
             LOG.error("nudges are not heard: %s", type(error).__name__)
-            return
-        self._listening.set()
-        if self._stopping.is_set():
-            self._server.stop()
