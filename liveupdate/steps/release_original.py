@@ -17,7 +17,7 @@ from liveupdate.steps.cut_over import attached_to
 from liveupdate.steps.gone import DELETING, delete
 from liveupdate.steps.probe import stopped
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
-from liveupdate.steps.replacement import REPLACES, boot_volumes, instead, take_volume
+from liveupdate.steps.replacement import REPLACES, boot_volumes, instead, original_port, take_volume
 from liveupdate.steps.resources import unmake, wait, watch_server
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _make_ready(context: StepContext, original: "Server") -> None:
         if volume.delete_on_termination:
             servers.set_delete_on_termination(original.id, volume.volume_id, False)
     unmake(context, "address_pair", "management")
-    if (port := ports.get(_port(context)["id"])) and port.device_id == original.id:
+    if (port := ports.get(original_port(context)["id"])) and port.device_id == original.id:
         ports.free(port.id)
 
 
@@ -107,7 +107,7 @@ def _sick(context: StepContext) -> list[str]:
 
 def _take_port(context: StepContext) -> None:
     """The original's port to the surrogate, the address onto it in the guest, the surrogate's first port away."""
-    surrogate, original = _surrogate(context), _port(context)
+    surrogate, original = _surrogate(context), original_port(context)
     servers, ports = context.service_cloud().servers, context.service_cloud().ports
     port = ports.get(original["id"])
     if port is None:
@@ -189,13 +189,8 @@ def _surrogate(context: StepContext) -> str:
     return str(context.result("provision")["server_id"])
 
 
-def _port(context: StepContext) -> dict[str, Any]:
-    port: dict[str, Any] = context.result("preflight")["server"]["ports"][0]
-    return port
-
-
 def _result(context: StepContext) -> dict[str, Any]:
-    return {"deleted_server_id": context.job.server_id, "port_id": _port(context)["id"]}
+    return {"deleted_server_id": context.job.server_id, "port_id": original_port(context)["id"]}
 
 
 STEP = Step("release_original", "Release the original", probe, apply, undo, attempts=10, timeout=1800)
