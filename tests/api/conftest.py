@@ -139,6 +139,10 @@ def code(answer: Any) -> str:
     return str(answer.json()["errors"][0]["code"])
 
 
+def refusal(answer: Any) -> tuple[int, str]:
+    return answer.status_code, code(answer)
+
+
 def as_(who: str) -> dict[str, str]:
     return {"X-Auth-Token": who}
 
