@@ -56,13 +56,12 @@ def undo(context: StepContext) -> None:
 
 def _retire_original(context: StepContext) -> None:
     original = context.service_cloud().servers.get(context.job.server_id)
-    if original is None:
-        # whoever deleted it, its port may live on
-        unmake(context, "address_pair", "management")
-    elif original.task_state != DELETING:
+    if original is not None and original.task_state != DELETING:
         _verify(context)
         _make_ready(context, original)
     delete(context, original, "the original")
+    # if somebody else has deleted it: its port may live on
+    unmake(context, "address_pair", "management")
 
 
 def _make_ready(context: StepContext, original: "Server") -> None:

@@ -12,7 +12,7 @@ from liveupdate.drivers.cloud.servers import AttachedVolume
 from liveupdate.errors import Failed, GuestError, Retry, Watch
 from liveupdate.planning import report
 from liveupdate.states import ResourceState
-from liveupdate.steps import clean_up, release_original
+from liveupdate.steps import clean_up, release_original, resources
 from liveupdate.testing.cloud import World, with_server
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.guest import GuestDouble
@@ -195,6 +195,22 @@ def test_a_deletion_that_takes_long_is_waited_for_and_not_asked_for_twice() -> N
     assert not told.value.counts
     assert told.value.watch == Watch("server", "original", "ACTIVE/deleting")
     assert asked == []
+
+
+def test_of_an_original_that_somebody_else_deletes_meanwhile_nothing_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, context = opened(with_server())
+    world.servers["original"] = replace(world.servers["original"], task_state="deleting")
+
+    def gone(_: float) -> None:
+        del world.servers["original"], world.attached["original"]
+        world.ports["own-port"] = replace(world.ports["own-port"], device_id="", status="DOWN")
+        for each in ("root-volume", "data-volume"):
+            world.update_volume(each)
+
+    monkeypatch.setattr(resources, "time", SimpleNamespace(monotonic=lambda: 0, sleep=gone))
+    drive(context, *FINISH)
+    assert context.ledger.open() == []
+    assert world.ports["own-port"].allowed == ()
 
 
 def test_the_guests_nic_is_adopted_before_the_first_port_goes() -> None:
