@@ -1,6 +1,6 @@
 """The values that travel between the layers. Frozen, no I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -81,6 +81,19 @@ class Plan:
     back_until: str = ""
     together: tuple[str, ...] = ()
     skippable: tuple[str, ...] = ()
+
+    def pivot_passed(self, rows: "Sequence[StepRow]") -> bool:
+        """Whether the pivot is recorded as done. A plan without a pivot (a preview's) never passes it."""
+        return any(r.spec.id == self.pivot and r.state == StepState.DONE for r in rows)
+
+    def pivot_begun(self, rows: "Sequence[StepRow]") -> bool:
+        """Whether the pivot is done or in doubt: then no cancel counts until a probe has shown that it is not."""
+        return any(r.spec.id == self.pivot and r.state in (StepState.APPLYING, StepState.DONE) for r in rows)
+
+    def may_move_back(self, rows: "Sequence[StepRow]") -> bool:
+        """Between the pivot and the step that releases the original."""
+        released = any(r.spec.id == self.back_until and r.state != StepState.PENDING for r in rows)
+        return bool(self.back) and self.pivot_passed(rows) and not released
 
 
 class JobKind(StrEnum):

@@ -28,10 +28,11 @@ def take(connection: Any) -> Inventory:
 def _kinds(c: Any) -> Iterator[tuple[str, Iterator[tuple[str, str]]]]:
     access = c.session.auth.get_access(c.session)
     everywhere = {"all_projects": True} if "admin" in access.role_names else {}
-    yield "servers", ((s.id, s.name) for s in c.compute.servers(**everywhere))
-    yield "locks", ((s.id, s.name) for s in c.compute.servers(**everywhere) if s.is_locked)
-    yield "ports", ((p.id, p.name or p.device_owner) for p in c.network.ports())
-    yield "address pairs", ((p.id, p.name) for p in c.network.ports() if p.allowed_address_pairs)
+    servers, ports = list(c.compute.servers(**everywhere)), list(c.network.ports())
+    yield "servers", ((s.id, s.name) for s in servers)
+    yield "locks", ((s.id, s.name) for s in servers if s.is_locked)
+    yield "ports", ((p.id, p.name or p.device_owner) for p in ports)
+    yield "address pairs", ((p.id, p.name) for p in ports if p.allowed_address_pairs)
     yield "floating IPs", _floating_addresses(c)
     yield "volumes", ((v.id, v.name) for v in c.block_storage.volumes(**everywhere))
     yield "snapshots", ((s.id, s.name) for s in c.block_storage.snapshots(**everywhere))

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from liveupdate.db import clock
-from liveupdate.db.session import along
+from liveupdate.db.reading import along
 from liveupdate.db.tables import events
 from liveupdate.model import Event, Json
 

@@ -1,4 +1,4 @@
-"""Jobs as users see them: accept, look up, list, and what users say. What workers write is in engine/journal.py."""
+"""Jobs as users see them: accept, look up, list. What users say to them: words.py; what workers write: claims.py."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,19 +22,17 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from liveupdate.db import clock, events, lineage, steps
-from liveupdate.db.session import along
+from liveupdate.db.reading import along, portions
 from liveupdate.db.tables import jobs, projects
-from liveupdate.db.tables import steps as steps_table
 from liveupdate.errors import Conflict, Forbidden, Invalid, NotFound
 from liveupdate.model import Job, JobKind, Json, Plan, StepSpec
-from liveupdate.states import FINAL, OPEN, STUCK, JobState, StepState, advance
+from liveupdate.states import OPEN, JobState
 
 #: The time of a change, always later than that of the change before: who knows the latter sees that there was another.
 LATER = case((jobs.c.updated_at < clock.now(), clock.now()), else_=jobs.c.updated_at + 1)
 #: Fields that lists may be sorted by; each has an index.
 SORT_KEYS = ("created_at", "updated_at", "server_name")
 NO_TROUBLE: dict[str, Any] = {"reason": "", "code": "", "remedy": ""}
-NOTHING: Json = {}
 
 
 @dataclass(frozen=True)
@@ -196,15 +194,22 @@ def get(connection: Connection, job_id: str, project_id: str | None = None) -> J
     return _value(row)
 
 
+def locked(connection: Connection, job_id: str) -> Job:
+    """The job as it is, and stays until this transaction ends: a worker's every write takes the same lock first."""
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(fence=jobs.c.fence))
+    return get(connection, job_id)
+
+
 def several(connection: Connection, job_ids: Collection[str]) -> Mapping[str, Job]:
     """By their ids; those that there are."""
-    found = connection.execute(select(jobs).where(jobs.c.id.in_(job_ids))).mappings()
-    return {row["id"]: _value(row) for row in found}
+    queries = (select(jobs).where(jobs.c.id.in_(some)) for some in portions(job_ids))
+    return {row["id"]: _value(row) for query in queries for row in connection.execute(query).mappings()}
 
 
 def trusts(connection: Connection, among: Collection[str]) -> set[str]:
     """Those of them that some job has."""
-    return set(connection.scalars(select(jobs.c.trust_id).where(jobs.c.trust_id.in_(among))))
+    queries = (select(jobs.c.trust_id).where(jobs.c.trust_id.in_(some)) for some in portions(among))
+    return {trust for query in queries for trust in connection.scalars(query)}
 
 
 def page(
@@ -270,99 +275,6 @@ def _after(
     if descending:
         return query.where(here < there, or_(column < value, and_(column == value, identifier < marker)))
     return query.where(here > there, or_(column > value, and_(column == value, identifier > marker)))
-
-
-def request_cancel(connection: Connection, job: Job) -> Job:
-    """Ask for cancel: at once a fact in the database, obeyed by the worker at its next look. Repeating is a no-op.
-
-    A job that needs attention, or whose undo failed, starts undoing (again). Raises Conflict once the pivot has begun
-    or the job has ended.
-    """
-    job = locked(connection, job.id)
-    if job.cancel_requested and job.state not in STUCK:
-        return job
-    if job.state in FINAL:
-        raise wrong_state(job, "cancelled")
-    if pivot_begun(connection, job):
-        raise Conflict(
-            f"job {job.id} is {job.state} and past its pivot, {job.plan.pivot}: it only goes forward",
-            code="live-update.job.pivot-passed",
-            remedy="let it finish, or ask for rollback while it is in hold",
-        )
-    undoing = {"state": JobState.UNDOING, "outcome": "cancelled"} if job.state in STUCK else {}
-    if undoing:
-        try_anew(connection, job)
-    return say(connection, job, "job.cancel_requested", cancel_requested=True, **undoing)
-
-
-def decide(connection: Connection, job: Job, decision: str) -> Job:
-    """The operator's word, "confirm" or "rollback", for a job between its pivot and the release of the original.
-
-    Raises Conflict in every other state, and for a method that has no way back.
-    """
-    job = locked(connection, job.id)
-    rows = steps.of_job(connection, job.id)
-    released = any(r.spec.id == job.plan.back_until and r.state != StepState.PENDING for r in rows)
-    opened = any(r.spec.id == job.plan.pivot and r.state == StepState.DONE for r in rows)
-    if job.state in FINAL or job.outcome or not opened or released or not job.plan.back:
-        raise wrong_state(job, f"asked for {decision}")
-    forward = {"state": JobState.RUNNING, **NO_TROUBLE} if job.state in STUCK else {}
-    return say(connection, job, f"job.{decision}_requested", decision=decision, **forward)
-
-
-def retry(connection: Connection, job: Job) -> Job:
-    """Let a stuck job try again where it is stuck, in the direction it was going. Raises Conflict if it is not."""
-    job = locked(connection, job.id)
-    if job.state not in STUCK:
-        raise wrong_state(job, "retried")
-    try_anew(connection, job)
-    state = JobState.UNDOING if job.outcome else JobState.RUNNING
-    return say(connection, job, "job.retry_requested", state=state, **NO_TROUBLE)
-
-
-def try_anew(connection: Connection, job: Job) -> None:
-    """The steps that a stuck job is at get their attempts and their time anew."""
-    stuck = (StepState.APPLYING, StepState.UNDOING, StepState.UNDO_FAILED)
-    here = (steps_table.c.job_id == job.id, steps_table.c.state.in_(stuck))
-    connection.execute(update(steps_table).where(*here).values(attempts=0, started_at=clock.now()))
-    failed = (steps_table.c.job_id == job.id, steps_table.c.state == StepState.UNDO_FAILED)
-    query = select(steps_table.c.spec_id).where(*failed).order_by(steps_table.c.position.desc())
-    for step in connection.scalars(query):
-        events.add(connection, job.id, "step.undo_started", step)
-    connection.execute(update(steps_table).where(*failed).values(state=StepState.UNDOING))
-
-
-def wrong_state(job: Job, what: str) -> Conflict:
-    at = f" at step {job.step}" if job.step else ""
-    return Conflict(
-        f"job {job.id} is {job.state}{at} and cannot be {what}",
-        code="live-update.job.wrong-state",
-        remedy="look at the job's state and steps",
-    )
-
-
-def locked(connection: Connection, job_id: str) -> Job:
-    """The job as it is, and stays until this transaction ends: a worker's every write takes the same lock first."""
-    connection.execute(update(jobs).where(jobs.c.id == job_id).values(fence=jobs.c.fence))
-    return get(connection, job_id)
-
-
-def say(connection: Connection, job: Job, event: str, told: Json = NOTHING, /, **values: Any) -> Job:
-    """Write down a user's word, and wake the job. ``job`` as it is, locked."""
-    if "state" in values:
-        advance(job.state, values["state"])
-    values |= {"wake_at": clock.now(), "updated_at": LATER}
-    connection.execute(update(jobs).where(jobs.c.id == job.id).values(**values))
-    events.add(connection, job.id, event, detail=told)
-    return get(connection, job.id)
-
-
-def pivot_begun(connection: Connection, job: Job) -> bool:
-    """Whether the pivot is done, or may be: a pivot in doubt counts until its worker has looked."""
-    if job.outcome in ("undone", "cancelled"):
-        return False
-    rows = steps.of_job(connection, job.id)
-    return any(r.spec.id == job.plan.pivot and r.state in (StepState.APPLYING, StepState.DONE) for r in rows)
 
 
 def plan_to_json(plan: Plan) -> dict[str, Any]:

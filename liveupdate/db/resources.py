@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from liveupdate.db import clock
-from liveupdate.db.session import portions
+from liveupdate.db.reading import portions
 from liveupdate.db.tables import resources
 from liveupdate.model import Json, Resource
 from liveupdate.states import OPEN_LINE, ResourceState

@@ -2,11 +2,11 @@
 
 import random
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, Table, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError, TimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -15,8 +15,6 @@ from liveupdate.errors import StoreError
 
 T = TypeVar("T")
 
-#: Values that one query names.
-_AT_ONCE = 500
 #: The database does not answer, or has hung up: whether a transaction was committed nobody knows.
 AWAY = (OperationalError, InterfaceError, TimeoutError)
 
@@ -110,18 +108,6 @@ def _conflict(error: DBAPIError) -> bool:
     original = error.orig
     numbers = {getattr(original, "sqlstate", None), *getattr(original, "args", ())[:1]}
     return bool(numbers & _CONFLICTS) or "database is locked" in str(original)
-
-
-def portions(values: Collection[str]) -> Iterator[list[str]]:
-    """As many at a time as one query may name; each once."""
-    some = sorted(set(values))
-    return (some[at : at + _AT_ONCE] for at in range(0, len(some), _AT_ONCE))
-
-
-def along(query: Select[Any], table: Table, index: str) -> Select[Any]:
-    """Read a page along this index, from where the page begins. MariaDB would begin at the index's own begin."""
-    hint = f"FORCE INDEX ({index})"
-    return query.with_hint(table, hint, "mysql").with_hint(table, hint, "mariadb")
 
 
 @contextmanager

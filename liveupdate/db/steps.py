@@ -67,6 +67,12 @@ def change(connection: Connection, row: StepRow, **values: Any) -> None:
     connection.execute(_PUT, {"of_job": row.job_id, "at": row.position, **values})
 
 
+def skip(connection: Connection, rows: Sequence[StepRow]) -> None:
+    if rows:
+        here = [{"of_job": row.job_id, "at": row.position, "state": StepState.SKIPPED} for row in rows]
+        connection.execute(_PUT, here)
+
+
 def typical(connection: Connection, method: str) -> dict[str, float]:
     """Step id → seconds that it took, waiting included: the median of the method's latest jobs that succeeded."""
     ended = (jobs.c.method == method, jobs.c.state == JobState.SUCCEEDED, jobs.c.kind == JobKind.UPDATE)

@@ -5,7 +5,6 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from liveupdate.engine.course import pivot_begun
 from liveupdate.engine.journal import Journal
 from liveupdate.engine.reservations import Reservations
 from liveupdate.errors import Cancelled, LeaseLost
@@ -114,5 +113,5 @@ class Context:
         if self._journal.claim.lost.is_set():
             raise LeaseLost(self.job.id)
         job, rows = self._journal.look()
-        if job.cancel_requested and job.state != JobState.UNDOING and not pivot_begun(job, rows):
+        if job.cancel_requested and job.state != JobState.UNDOING and not job.plan.pivot_begun(rows):
             raise Cancelled(job.id)

@@ -74,9 +74,9 @@ def next_action(job: Job, rows: Sequence[StepRow], now: datetime, *, leftovers: 
     """``rows``: the job's journal in order of position. ``leftovers``: its ledger has open lines."""
     if job.state == JobState.UNDOING:
         return _undo(job, rows, leftovers)
-    if job.cancel_requested and not pivot_begun(job, rows):
+    if job.cancel_requested and not job.plan.pivot_begun(rows):
         return TurnBack("cancelled", "cancelled on request")
-    if job.deadline and job.deadline <= now and not pivot_begun(job, rows):
+    if job.deadline and job.deadline <= now and not job.plan.pivot_begun(rows):
         late = _too_late(job)
         return TurnBack("undone", late.detail, late)
     way_back = _way_back(job, rows)
@@ -86,7 +86,7 @@ def next_action(job: Job, rows: Sequence[StepRow], now: datetime, *, leftovers: 
     open_rows = [r for r in rows if r.state in (StepState.PENDING, StepState.APPLYING)]
     if not open_rows:
         return End(JobState.SUCCEEDED)
-    if job.decision == "rollback" and may_move_back(job, rows):
+    if job.decision == "rollback" and job.plan.may_move_back(rows):
         return MoveBack()
     row = open_rows[0]
     wait = _not_yet(job, row, now) if row.state == StepState.PENDING else None
@@ -147,29 +147,13 @@ def _way_back(job: Job, rows: Sequence[StepRow]) -> list[StepRow]:
     return [r for r in rows if r.spec.id in back and r.state not in settled]
 
 
-def pivot_passed(job: Job, rows: Sequence[StepRow]) -> bool:
-    """Whether the pivot is recorded as done. A job without a pivot (a preview) never passes it."""
-    return any(r.spec.id == job.plan.pivot and r.state == StepState.DONE for r in rows)
-
-
-def pivot_begun(job: Job, rows: Sequence[StepRow]) -> bool:
-    """Whether the pivot is done or in doubt: then no cancel counts until a probe has shown that it is not."""
-    return any(r.spec.id == job.plan.pivot and r.state in (StepState.APPLYING, StepState.DONE) for r in rows)
-
-
-def may_move_back(job: Job, rows: Sequence[StepRow]) -> bool:
-    """Between the pivot and the step that releases the original."""
-    released = any(r.spec.id == job.plan.back_until and r.state != StepState.PENDING for r in rows)
-    return bool(job.plan.back) and pivot_passed(job, rows) and not released
-
-
 def undo_after_failure(job: Job, rows: Sequence[StepRow], failed: StepRow) -> str | None:
     """What the failure of ``failed`` (known not to have happened) leads to: an outcome of undoing, or None: only
     forward is left, and a person is needed."""
     if failed.spec.id in {s.id for s in job.plan.back}:
         done = {r.spec.id for r in _way_back(job, rows) if r.state == StepState.DONE}
         return None if job.plan.back_pivot in done else "hold"
-    return None if pivot_passed(job, rows) else "undone"
+    return None if job.plan.pivot_passed(rows) else "undone"
 
 
 def progress(states: Sequence[StepState]) -> int:

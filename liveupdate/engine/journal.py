@@ -1,73 +1,27 @@
-"""What a worker writes: claims by compare-and-swap, and every other write fenced by the claim, in one transaction.
+"""What a worker writes of its job, fenced by its claim, in one transaction each.
 
 A write that finds the fence moved on, or the lease over by the database's clock, raises LeaseLost and writes nothing.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from threading import Event as Flag
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, update
+from sqlalchemy import Connection, Engine
 
 from liveupdate import lease as leases
-from liveupdate.db import claims, clock, events, jobs, resources, steps, workers
+from liveupdate.db import claims, clock, events, jobs, resources, steps
 from liveupdate.db.session import read, write
-from liveupdate.db.tables import steps as steps_table
 from liveupdate.drivers.cloud import marks
 from liveupdate.engine import course, turns
+from liveupdate.engine.claim import Claim
 from liveupdate.engine.turns import Settled, Turn
 from liveupdate.errors import LeaseLost, LiveUpdateError, Retry
-from liveupdate.lease import Lease
 from liveupdate.model import Job, Json, Resource, StepRow
 from liveupdate.states import JobState, ResourceState, StepState, advance
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The right to write to one job, as long as nobody has a higher fence and the lease is renewed in time."""
-
-    job_id: str
-    owner: str
-    fence: int
-    #: How long it surely lasts, by this worker's own clock: each write prolongs it.
-    lease: Lease = field(compare=False, repr=False)
-    #: Set once the lease is known to be lost: whoever works on the job stops at its next checkpoint.
-    lost: Flag = field(default_factory=Flag, compare=False, repr=False)
-
-
-@dataclass(frozen=True)
-class Claimed:
-    claim: Claim
-    #: Workers that died with the job in hand since it last made progress.
-    deaths: int
-    taken_over: bool
-
-
-def claim_next(engine: Engine, owner: str, lease: float) -> Claimed | None:
-    """Claim the job that waits longest among those whose time has come, or None. ``lease`` in seconds."""
-
-    def work(connection: Connection) -> Claimed | None:
-        asked = leases.now()
-        for row in due:
-            taken_over = bool(row["lease_owner"])
-            # one that gave the job back has cleared its name; one that was seen since its lease was over was too slow,
-            # or cut off from the database, and lives
-            died = taken_over and not workers.seen_after(connection, row["lease_owner"], row["lease_until"])
-            deaths = row["deaths"] + died
-            if claims.take(connection, row, owner, lease, deaths):
-                if taken_over:
-                    events.add(connection, row["id"], "lease.taken_over", detail={"from": row["lease_owner"]})
-                claim = Claim(row["id"], owner, row["fence"] + 1, Lease(row["id"], asked + lease))
-                return Claimed(claim, deaths, taken_over)
-        return None
-
-    with read(engine) as connection:
-        due = claims.due(connection)
-    return write(engine, work) if due else None
 
 
 class Journal:
@@ -167,7 +121,8 @@ class Journal:
                 self._update(connection)
                 events.add(connection, job.id, "job.moving_back")
             case course.HoldAgain():
-                self._skip_way_back(connection, job)
+                back = {spec.id for spec in job.plan.back}
+                steps.skip(connection, [r for r in rows if r.state == StepState.PENDING and r.spec.id in back])
                 held = next((r.spec.id for r in rows if r.state == StepState.APPLYING), job.step)
                 # why the way back failed is told by its steps; the job goes on
                 told = dict.fromkeys(("outcome", "decision", "reason", "code", "remedy"), "")
@@ -340,15 +295,6 @@ class Journal:
             self._update(connection, step=row.spec.id)
 
         self._write(work)
-
-    def _skip_way_back(self, connection: Connection, job: Job) -> None:
-        pending = [
-            r.position
-            for r in steps.of_job(connection, job.id)
-            if r.state == StepState.PENDING and r.spec.id in {s.id for s in job.plan.back}
-        ]
-        here = (steps_table.c.job_id == job.id, steps_table.c.position.in_(pending))
-        connection.execute(update(steps_table).where(*here).values(state=StepState.SKIPPED))
 
 
 #: Until somebody speaks; looked at again every so often.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Engine
 
 from liveupdate.db import jobs, resources
-from liveupdate.db.session import portions, read, write
+from liveupdate.db.session import read, write
 from liveupdate.drivers.cloud import inventory
 from liveupdate.errors import Failed, LiveUpdateError, Retry
 from liveupdate.model import Resource, Sighting
@@ -93,11 +93,7 @@ def _known(connection: Connection, seen: Sequence[Sighting]) -> Known:
     job_ids = {s.job_id for s in seen if s.job_id}
     lines = resources.standing_for(connection, job_ids, {s.cloud_id for s in seen})
     wanted, trusts = job_ids | {line.job_id for line in lines}, {s.cloud_id for s in seen if s.kind == "trust"}
-    return Known(
-        jobs={i: job for some in portions(wanted) for i, job in jobs.several(connection, some).items()},
-        lines=lines,
-        trusts={t for some in portions(trusts) for t in jobs.trusts(connection, some)},
-    )
+    return Known(jobs=jobs.several(connection, wanted), lines=lines, trusts=jobs.trusts(connection, trusts))
 
 
 def _adopt(connection: Connection, s: Sighting) -> None:

@@ -11,8 +11,9 @@ from typing import NoReturn
 from liveupdate import lease, logs, waiting
 from liveupdate.db.session import AWAY
 from liveupdate.engine import course
+from liveupdate.engine.claim import Claimed
 from liveupdate.engine.context import Context, Surroundings
-from liveupdate.engine.journal import Claimed, Journal
+from liveupdate.engine.journal import Journal
 from liveupdate.engine.tracing import traced
 from liveupdate.engine.turns import Settled, Turn
 from liveupdate.errors import Cancelled, Failed, LiveUpdateError, Retry

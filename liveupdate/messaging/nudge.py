@@ -10,8 +10,8 @@ from liveupdate.messaging import transport
 LOG = logging.getLogger(__name__)
 
 _TOPIC = "liveupdate-nudges"
-#: Seconds that the broker may take to let a listener go.
-_PATIENCE = 5.0
+#: Seconds that a listener has for taking its leave of the broker; one that does not answer is not waited for.
+_FAREWELL = 5.0
 
 
 class Nudger:
@@ -49,24 +49,23 @@ class _Endpoint:
 
 
 class Listener:
-    """Calls ``heard`` for each nudge; without a broker (url "") it does nothing. It never waits for the broker.
-
-    ``server``: the listener's own name.
+    """Calls ``heard`` for each nudge; without a broker (url "") it does nothing. It waits for the broker only when it
+    stops, and not for long. ``server``: the listener's own name.
     """
 
     def __init__(self, url: str, server: str, heard: Callable[[], None]) -> None:
         self._listening, self._stopping = Event(), Event()
-        # until it has been started, a server waits in its own stop: one thread does both
-        self._thread = Thread(target=self._listen, name="nudges", daemon=True)
         if url:
             target = transport.Target(topic=_TOPIC, server=server)
             self._server = transport.rpc_server(url, target, _Endpoint(heard))
+            self._thread = Thread(target=self._listen, name="nudges", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
         self._stopping.set()
+        # until it has been started, a server waits in its own stop
         if self._listening.is_set():
-            self._thread.join(_PATIENCE)
+            self._thread.join(_FAREWELL)
 
     def _listen(self) -> None:
         try:
@@ -75,6 +74,7 @@ class Listener:
             self._listening.set()
             self._stopping.wait()
             self._server.stop()
+            # its threads end, and what it has in the broker
             self._server.wait()
         # as above: their text may hold the URL
         except Exception as error:

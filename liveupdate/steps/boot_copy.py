@@ -10,7 +10,7 @@ from liveupdate.model import Json, Resource
 from liveupdate.planning import golden, roles
 from liveupdate.steps.kinds import mark
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
-from liveupdate.steps.resources import make, there, unmake, watch_server
+from liveupdate.steps.resources import make, see_active, there, unmake
 from liveupdate.steps.server_facts import SERIAL
 
 if TYPE_CHECKING:
@@ -40,9 +40,7 @@ def apply(context: StepContext) -> Json:
             code="live-update.capture.copy-failed",
             remedy="see the fault; no room for a server of this flavor is a usual cause",
         )
-    if server.status != "ACTIVE":
-        watch = watch_server(context.user_cloud(), server_id)
-        raise Retry(2.0, f"waits for the copy to be ACTIVE: {server.state}", watch=watch, counts=False)
+    see_active(server, "the copy")
     if not context.guest(SIDE).reachable():
         raise Retry(_INTERVAL, "waits for the copy's ssh", counts=False)
     return _result(context, server)

@@ -7,11 +7,11 @@ Undo: delete the servers; their volumes die with them.
 from collections.abc import Mapping
 from typing import Any
 
-from liveupdate.errors import Failed, Retry
+from liveupdate.errors import Failed
 from liveupdate.model import Json, Resource
 from liveupdate.steps.kinds import mark
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
-from liveupdate.steps.resources import make, there, unmake, watch_server
+from liveupdate.steps.resources import make, see_active, there, unmake
 
 
 def roles(context: StepContext) -> Mapping[str, str]:
@@ -44,9 +44,7 @@ def apply(context: StepContext) -> Json:
                 code="live-update.deploy.failed",
                 remedy="see the fault; the flavor, the network and the zone asked for are usual causes",
             )
-        if server.status != "ACTIVE":
-            watch = watch_server(context.user_cloud(), server_id)
-            raise Retry(2.0, f"waits for {server.name} to be ACTIVE: {server.state}", watch=watch, counts=False)
+        see_active(server, server.name)
     return _result(made)
 
 

@@ -19,7 +19,7 @@ from liveupdate.steps.gone import unless_gone
 from liveupdate.steps.path_events import path_events
 from liveupdate.steps.probe import stopped
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
-from liveupdate.steps.replacement import instead
+from liveupdate.steps.replacement import instead, original_port
 from liveupdate.steps.resources import wait, watch_server
 from liveupdate.steps.server_facts import SERIAL
 
@@ -103,7 +103,7 @@ def _leave_original(context: StepContext) -> None:
     context.guest("original").agent().call("finish")
     original = context.guest("original")
     if portals := inside.portals(context.result("preflight")):
-        own = context.result("preflight")["server"]["ports"][0]["address"]
+        own = original_port(context)["address"]
         try:
             original.oneshot("storage_source", {"portals": portals, "address": own, "routed": False})
         except GuestError as error:
@@ -256,7 +256,7 @@ def _silent(context: StepContext, side: str, error: GuestError) -> LiveUpdateErr
 
 
 def _management(context: StepContext) -> dict[str, Any]:
-    port, reserved = context.result("preflight")["server"]["ports"][0], context.result("reserve_port")
+    port, reserved = original_port(context), context.result("reserve_port")
     known = reserved["original_management"]
     return {"mac": port["mac"], "address": known["address"], "prefix": known["prefix"]}
 

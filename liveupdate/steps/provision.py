@@ -17,7 +17,7 @@ from liveupdate.steps.kinds import mark
 from liveupdate.steps.place import HOLD, reserve
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.replacement import disks
-from liveupdate.steps.resources import exists, make, there, unmake, watch_server
+from liveupdate.steps.resources import exists, make, see_active, there, unmake
 from liveupdate.steps.server_request import request
 
 if TYPE_CHECKING:
@@ -77,9 +77,7 @@ def bring_up(context: StepContext, body: Callable[[Resource], dict[str, Any]]) -
     if server.host:
         # Nova has taken the room: it is in Placement now
         context.reservations.release()
-    if server.status != "ACTIVE":
-        watch = watch_server(context.user_cloud(), server_id)
-        raise Retry(2.0, f"waits for the server to be ACTIVE: {server.state}", watch=watch, counts=False)
+    see_active(server, "the server")
     if not _eligible(context, server):
         raise _next_best(context, host, f"Nova put it on {server.host}, which is not eligible")
     return server

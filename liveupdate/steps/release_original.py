@@ -7,17 +7,21 @@ undo; every part looks before it acts, so that the whole may be repeated from an
 """
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from liveupdate.drivers.cloud import host_keys
 from liveupdate.errors import Failed, GuestError, Retry
 from liveupdate.model import Handover, Json
 from liveupdate.steps import connect
 from liveupdate.steps.cut_over import attached_to
+from liveupdate.steps.gone import DELETING, delete
 from liveupdate.steps.probe import stopped
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
-from liveupdate.steps.replacement import REPLACES, boot_volumes, instead, take_volume
+from liveupdate.steps.replacement import REPLACES, boot_volumes, instead, original_port, take_volume
 from liveupdate.steps.resources import unmake, wait, watch_server
+
+if TYPE_CHECKING:
+    from liveupdate.drivers.cloud.servers import Server
 
 #: Seconds for a guest to let go of a NIC, before it is asked again.
 _UNPLUG = 30.0
@@ -51,43 +55,29 @@ def undo(context: StepContext) -> None:
 
 
 def _retire_original(context: StepContext) -> None:
-    servers = context.service_cloud().servers
-    original = servers.get(context.job.server_id)
-    if original is None:
-        # whoever deleted it, its port may live on
-        unmake(context, "address_pair", "management")
-        _forget_lock(context)
-        return
-    if original.task_state == "deleting":
-        raise Retry(1.0, "waits for the original to be gone", watch=watch_server(context.service_cloud(), original.id))
-    _verify(context)
+    original = context.service_cloud().servers.get(context.job.server_id)
+    if original is not None and original.task_state != DELETING:
+        _verify(context)
+        _make_ready(context, original)
+    delete(context, original, "the original")
+    # if somebody else has deleted it: its port may live on
+    unmake(context, "address_pair", "management")
+
+
+def _make_ready(context: StepContext, original: "Server") -> None:
+    """It stops; then nothing that the surrogate uses may die with it."""
+    servers, ports = context.service_cloud().servers, context.service_cloud().ports
     if original.status != "SHUTOFF":
         if not original.task_state:
             servers.stop(original.id)
         watch = watch_server(context.service_cloud(), original.id)
         raise Retry(3.0, "waits for the original to stop", watch=watch, counts=False)
-    # nothing that the surrogate uses may die with the original
     for volume in servers.volumes(original.id):
         if volume.delete_on_termination:
             servers.set_delete_on_termination(original.id, volume.volume_id, False)
-    ports = context.service_cloud().ports
     unmake(context, "address_pair", "management")
-    if (port := ports.get(_port(context)["id"])) and port.device_id == original.id:
+    if (port := ports.get(original_port(context)["id"])) and port.device_id == original.id:
         ports.free(port.id)
-    servers.delete(original.id)
-    wait(
-        context,
-        lambda: servers.get(original.id) is None or None,
-        "the original to be gone",
-        watch=lambda: watch_server(context.service_cloud(), original.id),
-    )
-    _forget_lock(context)
-
-
-def _forget_lock(context: StepContext) -> None:
-    """The lock went with the server."""
-    if line := context.ledger.find("lock", "original"):
-        context.ledger.deleted(line)
 
 
 def _verify(context: StepContext) -> None:
@@ -116,7 +106,7 @@ def _sick(context: StepContext) -> list[str]:
 
 def _take_port(context: StepContext) -> None:
     """The original's port to the surrogate, the address onto it in the guest, the surrogate's first port away."""
-    surrogate, original = _surrogate(context), _port(context)
+    surrogate, original = _surrogate(context), original_port(context)
     servers, ports = context.service_cloud().servers, context.service_cloud().ports
     port = ports.get(original["id"])
     if port is None:
@@ -198,13 +188,8 @@ def _surrogate(context: StepContext) -> str:
     return str(context.result("provision")["server_id"])
 
 
-def _port(context: StepContext) -> dict[str, Any]:
-    port: dict[str, Any] = context.result("preflight")["server"]["ports"][0]
-    return port
-
-
 def _result(context: StepContext) -> dict[str, Any]:
-    return {"deleted_server_id": context.job.server_id, "port_id": _port(context)["id"]}
+    return {"deleted_server_id": context.job.server_id, "port_id": original_port(context)["id"]}
 
 
 STEP = Step("release_original", "Release the original", probe, apply, undo, attempts=10, timeout=1800)

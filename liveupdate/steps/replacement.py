@@ -47,6 +47,12 @@ def _put_aside(context: StepContext, line: Resource, volume: dict[str, Any], ins
         volumes.update(old.id, line.name, what, volume["metadata"] | told)
 
 
+def original_port(context: StepContext) -> dict[str, Any]:
+    """As the preflight saw it."""
+    port: dict[str, Any] = context.result("preflight")["server"]["ports"][0]
+    return port
+
+
 def boot_volumes(context: StepContext) -> list[dict[str, Any]]:
     """As the preflight saw them, in the order of boot; none if the root disk lies on the server's host."""
     return members(context.result("preflight")["server"]["volumes"])

@@ -13,6 +13,7 @@ from liveupdate.errors import Failed
 from liveupdate.model import Json, Resource
 from liveupdate.steps.kinds import mark
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
+from liveupdate.steps.replacement import original_port
 from liveupdate.steps.resources import make, there, unmake
 
 _PORTS = ("surrogate", "management")
@@ -20,14 +21,14 @@ _PORTS = ("surrogate", "management")
 
 def probe(context: StepContext) -> Probe:
     ports = [there(context, "port", role) for role in _PORTS]
-    pairs = [there(context, "address_pair", role) for role in _PORTS] if _original(context)["port_security"] else []
+    pairs = [there(context, "address_pair", role) for role in _PORTS] if original_port(context)["port_security"] else []
     if None in ports or None in pairs:
         return NOT_DONE
     return Probe(True, _result(context, *(p for p in ports if p)))
 
 
 def apply(context: StepContext) -> Json:
-    original = _original(context)
+    original = original_port(context)
     surrogate, management = (beside(context, role) for role in _PORTS)
     result = _result(context, surrogate, management)
     if original["port_security"]:
@@ -46,7 +47,7 @@ def undo(context: StepContext) -> None:
 def beside(context: StepContext, role: str) -> str:
     """The id of this job's port for ``role``, beside the original's."""
     ports = context.user_cloud().ports
-    like = ports.get(_original(context)["id"])
+    like = ports.get(original_port(context)["id"])
     if like is None:
         raise Failed("the original's port is gone", code="live-update.port.gone", remedy="see who removed it")
     return make(context, "port", role, lambda line: ports.create(line.name, mark(line), like).id)
@@ -61,11 +62,6 @@ def _allow(context: StepContext, role: str, port_id: str, address: str) -> None:
         return port_id
 
     make(context, "address_pair", role, create, {"port_id": port_id, "address": address})
-
-
-def _original(context: StepContext) -> dict[str, Any]:
-    port: dict[str, Any] = context.result("preflight")["server"]["ports"][0]
-    return port
 
 
 def _result(context: StepContext, surrogate: str, management: str) -> dict[str, Any]:

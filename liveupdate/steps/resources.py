@@ -17,6 +17,7 @@ from liveupdate.steps.protocol import StepContext
 
 if TYPE_CHECKING:
     from liveupdate.drivers.cloud import Cloud
+    from liveupdate.drivers.cloud.servers import Server
 
 T = TypeVar("T")
 
@@ -168,6 +169,13 @@ def wait(
         hands.checkpoint()
         time.sleep(_INTERVAL)
     return found
+
+
+def see_active(server: "Server", name: str) -> None:
+    """Raises Retry as long as the server is not ACTIVE. ``name``: for people."""
+    if server.status != "ACTIVE":
+        watch = Watch("server", server.id, server.state)
+        raise Retry(2.0, f"waits for {name} to be ACTIVE: {server.state}", watch=watch, counts=False)
 
 
 def watch_server(cloud: "Cloud", server_id: str) -> Watch | None:

@@ -3,34 +3,25 @@
 No undo: before it, the old server is plugged in and started again.
 """
 
-from liveupdate.errors import Failed, Retry
+from liveupdate.errors import Failed, Retry, Watch
 from liveupdate.model import Json
+from liveupdate.steps.gone import DELETING, delete
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
-from liveupdate.steps.resources import wait, watch_server
 
 
 def probe(context: StepContext) -> Probe:
     """Raises Retry while Nova is at it: nobody can tell yet."""
     old = context.service_cloud().servers.get(context.job.server_id)
-    if old is not None and old.task_state == "deleting":
-        raise Retry(2.0, "waits for the old server to be gone", watch=watch_server(context.service_cloud(), old.id))
+    if old is not None and old.task_state == DELETING:
+        raise Retry(2.0, "waits for the old server to be gone", watch=Watch("server", old.id, old.state))
     return Probe(True, _result(context)) if old is None else NOT_DONE
 
 
 def apply(context: StepContext) -> Json:
-    servers, old = context.service_cloud().servers, context.job.server_id
-    if servers.get(old) is not None:
+    old = context.service_cloud().servers.get(context.job.server_id)
+    if old is not None:
         _verify(context)
-        servers.delete(old)
-        wait(
-            context,
-            lambda: servers.get(old) is None or None,
-            "the old server to be gone",
-            watch=lambda: watch_server(context.service_cloud(), old),
-        )
-    if line := context.ledger.find("lock", "original"):
-        # the lock went with the server
-        context.ledger.deleted(line)
+    delete(context, old, "the old server")
     return _result(context)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from liveupdate.errors import Failed, Retry
 from liveupdate.model import Json
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
+from liveupdate.steps.replacement import original_port
 from liveupdate.steps.resources import wait
 
 
@@ -31,7 +32,7 @@ def apply(context: StepContext) -> Json:
             _rests(context, data["id"])
             servers.detach_volume(server_id, data["id"])
     if _on_server(context):
-        servers.detach_port(server_id, _port(context)["id"])
+        servers.detach_port(server_id, original_port(context)["id"])
     for data in _data_volumes(context):
         wait(context, lambda v=data["id"]: _off(context, v), f"volume {data['id']} to be detached")  # type: ignore[misc]
     wait(context, lambda: None if _on_server(context) else True, "the port to be free")
@@ -41,7 +42,7 @@ def apply(context: StepContext) -> Json:
 def undo(context: StepContext) -> None:
     servers, server_id = context.service_cloud().servers, context.job.server_id
     if not _on_server(context):
-        servers.attach_port(server_id, _port(context)["id"])
+        servers.attach_port(server_id, original_port(context)["id"])
     for data in _data_volumes(context):
         _rests(context, data["id"])
         if data["id"] not in {v.volume_id for v in servers.volumes(server_id)}:
@@ -59,16 +60,11 @@ def _data_volumes(context: StepContext) -> list[dict[str, Any]]:
     return [v for v in context.result("preflight")["server"]["volumes"] if not v["boot"]]
 
 
-def _port(context: StepContext) -> dict[str, Any]:
-    port: dict[str, Any] = context.result("preflight")["server"]["ports"][0]
-    return port
-
-
 def _on_server(context: StepContext) -> bool:
-    port = context.service_cloud().ports.get(_port(context)["id"])
+    port = context.service_cloud().ports.get(original_port(context)["id"])
     if port is None:
         raise Failed(
-            f"port {_port(context)['id']} is gone",
+            f"port {original_port(context)['id']} is gone",
             code="live-update.port.gone",
             remedy="see who removed it; its address may be given to a new port of the server by hand",
         )
@@ -94,7 +90,7 @@ def _in(context: StepContext, volume_id: str) -> bool | None:
 
 
 def _result(context: StepContext) -> dict[str, Any]:
-    return {"port_id": _port(context)["id"], "volume_ids": [v["id"] for v in _data_volumes(context)]}
+    return {"port_id": original_port(context)["id"], "volume_ids": [v["id"] for v in _data_volumes(context)]}
 
 
 STEP = Step("unplug", "Take port and data volumes from the server", probe, apply, undo)

@@ -22,10 +22,11 @@ from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 if TYPE_CHECKING:
     from liveupdate.drivers.guest import Guest
 
+_PLACE = "/var/lib/liveupdate"
 #: On the surrogate's disk: {"release": to run, "boot": id of the boot in which it was written, "packages": installed}.
-NOTE = "/var/lib/liveupdate/update.json"
-#: Beside it: the packages before the update, for the report.
-PACKAGES = "/var/lib/liveupdate/packages"
+NOTE = f"{_PLACE}/update.json"
+#: The packages before the update, for the report.
+PACKAGES = f"{_PLACE}/packages"
 _INTERVAL = 3.0
 _IDENTITY = ("cat", "/proc/sys/kernel/osrelease", "/proc/sys/kernel/random/boot_id", "/etc/machine-id",
              "/proc/sys/kernel/hostname", "/sys/class/dmi/id/product_uuid")  # fmt: skip
@@ -87,16 +88,16 @@ def _note(guest: "Guest") -> dict[str, Any] | None:
         ) from None
 
 
-def _write(guest: "Guest", path: str, text: str) -> None:
-    guest.run(["install", "-d", "-m", "700", path.rpartition("/")[0]])
-    guest.put(path, text.encode(), 0o600)
+def _write(guest: "Guest", note: dict[str, Any]) -> None:
+    guest.put(NOTE, json.dumps(note).encode(), 0o600)
 
 
 def _choose(context: StepContext, guest: "Guest", seen: dict[str, str]) -> dict[str, Any]:
     """The preflight has found out what the package sources have."""
     note = {"release": context.result("preflight")["kernel"], "boot": seen["boot"], "packages": []}
-    _write(guest, PACKAGES, packages.listing(guest))
-    _write(guest, NOTE, json.dumps(note))
+    guest.run(["install", "-d", "-m", "700", _PLACE])
+    guest.put(PACKAGES, packages.listing(guest).encode(), 0o600)
+    _write(guest, note)
     return note
 
 
@@ -110,7 +111,7 @@ def _install(guest: "Guest", note: dict[str, Any]) -> None:
         _finish(guest, "refresh", packages.REFRESH, "the package lists")
         if not note["packages"]:
             note["packages"] = [package]
-            _write(guest, NOTE, json.dumps(note))
+            _write(guest, note)
         _finish(guest, "install", packages.install([package]), f"{package} to be installed")
         there = packages.installed(guest, kernels.PREFIX)
     newer = kernels.outranking(release, kernels.releases(there))

@@ -1,6 +1,7 @@
 """Jobs and workers for tests of the engine: no cloud, no guests, no threads."""
 
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -10,8 +11,9 @@ from liveupdate.db import jobs, steps
 from liveupdate.db.session import read, write
 from liveupdate.db.tables import jobs as jobs_table
 from liveupdate.drivers.metrics import Nothing
+from liveupdate.engine.claim import claim_next
 from liveupdate.engine.context import Surroundings
-from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import Runner
 from liveupdate.model import Job, JobKind, Plan, StepRow, StepSpec
 from liveupdate.settings import load
@@ -50,6 +52,11 @@ def look(engine: Engine, job_id: str) -> tuple[Job, dict[str, StepRow]]:
         return jobs.get(connection, job_id), {r.spec.id: r for r in steps.of_job(connection, job_id)}
 
 
+def say(engine: Engine, job_id: str, word: Callable[..., Job], *told: object) -> None:
+    """One of the words of db/words.py; raises what it raises."""
+    write(engine, lambda connection: word(connection, jobs.get(connection, job_id), *told))
+
+
 def make_due(engine: Engine, job_id: str) -> None:
     """Let the time come that the job is parked until."""
     write(engine, lambda c: c.execute(update(jobs_table).where(jobs_table.c.id == job_id).values(wake_at=0)))
@@ -68,10 +75,15 @@ def surroundings() -> Surroundings:
     return Surroundings(load(config_files=[]), unreachable, unreachable, unreachable, Nothing())
 
 
-def work_once(engine: Engine, world: World, owner: str = "worker", steps: tuple[str, ...] = STEPS) -> str | None:
+def work(engine: Engine, runner: Runner, owner: str = "worker") -> str | None:
     """Claim one due job and drive it until it rests; its id, or None if nothing was due."""
     claimed = claim_next(engine, owner, 60)
     if claimed is None:
         return None
-    Runner(surroundings(), world.steps(*steps)).run(Journal(engine, claimed.claim, 60), claimed)
+    runner.run(Journal(engine, claimed.claim, 60), claimed)
     return claimed.claim.job_id
+
+
+def work_once(engine: Engine, world: World, owner: str = "worker", steps: tuple[str, ...] = STEPS) -> str | None:
+    """As ``work``, by steps of ``world``."""
+    return work(engine, Runner(surroundings(), world.steps(*steps)), owner)

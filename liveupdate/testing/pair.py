@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from liveupdate import lease, waiting
 from liveupdate.errors import GuestError
+from liveupdate.steps.protocol import StepContext
 from liveupdate.testing.cloud import World
 
 _UNDECIDED = ("frozen", "granted", "ready")
@@ -281,6 +282,20 @@ class PairedGuest:
             raise GuestError("undecided", code="guest.undecided")
         self.pair.linked = False
         return {}
+
+
+def guests(
+    pair: Pair, serials: Sequence[str], kind: type[PairedGuest] = PairedGuest
+) -> Callable[[StepContext, str], Any]:
+    """Both, as the engine asks for them; that the surrogate has a server is known once one is provisioned."""
+    sides = {side: kind(pair, side, serials=serials) for side in ("original", "surrogate")}
+
+    def guest(context: StepContext, side: str) -> PairedGuest:
+        if made := context.result("provision"):
+            pair.servers["surrogate"] = made["server_id"]
+        return sides[side]
+
+    return guest
 
 
 def _raise(error: GuestError, _: float) -> NoReturn:

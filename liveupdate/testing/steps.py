@@ -50,3 +50,12 @@ class World:
 
     def steps(self, *names: str, **options: Any) -> Mapping[str, Step]:
         return {name: self.step(name, **options) for name in names}
+
+
+def raising(error: BaseException) -> Callable[[StepContext], None]:
+    """As a fault."""
+
+    def strike(_: StepContext) -> None:
+        raise error
+
+    return strike

@@ -15,8 +15,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from liveupdate import __version__
 from liveupdate.db import workers
 from liveupdate.db.session import AWAY, write
+from liveupdate.engine.claim import Claimed, claim_next
 from liveupdate.engine.context import Surroundings
-from liveupdate.engine.journal import Claimed, Journal, claim_next
+from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import Runner
 from liveupdate.errors import LeaseLost, LiveUpdateError
 from liveupdate.settings import Worker as WorkerSettings

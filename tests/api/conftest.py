@@ -23,9 +23,10 @@ from liveupdate.errors import Failed, NotFound, Retry
 from liveupdate.methods import Method
 from liveupdate.steps.protocol import StepContext
 from liveupdate.testing.captures import KERNEL
-from liveupdate.testing.cloud import CloudDouble, server, with_server
+from liveupdate.testing.cloud import CloudDouble, with_server
 from liveupdate.testing.cloud import World as CloudWorld
 from liveupdate.testing.jobs import STEPS
+from liveupdate.testing.servers import server
 from liveupdate.testing.steps import World
 
 IMAGE = "22222222-2222-4222-8222-222222222222"
@@ -136,6 +137,10 @@ def fail(_: StepContext) -> None:
 
 def code(answer: Any) -> str:
     return str(answer.json()["errors"][0]["code"])
+
+
+def refusal(answer: Any) -> tuple[int, str]:
+    return answer.status_code, code(answer)
 
 
 def as_(who: str) -> dict[str, str]:

@@ -8,7 +8,8 @@ from sqlalchemy import Engine, update
 
 from liveupdate.db.session import write
 from liveupdate.db.tables import jobs as jobs_table
-from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.engine.claim import claim_next
+from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import UNDO_ATTEMPTS
 from liveupdate.steps.protocol import StepContext
 from liveupdate.testing.jobs import make_due, work_once

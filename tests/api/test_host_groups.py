@@ -9,7 +9,7 @@ from liveupdate.drivers.cloud.aggregates import Aggregate
 from liveupdate.planning import groups
 from liveupdate.planning.groups import DEFAULT_AGGREGATE, Rules
 from liveupdate.testing.cloud import World
-from tests.api.conftest import as_
+from tests.api.conftest import as_, refusal
 
 URL = "/v1/host-groups"
 
@@ -31,10 +31,6 @@ def add(api: TestClient, name: str, host: str) -> Any:
 
 def hosts(api: TestClient) -> dict[str, list[str]]:
     return {group["name"]: group["hosts"] for group in api.get(URL).json()["host_groups"]}
-
-
-def code(answer: Any) -> tuple[int, str]:
-    return answer.status_code, answer.json()["errors"][0]["code"]
 
 
 def test_at_first_all_hosts_are_in_the_default_group(api: TestClient) -> None:
@@ -75,7 +71,7 @@ def test_a_host_cannot_be_put_into_two_groups(api: TestClient) -> None:
     make(api, "gold", "host1")
     make(api, "silver")
     answer = add(api, "silver", "host1")
-    assert code(answer) == (409, "live-update.host-group.host-taken")
+    assert refusal(answer) == (409, "live-update.host-group.host-taken")
     assert "host group gold" in answer.json()["errors"][0]["detail"]
     assert hosts(api)["silver"] == []
 
@@ -91,7 +87,7 @@ def test_nor_by_two_at_the_same_time(api: TestClient, world: World) -> None:
             world.aggregates[1] = Aggregate(1, "gold", ("host1",), world.aggregates[1].metadata)
 
     world.strike = meanwhile
-    assert code(add(api, "silver", "host1")) == (409, "live-update.host-group.host-taken")
+    assert refusal(add(api, "silver", "host1")) == (409, "live-update.host-group.host-taken")
     assert hosts(api)["silver"] == []
 
 
@@ -119,31 +115,31 @@ def test_the_default_group_can_be_set_and_never_deleted(api: TestClient, world: 
     assert api.patch(f"{URL}/default", json={"host_group": {"policy": "packing"}}).status_code == 200
     assert api.get(f"{URL}/default").json()["host_group"]["policy"] == "packing"
     assert [(a.name, a.hosts) for a in world.aggregates.values()] == [(DEFAULT_AGGREGATE, ())]
-    assert code(api.delete(f"{URL}/default")) == (409, "live-update.host-group.is-default")
+    assert refusal(api.delete(f"{URL}/default")) == (409, "live-update.host-group.is-default")
     assert hosts(api) == {"default": ["host1", "host2", "host3"]}
 
 
 def test_a_host_is_neither_put_into_the_default_group_nor_taken_out(api: TestClient) -> None:
-    assert code(add(api, "default", "host1")) == (409, "live-update.host-group.is-default")
-    assert code(api.delete(f"{URL}/default/hosts/host1")) == (409, "live-update.host-group.is-default")
+    assert refusal(add(api, "default", "host1")) == (409, "live-update.host-group.is-default")
+    assert refusal(api.delete(f"{URL}/default/hosts/host1")) == (409, "live-update.host-group.is-default")
 
 
 def test_only_a_group_without_hosts_is_deleted(api: TestClient, world: World) -> None:
     make(api, "gold", "host1")
     answer = api.delete(f"{URL}/gold")
-    assert code(answer) == (409, "live-update.host-group.not-empty")
+    assert refusal(answer) == (409, "live-update.host-group.not-empty")
     assert "host1" in answer.json()["errors"][0]["detail"]
     api.delete(f"{URL}/gold/hosts/host1")
     assert api.delete(f"{URL}/gold").status_code == 204
     assert world.aggregates == {}
-    assert code(api.get(f"{URL}/gold")) == (404, "live-update.host-group.not-found")
+    assert refusal(api.get(f"{URL}/gold")) == (404, "live-update.host-group.not-found")
 
 
 @pytest.mark.parametrize("name", ["gold", "default", DEFAULT_AGGREGATE, "rack"])
 def test_a_name_that_is_taken_is_refused(api: TestClient, world: World, name: str) -> None:
     make(api, "gold")
     world.aggregates[9] = Aggregate(9, "rack", ("host3",), {})
-    assert code(api.post(URL, json={"host_group": {"name": name}})) == (409, "live-update.host-group.exists")
+    assert refusal(api.post(URL, json={"host_group": {"name": name}})) == (409, "live-update.host-group.exists")
 
 
 def test_a_making_that_was_cut_short_is_taken_up(api: TestClient, world: World) -> None:
@@ -154,10 +150,10 @@ def test_a_making_that_was_cut_short_is_taken_up(api: TestClient, world: World) 
 
 def test_what_does_not_exist_is_not_found(api: TestClient) -> None:
     make(api, "gold")
-    assert code(add(api, "lead", "host1")) == (404, "live-update.host-group.not-found")
-    assert code(add(api, "gold", "host9")) == (404, "live-update.host.not-found")
-    assert code(api.delete(f"{URL}/gold/hosts/host1")) == (404, "live-update.host.not-found")
-    assert code(api.patch(f"{URL}/lead", json={"host_group": {}})) == (404, "live-update.host-group.not-found")
+    assert refusal(add(api, "lead", "host1")) == (404, "live-update.host-group.not-found")
+    assert refusal(add(api, "gold", "host9")) == (404, "live-update.host.not-found")
+    assert refusal(api.delete(f"{URL}/gold/hosts/host1")) == (404, "live-update.host.not-found")
+    assert refusal(api.patch(f"{URL}/lead", json={"host_group": {}})) == (404, "live-update.host-group.not-found")
 
 
 @pytest.mark.parametrize(
@@ -176,7 +172,7 @@ def test_what_does_not_exist_is_not_found(api: TestClient) -> None:
 )
 def test_a_malformed_group_is_refused(api: TestClient, wrong: dict[str, object]) -> None:
     answer = api.post(URL, json={"host_group": {"name": "gold", **wrong}})
-    assert code(answer) == (400, "live-update.request.invalid")
+    assert refusal(answer) == (400, "live-update.request.invalid")
 
 
 _READ = [("GET", URL), ("GET", f"{URL}/default")]

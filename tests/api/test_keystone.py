@@ -24,11 +24,10 @@ from liveupdate.db.schema import upgrade
 from liveupdate.db.session import open_engine
 from liveupdate.drivers.cloud import Clouds, trusts
 from liveupdate.drivers.metrics import Nothing
-from liveupdate.engine.journal import Journal, claim_next
 from liveupdate.engine.runner import Runner
 from liveupdate.methods import Method
 from liveupdate.steps.protocol import StepContext
-from liveupdate.testing.jobs import STEPS, look, surroundings, work_once
+from liveupdate.testing.jobs import STEPS, look, surroundings, work, work_once
 from liveupdate.testing.steps import World
 from liveupdate.worker.reaper import delete_trusts
 from tests.api.serving import serving
@@ -232,11 +231,8 @@ def test_a_job_whose_trust_was_revoked_stops_and_is_undone(api: str, server: str
         context.user_cloud().servers.get(server)
 
     world.faults["apply", "copy"] = asks_the_cloud
-    claimed = claim_next(engine, "worker", 60)
-    assert claimed is not None
-    assert claimed.claim.job_id == job_id
     world_outside = replace(surroundings(), user_cloud=Clouds("liveupdate").user)
-    Runner(world_outside, world.steps(*STEPS)).run(Journal(engine, claimed.claim, 60), claimed)
+    assert work(engine, Runner(world_outside, world.steps(*STEPS))) == job_id
     job, _ = look(engine, job_id)
     assert (job.state, world.done) == ("undone", [])
     assert job.code == "live-update.trust.gone", job

@@ -11,8 +11,9 @@ from liveupdate.db.session import write
 from liveupdate.db.tables import steps
 from liveupdate.drivers.cloud.placement import Amount, Stock
 from liveupdate.drivers.cloud.servers import Flavor
-from liveupdate.testing.cloud import World, server
-from tests.api.conftest import SERVER, as_, new
+from liveupdate.testing.cloud import World
+from liveupdate.testing.servers import server
+from tests.api.conftest import SERVER, as_, new, refusal
 
 URL = "/v1/placements"
 NOBODY = "99999999-9999-4999-8999-999999999999"
@@ -20,10 +21,6 @@ NOBODY = "99999999-9999-4999-8999-999999999999"
 
 def explain(api: TestClient, who: str = "manager@mine", server_id: str = SERVER, **more: object) -> Any:
     return api.post(URL, json={"placement": {"server_id": server_id, **more}}, headers=as_(who))
-
-
-def code(answer: Any) -> tuple[int, str]:
-    return answer.status_code, answer.json()["errors"][0]["code"]
 
 
 def test_every_host_has_a_verdict_a_reason_and_a_score(api: TestClient, world: World) -> None:
@@ -68,7 +65,7 @@ def test_another_group_may_be_asked_about(api: TestClient) -> None:
     api.post("/v1/host-groups/gold/hosts", json={"host": "host3"}, headers=admin)
     told = explain(api, group="gold").json()["placement"]
     assert (told["host"], told["group"], told["policy"]) == ("host3", "gold", "packing")
-    assert code(explain(api, group="lead")) == (404, "live-update.host-group.not-found")
+    assert refusal(explain(api, group="lead")) == (404, "live-update.host-group.not-found")
 
 
 @pytest.mark.parametrize(("same_host", "host"), [("last", "host2"), ("allow", "host1"), ("avoid", "host2")])
@@ -81,7 +78,7 @@ def test_the_servers_own_host_is_the_last_resort_or_any_or_none(
     assert told["host"] == host
     [home] = [each for each in told["hosts"] if each["host"] == "host1"]
     assert home["verdict"] == ("refused" if same_host == "avoid" else "fit")
-    assert code(explain(api, same_host="never")) == (400, "live-update.request.invalid")
+    assert refusal(explain(api, same_host="never")) == (400, "live-update.request.invalid")
 
 
 def test_a_full_group_shows_what_would_be_moved_or_why_nothing_helps(api: TestClient, world: World) -> None:
@@ -111,12 +108,12 @@ def test_who_may_have_it_explained(api: TestClient, who: str, status: int) -> No
 
 def test_a_server_that_does_not_exist_is_not_found(api: TestClient) -> None:
     for who in ("manager@mine", "admin@mine"):
-        assert code(explain(api, who, NOBODY)) == (404, "live-update.server.not-found")
+        assert refusal(explain(api, who, NOBODY)) == (404, "live-update.server.not-found")
 
 
 def test_a_job_keeps_how_it_was_placed(api: TestClient, sqlite: Engine) -> None:
     job = api.post("/v1/jobs", json=new()).json()["job"]["id"]
-    assert code(api.get(f"{URL}/{job}", headers=as_("manager@mine"))) == (404, "live-update.placement.not-yet")
+    assert refusal(api.get(f"{URL}/{job}", headers=as_("manager@mine"))) == (404, "live-update.placement.not-yet")
     hosts = [{"host": "host2", "verdict": "fit", "reason": "0 servers", "score": 0.0}]
     judged = {"group": "default", "policy": "striping", "note": "", "hosts": hosts, "left_out": {"down": 3}}
     result = {"host": "host2", "other_host": True, "hints": {}, "placement": judged}

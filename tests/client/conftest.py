@@ -51,10 +51,13 @@ def service(sqlite: Engine, serve: Serve) -> Proxy:
     return serve(services_of(sqlite, Cloud(), unreachable), "member@mine")
 
 
-def run(command: Any, service: Proxy, *argv: str) -> Any:
-    """What ``openstack live update …`` shows: column → value, or the rows of a list."""
+def run(command: Any, service: Proxy, *argv: str, cloud: Any = None) -> Any:
+    """What ``openstack live update …`` shows: column → value, or the rows of a list.
+
+    ``cloud``: openstacksdk's connection; without it, one with servers whose names are their ids.
+    """
     compute = SimpleNamespace(find_server=lambda name, **_: SimpleNamespace(id=name))
-    found = SimpleNamespace(compute=compute, live_update=service)
+    found = cloud or SimpleNamespace(compute=compute, live_update=service)
     told = SimpleNamespace(write=lambda text: None)
     app = SimpleNamespace(client_manager=SimpleNamespace(live_update=service, sdk_connection=found), stderr=told)
     made = command(app, None)

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Engine
 
 from liveupdate.drivers.cloud.hosts import Host
-from liveupdate.testing.cloud import CloudDouble, server, with_server
+from liveupdate.testing.cloud import CloudDouble, with_server
+from liveupdate.testing.servers import server
 from tests.api.conftest import SERVER, Cloud, services_of
 from tests.client.conftest import Proxy, Serve
 

@@ -3,6 +3,7 @@
 import argparse
 import base64
 import warnings
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from liveupdate.testing.jobs import unreachable
 from tests.api.conftest import IMAGE, SERVER, Cloud, golden, services_of
 from tests.api.test_images import NETWORK, VOLUME
 from tests.client.conftest import Proxy, Serve
+from tests.client.conftest import run as run_in
 
 with warnings.catch_warnings():
     # openstacksdk and its libraries warn about each other
@@ -43,12 +45,7 @@ def cloud() -> Any:
     )
 
 
-def run(command: Any, service: Proxy, *argv: str) -> Any:
-    """What ``openstack live update image …`` shows: column → value, or the rows of a list."""
-    app = SimpleNamespace(client_manager=SimpleNamespace(live_update=service, sdk_connection=cloud()))
-    made = command(app, None)
-    columns, values = made.take_action(made.get_parser("openstack").parse_args(argv))
-    return values if isinstance(values, list) else dict(zip(columns, values, strict=True))
+run = partial(run_in, cloud=cloud())
 
 
 def test_images_are_listed_and_shown_by_name_or_id(service: Proxy) -> None:

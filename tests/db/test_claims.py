@@ -1,5 +1,6 @@
-"""What a claim's holder writes when its job goes on is the same on every database, in one statement or in several."""
+"""A job is claimed by one; what that one writes is the same on every database, in one statement or in several."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -7,12 +8,60 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, update
 
-from liveupdate.db import claims, clock, events, jobs, steps, tables
+from liveupdate.db import claims, clock, events, jobs, steps, tables, workers
 from liveupdate.db.session import read, write
-from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.engine.claim import claim_next
+from liveupdate.engine.journal import Journal
 from liveupdate.engine.turns import Settled
+from liveupdate.errors import LeaseLost
 from liveupdate.states import StepState
-from liveupdate.testing.jobs import accept
+from liveupdate.testing.jobs import accept, expire_lease
+
+
+def test_many_workers_claim_each_job_once(database: Engine) -> None:
+    made = {accept(database) for _ in range(20)}
+
+    def claim_all(number: int) -> list[str]:
+        mine = []
+        while claimed := claim_next(database, f"worker-{number}", 60):
+            mine.append(claimed.claim.job_id)
+        return mine
+
+    with ThreadPoolExecutor(6) as pool:
+        claimed = [job for mine in pool.map(claim_all, range(6)) for job in mine]
+    assert sorted(claimed) == sorted(made)
+
+
+def test_a_lease_that_ran_out_fences_its_holder_and_passes_on_with_a_higher_fence(database: Engine) -> None:
+    job_id = accept(database)
+    first = claim_next(database, "first", 60)
+    assert first is not None
+    assert claim_next(database, "second", 60) is None
+    expire_lease(database, job_id)
+    second = claim_next(database, "second", 60)
+    assert second is not None
+    assert second.claim.fence == first.claim.fence + 1
+    assert (second.taken_over, second.deaths) == (True, 1)
+    with pytest.raises(LeaseLost):
+        Journal(database, first.claim, 60).event("test", "", {})
+    Journal(database, second.claim, 60).event("test", "", {})
+    with read(database) as connection:
+        assert [e.type for e in events.of_job(connection, job_id)] == ["job.created", "lease.taken_over", "test"]
+
+
+def test_a_holder_that_was_only_too_slow_has_not_died_with_the_job(database: Engine) -> None:
+    job_id = accept(database)
+    assert claim_next(database, "slow", 60) is not None
+    expire_lease(database, job_id)
+    write(database, lambda connection: workers.seen(connection, "slow", "1"))
+    second = claim_next(database, "second", 60)
+    assert second is not None
+    assert (second.taken_over, second.deaths) == (True, 0)
+    expire_lease(database, job_id)
+    third = claim_next(database, "third", 60)
+    assert third is not None
+    assert (third.taken_over, third.deaths) == (True, 1), "the second was not seen since"
+    write(database, lambda connection: workers.gone(connection, "slow"))
 
 
 def begun(database: Engine, **changes: Any) -> Journal:

@@ -1,22 +1,18 @@
-"""Jobs in the database: accepted once, listed stably, claimed by one, on SQLite, MariaDB and PostgreSQL."""
+"""Jobs in the database: accepted once, and listed stably, on SQLite, MariaDB and PostgreSQL."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from threading import Barrier
 
 import pytest
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, select
 
-from liveupdate.db import clock, events, jobs, workers
+from liveupdate.db import clock, jobs
 from liveupdate.db.session import read, write
-from liveupdate.db.tables import steps
-from liveupdate.engine import course
-from liveupdate.engine.journal import Journal, claim_next
-from liveupdate.errors import Conflict, Forbidden, Invalid, LeaseLost, NotFound
+from liveupdate.errors import Conflict, Forbidden, Invalid, NotFound
 from liveupdate.model import JobKind
-from liveupdate.states import JobState, StepState
-from liveupdate.testing.jobs import PLAN, accept, expire_lease, look, new_job, work_once
+from liveupdate.states import JobState
+from liveupdate.testing.jobs import PLAN, accept, look, new_job, work_once
 from liveupdate.testing.steps import World
 
 
@@ -127,80 +123,6 @@ def test_lists_are_filtered(database: Engine) -> None:
     assert page(database, changes_since=datetime(2100, 1, 1, tzinfo=UTC)) == []
     with pytest.raises(Invalid, match="marker"):
         page(database, project_id="mine", marker="nobody")
-
-
-def test_many_workers_claim_each_job_once(database: Engine) -> None:
-    made = {accept(database) for _ in range(20)}
-
-    def claim_all(number: int) -> list[str]:
-        mine = []
-        while claimed := claim_next(database, f"worker-{number}", 60):
-            mine.append(claimed.claim.job_id)
-        return mine
-
-    with ThreadPoolExecutor(6) as pool:
-        claimed = [job for mine in pool.map(claim_all, range(6)) for job in mine]
-    assert sorted(claimed) == sorted(made)
-
-
-def test_a_lease_that_ran_out_fences_its_holder_and_passes_on_with_a_higher_fence(database: Engine) -> None:
-    job_id = accept(database)
-    first = claim_next(database, "first", 60)
-    assert first is not None
-    assert claim_next(database, "second", 60) is None
-    expire_lease(database, job_id)
-    second = claim_next(database, "second", 60)
-    assert second is not None
-    assert second.claim.fence == first.claim.fence + 1
-    assert (second.taken_over, second.deaths) == (True, 1)
-    with pytest.raises(LeaseLost):
-        Journal(database, first.claim, 60).event("test", "", {})
-    Journal(database, second.claim, 60).event("test", "", {})
-    with read(database) as connection:
-        assert [e.type for e in events.of_job(connection, job_id)] == ["job.created", "lease.taken_over", "test"]
-
-
-def test_a_holder_that_was_only_too_slow_has_not_died_with_the_job(database: Engine) -> None:
-    job_id = accept(database)
-    assert claim_next(database, "slow", 60) is not None
-    expire_lease(database, job_id)
-    write(database, lambda connection: workers.seen(connection, "slow", "1"))
-    second = claim_next(database, "second", 60)
-    assert second is not None
-    assert (second.taken_over, second.deaths) == (True, 0)
-    expire_lease(database, job_id)
-    third = claim_next(database, "third", 60)
-    assert third is not None
-    assert (third.taken_over, third.deaths) == (True, 1), "the second was not seen since"
-    write(database, lambda connection: workers.gone(connection, "slow"))
-
-
-def test_a_cancel_and_the_start_of_the_pivot_exclude_each_other(database: Engine) -> None:
-    """One of the two comes first, and the other knows."""
-    for _ in range(12):
-        job_id = accept(database)
-        ready = (steps.c.job_id == job_id, steps.c.position < 3)
-        done = update(steps).where(*ready).values(state=StepState.DONE)
-        write(database, lambda connection, done=done: connection.execute(done))  # type: ignore[misc]
-        claimed = claim_next(database, "worker", 60)
-        assert claimed is not None
-        journal, start = Journal(database, claimed.claim, 60), Barrier(2)
-
-        def cancel(job_id: str = job_id, start: Barrier = start) -> bool:
-            start.wait()
-            try:
-                write(database, lambda c: jobs.request_cancel(c, jobs.get(c, job_id)))
-            except Conflict:
-                return False
-            return True
-
-        with ThreadPoolExecutor(1) as user:
-            cancelled = user.submit(cancel)
-            start.wait()
-            action = journal.next().action
-        started = look(database, job_id)[1]["open"].state == StepState.APPLYING
-        assert (cancelled.result(), type(action)) in [(False, course.Apply), (True, course.TurnBack)]
-        assert started == (not cancelled.result())
 
 
 def test_a_whole_job_runs(database: Engine) -> None:

@@ -17,17 +17,15 @@ from liveupdate.db.session import read, write
 from liveupdate.db.tables import jobs as jobs_table
 from liveupdate.drivers.cloud.hosts import Host
 from liveupdate.drivers.guest.connection import _unreachable
-from liveupdate.drivers.metrics import Nothing
-from liveupdate.engine.context import Surroundings
-from liveupdate.engine.journal import Journal, claim_next
 from liveupdate.engine.runner import Runner
 from liveupdate.model import Json
 from liveupdate.planning import package_findings
-from liveupdate.settings import load
 from liveupdate.states import OPEN, JobState
 from liveupdate.steps.protocol import NOT_DONE, StepContext
 from liveupdate.testing.cloud import CloudDouble, World, with_server
-from liveupdate.testing.pair import Pair, PairedGuest
+from liveupdate.testing.jobs import work
+from liveupdate.testing.pair import Pair, PairedGuest, guests
+from liveupdate.testing.surroundings import in_memory
 from tests.api.conftest import SERVER, Cloud, golden, services_of
 from tests.api.test_images import NETWORK, VOLUME
 from tests.client.conftest import Proxy, served
@@ -85,7 +83,7 @@ class Site:
             world.update_volume(volume)
         self.pair = Pair(world, {"original": SERVER})
         serials = tuple(volume[:20] for volume in world.volumes)
-        self.guests = {side: Guest(self.pair, side, serials=serials) for side in ("original", "surrogate")}
+        self.guest = guests(self.pair, serials, Guest)
 
     @contextmanager
     def running(self) -> Iterator["Site"]:
@@ -129,20 +127,12 @@ class Site:
     # -- the worker ---------------------------------------------------------------------------------------------------
 
     def _work(self, stop: threading.Event) -> None:
-        surroundings = Surroundings(
-            load(config_files=[]),
-            lambda job: CloudDouble(self.world, admin=False),  # type: ignore[arg-type,return-value]
-            lambda job: CloudDouble(self.world, admin=True),  # type: ignore[arg-type,return-value]
-            self._guest,  # type: ignore[arg-type]
-            Nothing(),
-        )
         steps = methods.steps()
         stand_in = replace(steps["update"], probe=lambda _: NOT_DONE, apply=_updated)
-        runner = Runner(surroundings, {**steps, "update": stand_in})
+        runner = Runner(in_memory(self.world, self._guest), {**steps, "update": stand_in})
         while not stop.wait(0.02):
             self._let_time_pass()
-            if claimed := claim_next(self.engine, "worker", 60):
-                runner.run(Journal(self.engine, claimed.claim, 60), claimed)
+            work(self.engine, runner)
 
     def _let_time_pass(self) -> None:
         """For jobs that wait within a step; those that wait for a person or for their time do wait."""
@@ -152,11 +142,9 @@ class Site:
                 return
         write(self.engine, lambda connection: connection.execute(update(jobs_table).where(*waits).values(wake_at=0)))
 
-    def _guest(self, context: StepContext, side: str) -> Guest:
-        if made := context.result("provision"):
-            self.pair.servers["surrogate"] = made["server_id"]
+    def _guest(self, context: StepContext, side: str) -> Any:
         self.pair.silent = {side} if context.spec.step == self.silent_in else set()
-        return self.guests[side]
+        return self.guest(context, side)
 
 
 def _updated(context: StepContext) -> Json:

@@ -6,16 +6,15 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine
 
 from liveupdate import methods
-from liveupdate.db import jobs, resources
-from liveupdate.db.session import read, write
+from liveupdate.db import resources, words
+from liveupdate.db.session import read
 from liveupdate.engine.context import Surroundings
-from liveupdate.engine.journal import Journal, claim_next
 from liveupdate.engine.runner import Runner
 from liveupdate.errors import Conflict
 from liveupdate.model import Job
 from liveupdate.states import FINAL, JobState, ResourceState
 from liveupdate.steps.protocol import Step
-from liveupdate.testing.jobs import expire_lease, look, make_due
+from liveupdate.testing.jobs import expire_lease, look, make_due, say, work
 
 
 class Killed(BaseException):
@@ -45,10 +44,9 @@ class Workers:
                 return job
             assert job.state not in (JobState.NEEDS_ATTENTION, JobState.UNDO_FAILED), (job.step, job.reason)
             make_due(self.engine, job_id)
-            claimed = claim_next(self.engine, "worker", 60)
-            assert claimed is not None
             try:
-                Runner(self.surroundings, self.steps).run(Journal(self.engine, claimed.claim, 60), claimed)
+                claimed = work(self.engine, Runner(self.surroundings, self.steps))
+                assert claimed
             except Killed:
                 expire_lease(self.engine, job_id)
         raise AssertionError(f"never ends: {job.state} at {job.step}: {job.reason}")
@@ -56,7 +54,7 @@ class Workers:
     def cancel(self, job_id: str) -> bool:
         """False: it comes too late."""
         try:
-            write(self.engine, lambda c: jobs.request_cancel(c, jobs.get(c, job_id)))
+            say(self.engine, job_id, words.cancel)
         except Conflict:
             return False
         return True

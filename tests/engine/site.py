@@ -9,20 +9,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from liveupdate import methods
-from liveupdate.drivers.metrics import Nothing
-from liveupdate.engine.context import Surroundings
 from liveupdate.errors import Failed
 from liveupdate.model import Job, Json
 from liveupdate.planning import boot_set
-from liveupdate.settings import load
 from liveupdate.states import JobState
 from liveupdate.steps.checking import own_server
 from liveupdate.steps.protocol import NOT_DONE, Step, StepContext
 from liveupdate.steps.server_facts import describe
 from liveupdate.testing.boot_sets import disks_of, with_boot_set
-from liveupdate.testing.cloud import CloudDouble, with_server
+from liveupdate.testing.cloud import with_server
 from liveupdate.testing.jobs import accept
-from liveupdate.testing.pair import Pair, PairedGuest
+from liveupdate.testing.pair import Pair, guests
+from liveupdate.testing.surroundings import in_memory
 from tests.engine.killable import Workers
 
 METHOD = methods.find("surrogate")
@@ -44,20 +42,8 @@ class Site(Workers):
         world.strike = self.pair.before = self.strike
         self.before = world.seen()
         serials = tuple(v[:20] for v in world.volumes)
-        self.guests = {side: PairedGuest(self.pair, side, serials=serials) for side in ("original", "surrogate")}
         self.steps = given_steps()
-        self.surroundings = Surroundings(
-            load(config_files=[]),
-            lambda job: CloudDouble(world, admin=False),  # type: ignore[arg-type,return-value]
-            lambda job: CloudDouble(world, admin=True),  # type: ignore[arg-type,return-value]
-            self._guest,  # type: ignore[arg-type]
-            Nothing(),
-        )
-
-    def _guest(self, context: StepContext, side: str) -> PairedGuest:
-        if made := context.result("provision"):
-            self.pair.servers["surrogate"] = made["server_id"]
-        return self.guests[side]
+        self.surroundings = in_memory(world, guests(self.pair, serials))
 
     def accept(self, **parameters: Any) -> str:
         return accept(self.engine, server_id="original", plan=METHOD.plan(), parameters=parameters)

@@ -8,12 +8,12 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from liveupdate import waiting
-from liveupdate.db import jobs
-from liveupdate.db.session import write
+from liveupdate.db import words
 from liveupdate.engine.context import Context
 from liveupdate.engine.journal import Journal
 from liveupdate.states import JobState
 from liveupdate.steps import resources
+from liveupdate.testing.jobs import say
 from tests.engine.site import Site
 
 #: Commands to guests that are answered at once, or bounded by themselves: a freeze by its watchdog, a cut-over by its
@@ -42,10 +42,6 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "INTERVAL", 0.05)
 
 
-def cancel(engine: Engine, job_id: str) -> None:
-    write(engine, lambda c: jobs.request_cancel(c, jobs.get(c, job_id)))
-
-
 def cancelled_at(site: Site, at: str) -> tuple[str, list[str]]:
     """Cancelled when the command has been taken; the commands from then on."""
     command = at.partition(" ")[2]
@@ -54,7 +50,7 @@ def cancelled_at(site: Site, at: str) -> tuple[str, list[str]]:
 
     def before(told: str) -> None:
         if told == at and not asked:
-            cancel(site.engine, job_id)
+            say(site.engine, job_id, words.cancel)
             site.pair.hanging.add(command)
         if asked or told == at:
             asked.append(told)
@@ -95,7 +91,7 @@ def test_it_is_heard_while_the_cloud_is_waited_for(sqlite: Engine, monkeypatch: 
         def look() -> None:
             looks.append(context.spec.id)
             if len(looks) == 1:
-                cancel(site.engine, job_id)
+                say(site.engine, job_id, words.cancel)
 
         waits(context, look, "what never comes")
 

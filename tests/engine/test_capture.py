@@ -9,15 +9,12 @@ from sqlalchemy import Engine
 
 from liveupdate.db import resources
 from liveupdate.db.session import read
-from liveupdate.drivers.metrics import Nothing
-from liveupdate.engine.context import Surroundings
 from liveupdate.methods import capture
 from liveupdate.planning import report
-from liveupdate.settings import load
 from liveupdate.states import FINAL, JobState
 from liveupdate.testing.captures import KERNEL
-from liveupdate.testing.cloud import CloudDouble
 from liveupdate.testing.jobs import accept, look
+from liveupdate.testing.surroundings import in_memory
 from tests.engine.killable import Killed, Workers
 from tests.steps.test_capture import SERVER, asked, shape
 
@@ -31,13 +28,7 @@ class Site(Workers):
         self.world, made = asked("data-volume")
         self.before = shape(self.world)
         self.world.strike = self.strike
-        self.surroundings = Surroundings(
-            load(config_files=[]),
-            lambda job: CloudDouble(self.world, admin=False),  # type: ignore[arg-type,return-value]
-            lambda job: CloudDouble(self.world, admin=True),  # type: ignore[arg-type,return-value]
-            lambda context, side: made.guests[side],
-            Nothing(),
-        )
+        self.surroundings = in_memory(self.world, lambda context, side: made.guests[side])
         told: dict[str, Any] = dict(made.job.parameters)
         self.job_id = accept(
             self.engine,

@@ -6,27 +6,20 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine
 
-from liveupdate.db import jobs, words
-from liveupdate.db.session import write
-from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.db import words
+from liveupdate.engine.claim import claim_next
+from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import UNDO_ATTEMPTS, Runner
 from liveupdate.errors import Failed, Retry
-from liveupdate.model import Plan
+from liveupdate.model import Job, Plan
 from liveupdate.states import JobState, StepState
 from liveupdate.steps.protocol import StepContext
-from liveupdate.testing.jobs import PLAN, STEPS, accept, expire_lease, look, make_due, surroundings, work_once
-from liveupdate.testing.steps import World
+from liveupdate.testing.jobs import PLAN, STEPS, accept, expire_lease, look, make_due, say, surroundings, work_once
+from liveupdate.testing.steps import World, raising
 
 
 class Killed(BaseException):
     """The worker dies here."""
-
-
-def raising(error: BaseException) -> Callable[[StepContext], None]:
-    def strike(_: StepContext) -> None:
-        raise error
-
-    return strike
 
 
 def make_a_whale(context: StepContext) -> None:
@@ -54,7 +47,7 @@ def stuck(engine: Engine, world: World, *blocked: str, plan: Plan = PLAN) -> str
 
 
 def clean_up(engine: Engine, job_id: str) -> None:
-    write(engine, lambda c: words.clean_up(c, jobs.get(c, job_id), None))
+    say(engine, job_id, words.clean_up, None)
 
 
 def test_without_it_nothing_is_undone_past_an_undo_that_fails(sqlite: Engine) -> None:
@@ -95,16 +88,16 @@ def test_it_can_be_asked_for_again_until_nothing_blocks(sqlite: Engine) -> None:
     assert {row.state for row in rows.values()} == {StepState.UNDONE, StepState.PENDING}
 
 
-@pytest.mark.parametrize("word", [jobs.retry, jobs.request_cancel])
-def test_another_word_tries_what_blocked_it_anew(sqlite: Engine, word: Callable[..., object]) -> None:
+@pytest.mark.parametrize("word", [words.retry, words.cancel])
+def test_another_word_tries_what_blocked_it_anew(sqlite: Engine, word: Callable[..., Job]) -> None:
     world = World()
     job_id = stuck(sqlite, world, "copy")
     clean_up(sqlite, job_id)
     work(sqlite, job_id, world, "copy")
-    write(sqlite, lambda c: word(c, jobs.get(c, job_id)))
+    say(sqlite, job_id, word)
     work(sqlite, job_id, world)
     job, _ = look(sqlite, job_id)
-    assert job.state == (JobState.UNDONE if word is jobs.retry else JobState.CANCELLED)
+    assert job.state == (JobState.UNDONE if word is words.retry else JobState.CANCELLED)
     assert world.done == []
 
 
@@ -159,7 +152,7 @@ def test_a_way_back_that_is_stuck_is_undone_in_order_only(sqlite: Engine) -> Non
     world, job_id = World(), accept(sqlite)
     world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
     work_once(sqlite, world)
-    write(sqlite, lambda c: jobs.decide(c, jobs.get(c, job_id), "rollback"))
+    say(sqlite, job_id, words.decide, "rollback")
     world.faults["applied", "back.switch"] = raising(Failed("original is gone"))
     for _ in range(2):
         work(sqlite, job_id, world, "back.switch")

@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from sqlalchemy import Connection
 
-from liveupdate.db import jobs, tables, words
-from liveupdate.db.session import open_engine, write
-from liveupdate.engine.journal import Claimed, Journal, claim_next
+from liveupdate.db import tables, words
+from liveupdate.db.session import open_engine
+from liveupdate.engine.claim import Claimed, claim_next
+from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import Runner
 from liveupdate.errors import Conflict, Failed, LeaseLost, Retry, Unknown
 from liveupdate.model import Job
 from liveupdate.states import FINAL, STUCK, JobState, StepState
 from liveupdate.steps.protocol import StepContext
-from liveupdate.testing.jobs import PLAN, STEPS, accept, expire_lease, look, make_due, surroundings
+from liveupdate.testing.jobs import PLAN, STEPS, accept, expire_lease, look, make_due, say, surroundings
 from liveupdate.testing.steps import World
 
 _BACK = [spec.id for spec in PLAN.back]
@@ -123,7 +124,7 @@ class Machine(RuleBasedStateMachine):
     def retry(self) -> None:
         state = look(self.engine, self.job_id)[0].state
         try:
-            write(self.engine, lambda c: jobs.retry(c, jobs.get(c, self.job_id)))
+            say(self.engine, self.job_id, words.retry)
         except Conflict:
             assert state not in STUCK
         else:
@@ -132,7 +133,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def cancel(self) -> None:
         try:
-            write(self.engine, lambda c: jobs.request_cancel(c, jobs.get(c, self.job_id)))
+            say(self.engine, self.job_id, words.cancel)
         except Conflict:
             job, rows = look(self.engine, self.job_id)
             assert job.state in FINAL or rows["open"].state in (StepState.APPLYING, StepState.DONE)
@@ -143,7 +144,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def roll_back(self) -> None:
         try:
-            write(self.engine, lambda c: jobs.decide(c, jobs.get(c, self.job_id), "rollback"))
+            say(self.engine, self.job_id, words.decide, "rollback")
         except Conflict:
             job, rows = look(self.engine, self.job_id)
             assert job.state in FINAL or rows["open"].state != StepState.DONE or rows["tidy"].state != StepState.PENDING
@@ -152,7 +153,7 @@ class Machine(RuleBasedStateMachine):
     def rest(self, word: Callable[[Connection, Job], Job]) -> None:
         before = look(self.engine, self.job_id)[0]
         try:
-            write(self.engine, lambda c: word(c, jobs.get(c, self.job_id)))
+            say(self.engine, self.job_id, word)
         except Conflict:
             assert look(self.engine, self.job_id)[0] == before
         else:
@@ -165,7 +166,7 @@ class Machine(RuleBasedStateMachine):
         """
         before = look(self.engine, self.job_id)[0]
         try:
-            write(self.engine, lambda c: words.clean_up(c, jobs.get(c, self.job_id), None))
+            say(self.engine, self.job_id, words.clean_up, None)
         except Conflict:
             assert before.state not in STUCK
         else:

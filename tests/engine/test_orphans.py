@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, delete, update
 
-from liveupdate.db import jobs, resources, tables, words
+from liveupdate.db import resources, tables, words
 from liveupdate.db.session import read, write
 from liveupdate.drivers.cloud import marks
 from liveupdate.drivers.cloud.attachments import Attachment
@@ -22,7 +22,7 @@ from liveupdate.steps import clean_up, release_original
 from liveupdate.steps.protocol import Step
 from liveupdate.testing.cloud import CloudDouble, World, with_local_root, with_server
 from liveupdate.testing.context import MemoryContext, job
-from liveupdate.testing.jobs import accept
+from liveupdate.testing.jobs import accept, say
 from liveupdate.testing.storage import volume
 from tests.engine.killable import Killed
 from tests.engine.site import Site
@@ -311,7 +311,7 @@ def test_what_a_stuck_job_lacks_is_adopted_and_its_cleanup_takes_it(sqlite: Engi
         lines = resources.of_job(connection, job_id)
     assert len(lines) == len(verdicts), "adopted twice is adopted once"
     assert seen(sqlite, site.world) == []
-    write(sqlite, lambda c: words.clean_up(c, jobs.get(c, job_id), None))
+    say(sqlite, job_id, words.clean_up, None)
     assert site.finish(job_id).state == JobState.UNDONE
     assert site.world.seen() == site.before
     site.assert_nothing_open(job_id)
@@ -323,7 +323,7 @@ def test_a_job_that_goes_on_meanwhile_is_not_given_anything(sqlite: Engine) -> N
     forget(sqlite, job_id)
     stick(sqlite, job_id)
     verdicts = seen(sqlite, site.world)
-    write(sqlite, lambda c: jobs.retry(c, jobs.get(c, job_id)))
+    say(sqlite, job_id, words.retry)
     told = {error.detail for _, error in orphans.adopt(sqlite, verdicts) if error}
     assert told == {f"job {job_id} is running by now"}
 
@@ -335,7 +335,7 @@ def test_another_one_of_the_same_name_waits_for_its_jobs_end_and_goes_then(sqlit
     site.world.volumes["double"] = replace(mirror, id="double", servers=frozenset(), status="available")
     [verdict] = seen(sqlite, site.world)
     assert (verdict.fate, verdict.why) == (Fate.STAYS, "its job is running and has another volume for mirror")
-    write(sqlite, lambda c: jobs.request_cancel(c, jobs.get(c, job_id)))
+    say(sqlite, job_id, words.cancel)
     site.finish(job_id)
     assert clear(sqlite, site.world) == []
     assert site.world.seen() == site.before

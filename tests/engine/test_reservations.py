@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import Engine
 
-from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.engine.claim import claim_next
+from liveupdate.engine.journal import Journal
 from liveupdate.engine.reservations import Reservations
 from liveupdate.errors import LeaseLost
 from liveupdate.testing.jobs import accept, expire_lease

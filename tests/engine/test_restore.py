@@ -6,17 +6,14 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import Engine
 
-from liveupdate.db import fallbacks, jobs
+from liveupdate.db import fallbacks, words
 from liveupdate.db.session import write
-from liveupdate.drivers.metrics import Nothing
-from liveupdate.engine.context import Surroundings
 from liveupdate.errors import Conflict
 from liveupdate.methods import restore
-from liveupdate.settings import load
 from liveupdate.states import JobState
-from liveupdate.testing.cloud import CloudDouble
 from liveupdate.testing.fallbacks import get, updated, with_fallback
-from liveupdate.testing.jobs import new_job, unreachable
+from liveupdate.testing.jobs import new_job, say
+from liveupdate.testing.surroundings import in_memory
 from tests.engine.killable import Killed, Workers
 
 #: Every how many-th of the moments at which a worker can die is tried.
@@ -30,13 +27,7 @@ class Site(Workers):
         self.world = with_fallback(self.fallback_id)
         self.before = self.world.seen()
         self.world.strike = self.strike
-        self.surroundings = Surroundings(
-            load(config_files=[]),
-            lambda job: CloudDouble(self.world, admin=False),  # type: ignore[arg-type,return-value]
-            lambda job: CloudDouble(self.world, admin=True),  # type: ignore[arg-type,return-value]
-            unreachable,
-            Nothing(),
-        )
+        self.surroundings = in_memory(self.world)
 
     def accept(self) -> str:
         source = get(self.engine, self.fallback_id)
@@ -122,4 +113,4 @@ def test_there_is_no_word_for_a_restore_but_cancel_and_retry(site: Callable[...,
     assert here.work(job_id, lambda job: job.step == "settle").state == JobState.RUNNING
     for decision in ("confirm", "rollback"):
         with pytest.raises(Conflict):
-            write(here.engine, lambda c, d=decision: jobs.decide(c, jobs.get(c, job_id), d))  # type: ignore[misc]
+            say(here.engine, job_id, words.decide, decision)

@@ -1,41 +1,19 @@
-"""What a job does when its steps succeed, wait, fail, or are asked to stop."""
+"""What a job does when its steps succeed, wait, or fail."""
 
-import pytest
 from sqlalchemy import Engine, update
-from sqlalchemy.exc import OperationalError
 
-from liveupdate.db import events, jobs, resources, tables
+from liveupdate.db import resources, tables, words
 from liveupdate.db.session import read, write
-from liveupdate.engine.journal import Journal, claim_next
-from liveupdate.engine.runner import MAX_DEATHS, UNDO_ATTEMPTS, Runner
-from liveupdate.errors import Conflict, Failed, LeaseLost, Retry, Unknown, Watch
+from liveupdate.engine.runner import UNDO_ATTEMPTS
+from liveupdate.errors import Failed, Retry, Unknown, Watch
 from liveupdate.model import JobKind, Plan, StepSpec
 from liveupdate.states import JobState, ResourceState, StepState
 from liveupdate.steps.protocol import StepContext
-from liveupdate.testing.jobs import STEPS, accept, expire_lease, look, make_due, surroundings, work_once
-from liveupdate.testing.steps import World
+from liveupdate.testing.jobs import STEPS, accept, look, make_due, say, work_once
+from liveupdate.testing.steps import World, raising
 from liveupdate.worker.watcher import wake_changed
 
 FORWARD = [("apply", name) for name in STEPS]
-
-
-def raising(error: BaseException):  # type: ignore[no-untyped-def]
-    def strike(_: StepContext) -> None:
-        raise error
-
-    return strike
-
-
-def cancel(engine: Engine, job_id: str) -> None:
-    write(engine, lambda c: jobs.request_cancel(c, jobs.get(c, job_id)))
-
-
-def retry(engine: Engine, job_id: str) -> None:
-    write(engine, lambda c: jobs.retry(c, jobs.get(c, job_id)))
-
-
-def decide(engine: Engine, job_id: str, decision: str) -> None:
-    write(engine, lambda c: jobs.decide(c, jobs.get(c, job_id), decision))
 
 
 def test_a_job_applies_its_steps_in_order_and_succeeds(sqlite: Engine) -> None:
@@ -131,16 +109,6 @@ def test_a_job_that_waits_in_trouble_has_its_code_and_remedy_until_it_waits_for_
     assert (job.step, job.code, job.remedy) == ("switch", "", "")
 
 
-def test_a_job_that_is_cancelled_in_trouble_is_not_undone_for_that(sqlite: Engine) -> None:
-    world, job_id = World(), accept(sqlite)
-    world.faults["apply", "copy"] = raising(Retry(3600, "no answer", code="live-update.test.silent", remedy="look"))
-    work_once(sqlite, world)
-    cancel(sqlite, job_id)
-    work_once(sqlite, world)
-    job, _ = look(sqlite, job_id)
-    assert (job.state, job.reason, job.code, job.remedy) == (JobState.CANCELLED, "cancelled on request", "", "")
-
-
 def test_retries_are_bounded(sqlite: Engine) -> None:
     world, job_id = World(), accept(sqlite)
     for _ in range(5):
@@ -180,38 +148,6 @@ def test_an_unforeseen_error_is_tried_once_more_then_undone_without_showing_a_tr
     assert (job.state, job.reason) == (JobState.UNDONE, "ZeroDivisionError: division by zero")
 
 
-def test_cancel_while_waiting_undoes_at_once(sqlite: Engine) -> None:
-    world, job_id = World(), accept(sqlite)
-    world.faults["apply", "switch"] = raising(Retry(3600, "waits"))
-    work_once(sqlite, world)
-    cancel(sqlite, job_id)
-    cancel(sqlite, job_id)
-    assert work_once(sqlite, world) == job_id
-    assert look(sqlite, job_id)[0].state == JobState.CANCELLED
-    assert world.done == []
-
-
-def test_cancel_in_the_middle_of_a_step_is_seen_at_its_checkpoint(sqlite: Engine) -> None:
-    world, job_id = World(), accept(sqlite)
-
-    def asked(context: StepContext) -> None:
-        cancel(sqlite, job_id)
-        context.checkpoint()
-
-    world.faults["applied", "copy"] = asked
-    work_once(sqlite, world)
-    assert look(sqlite, job_id)[0].state == JobState.CANCELLED
-    assert world.done == []
-
-
-def test_cancel_after_the_pivot_is_refused_and_names_the_state(sqlite: Engine) -> None:
-    world, job_id = World(), accept(sqlite)
-    world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
-    work_once(sqlite, world)
-    with pytest.raises(Conflict, match="waiting and past its pivot"):
-        cancel(sqlite, job_id)
-
-
 def test_a_failed_undo_is_a_state_of_its_own_and_can_be_tried_again(sqlite: Engine) -> None:
     world, job_id = World(), accept(sqlite)
     world.faults["apply", "switch"] = raising(Failed("no"))
@@ -223,77 +159,11 @@ def test_a_failed_undo_is_a_state_of_its_own_and_can_be_tried_again(sqlite: Engi
     assert (job.state, rows["copy"].state) == (JobState.UNDO_FAILED, StepState.UNDO_FAILED)
     assert (job.reason, job.remedy) == ("undo of step copy failed: volume is stuck", "reset its state")
     assert world.done == ["prepare", "copy"]
-    retry(sqlite, job_id)
+    say(sqlite, job_id, words.retry)
     work_once(sqlite, world)
     job, rows = look(sqlite, job_id)
     assert (job.state, rows["switch"].error["detail"]) == (JobState.UNDONE, "no")
     assert world.done == []
-
-
-def test_rollback_in_hold_moves_back_then_undoes_every_step(sqlite: Engine) -> None:
-    world, job_id = World(), accept(sqlite)
-    world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
-    work_once(sqlite, world)
-    decide(sqlite, job_id, "rollback")
-    work_once(sqlite, world)
-    job, _ = look(sqlite, job_id)
-    assert (job.state, job.reason) == (JobState.UNDONE, "moved back to the original on request")
-    back = [("apply", "back.copy"), ("apply", "back.switch"), ("apply", "back.open")]
-    assert world.log[4:7] == back
-    assert world.log[7:] == [("undo", name) for name in ("open", "switch", "copy", "prepare")]
-
-
-def test_a_move_back_that_fails_leaves_the_job_in_hold_and_can_be_asked_again(sqlite: Engine) -> None:
-    world, job_id = World(), accept(sqlite)
-    world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
-    work_once(sqlite, world)
-    decide(sqlite, job_id, "rollback")
-    world.faults["apply", "back.switch"] = raising(Failed("original is gone"))
-    world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
-    work_once(sqlite, world)
-    job, _ = look(sqlite, job_id)
-    assert (job.state, job.step, job.decision, job.outcome) == (JobState.WAITING, "hold", "", "")
-    assert world.done == ["prepare", "copy", "switch", "open"]
-    assert (job.reason, job.code, job.remedy) == ("waits for the operator", "", "")
-    decide(sqlite, job_id, "rollback")
-    work_once(sqlite, world)
-    job, _ = look(sqlite, job_id)
-    assert (job.state, job.reason) == (JobState.UNDONE, "moved back to the original on request")
-
-
-def test_rollback_after_the_release_is_refused(sqlite: Engine) -> None:
-    world, job_id = World(), accept(sqlite)
-    work_once(sqlite, world)
-    with pytest.raises(Conflict, match="succeeded"):
-        decide(sqlite, job_id, "rollback")
-
-
-def test_a_worker_killed_in_a_step_is_followed_by_one_that_does_not_repeat_it(sqlite: Engine) -> None:
-    world, job_id = World(), accept(sqlite)
-    world.faults["applied", "copy"] = raising(SystemExit())
-    with pytest.raises(SystemExit):
-        work_once(sqlite, world, "first")
-    assert work_once(sqlite, world, "second") is None
-    expire_lease(sqlite, job_id)
-    assert work_once(sqlite, world, "second") == job_id
-    assert look(sqlite, job_id)[0].state == JobState.SUCCEEDED
-    assert world.log == FORWARD
-    with read(sqlite) as connection:
-        assert "lease.taken_over" in [e.type for e in events.of_job(connection, job_id)]
-
-
-@pytest.mark.parametrize("call", ["apply", "applied"])
-def test_a_database_that_goes_away_in_a_step_says_nothing_about_the_step(sqlite: Engine, call: str) -> None:
-    world, job_id = World(), accept(sqlite)
-    world.faults[call, "copy"] = raising(OperationalError("", {}, Exception("server closed the connection")))
-    with pytest.raises(OperationalError):
-        work_once(sqlite, world)
-    job, rows = look(sqlite, job_id)
-    assert (job.state, rows["copy"].state, rows["copy"].attempts) == (JobState.RUNNING, StepState.APPLYING, 0)
-    expire_lease(sqlite, job_id)
-    work_once(sqlite, world)
-    assert look(sqlite, job_id)[0].state == JobState.SUCCEEDED
-    assert world.log == FORWARD
 
 
 def test_a_step_that_took_too_long_after_the_pivot_tells_what_to_do(sqlite: Engine) -> None:
@@ -306,134 +176,6 @@ def test_a_step_that_took_too_long_after_the_pivot_tells_what_to_do(sqlite: Engi
     work_once(sqlite, world)
     job, _ = look(sqlite, job_id)
     assert (job.state, job.code, bool(job.remedy)) == (JobState.NEEDS_ATTENTION, "live-update.step.timeout", True)
-
-
-def test_a_worker_frozen_past_its_lease_writes_nothing_and_starts_nothing(sqlite: Engine) -> None:
-    world, job_id = World(), accept(sqlite)
-    claimed = claim_next(sqlite, "frozen", 60)
-    assert claimed is not None
-    journal = Journal(sqlite, claimed.claim, 60)
-    journal.next()
-    expire_lease(sqlite, job_id)
-    before = look(sqlite, job_id)
-    with pytest.raises(LeaseLost):
-        Runner(surroundings(), world.steps(*STEPS)).run(journal, claimed)
-    assert look(sqlite, job_id) == before
-    assert world.log == []
-    assert claimed.claim.lost.is_set()
-
-
-def test_a_job_that_keeps_killing_its_workers_needs_attention(sqlite: Engine) -> None:
-    world, job_id = World(), accept(sqlite)
-    for number in range(MAX_DEATHS):
-        world.faults["apply", "prepare"] = raising(SystemExit())
-        with pytest.raises(SystemExit):
-            work_once(sqlite, world, f"worker-{number}")
-        expire_lease(sqlite, job_id)
-    work_once(sqlite, world)
-    job, _ = look(sqlite, job_id)
-    assert (job.state, job.code) == (JobState.NEEDS_ATTENTION, "live-update.job.kills-workers")
-
-
-def test_a_job_that_killed_its_workers_can_be_cancelled(sqlite: Engine) -> None:
-    world, job_id = World(), accept(sqlite)
-    for _ in range(MAX_DEATHS):
-        world.faults["applied", "copy"] = raising(SystemExit())
-        world.faults["probe", "copy"] = raising(SystemExit())
-        with pytest.raises(SystemExit):
-            work_once(sqlite, world)
-        expire_lease(sqlite, job_id)
-    world.faults.clear()
-    work_once(sqlite, world)
-    assert look(sqlite, job_id)[0].state == JobState.NEEDS_ATTENTION
-    cancel(sqlite, job_id)
-    work_once(sqlite, world)
-    assert look(sqlite, job_id)[0].state == JobState.CANCELLED
-    assert world.done == []
-
-
-def test_a_job_stuck_after_the_pivot_goes_on_when_it_is_retried(sqlite: Engine) -> None:
-    world, job_id = World(), accept(sqlite)
-    with pytest.raises(Conflict, match="queued and cannot be retried"):
-        retry(sqlite, job_id)
-    world.faults["apply", "tidy"] = raising(Failed("stuck", remedy="free it"))
-    work_once(sqlite, world)
-    with pytest.raises(Conflict, match="past its pivot"):
-        cancel(sqlite, job_id)
-    retry(sqlite, job_id)
-    job, _ = look(sqlite, job_id)
-    assert (job.state, job.reason, job.remedy) == (JobState.RUNNING, "", "")
-    work_once(sqlite, world)
-    assert look(sqlite, job_id)[0].state == JobState.SUCCEEDED
-
-
-def test_a_way_back_whose_undo_failed_is_retried_to_hold_and_never_undone_past_the_pivot(sqlite: Engine) -> None:
-    world, job_id = World(), accept(sqlite)
-    world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
-    work_once(sqlite, world)
-    decide(sqlite, job_id, "rollback")
-    world.faults["apply", "back.switch"] = raising(Failed("original is gone"))
-    for _ in range(UNDO_ATTEMPTS):
-        world.faults["undo", "back.copy"] = raising(Failed("no answer"))
-        make_due(sqlite, job_id)
-        work_once(sqlite, world)
-    assert look(sqlite, job_id)[0].state == JobState.UNDO_FAILED
-    with pytest.raises(Conflict, match="past its pivot"):
-        cancel(sqlite, job_id)
-    retry(sqlite, job_id)
-    work_once(sqlite, world)
-    assert look(sqlite, job_id)[0].state == JobState.SUCCEEDED
-    assert world.done == list(STEPS)
-
-
-def test_a_word_said_while_a_step_decides_to_wait_wakes_the_job_at_once(sqlite: Engine) -> None:
-    world, job_id = World(), accept(sqlite)
-
-    def said_too_late_for_the_step(_: StepContext) -> None:
-        decide(sqlite, job_id, "rollback")
-        raise Retry(3600, "waits for the operator", counts=False)
-
-    world.faults["apply", "hold"] = said_too_late_for_the_step
-    work_once(sqlite, world)
-    assert work_once(sqlite, world) == job_id
-    assert look(sqlite, job_id)[0].state == JobState.UNDONE
-
-
-def test_a_pivot_in_doubt_is_looked_at_before_anything_else(sqlite: Engine) -> None:
-    world, job_id = World(), accept(sqlite)
-    world.faults["applied", "open"] = raising(SystemExit())
-    with pytest.raises(SystemExit):
-        work_once(sqlite, world)
-    with pytest.raises(Conflict, match="past its pivot"):
-        cancel(sqlite, job_id)
-    expire_lease(sqlite, job_id)
-    work_once(sqlite, world)
-    assert world.log == FORWARD
-    assert look(sqlite, job_id)[0].state == JobState.SUCCEEDED
-
-
-def test_a_frozen_worker_learns_at_its_next_checkpoint_that_it_was_replaced(sqlite: Engine) -> None:
-    world, job_id = World(), accept(sqlite)
-
-    def frozen(context: StepContext) -> None:
-        expire_lease(sqlite, job_id)
-        work_once(sqlite, world, "second")
-        context.checkpoint()
-
-    world.faults["apply", "copy"] = frozen
-    with pytest.raises(LeaseLost):
-        work_once(sqlite, world, "first")
-    assert world.log == FORWARD
-
-
-def test_a_worker_that_lacks_a_step_leaves_the_job_to_others(sqlite: Engine) -> None:
-    world, job_id = World(), accept(sqlite)
-    work_once(sqlite, world, steps=STEPS[:3])
-    assert world.log == []
-    assert look(sqlite, job_id)[0].reason == "waits for a worker that has: hold, open, tidy"
-    make_due(sqlite, job_id)
-    work_once(sqlite, world)
-    assert look(sqlite, job_id)[0].state == JobState.SUCCEEDED
 
 
 def test_a_preview_has_no_pivot_and_holds_no_server(sqlite: Engine) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from liveupdate.db import jobs
-from liveupdate.db.session import write
+from liveupdate.db import words
 from liveupdate.states import JobState
+from liveupdate.testing.jobs import say
 from tests.engine.site import Site
 
 #: Every how many-th of the moments at which a worker can die is tried; with 1, all of them: five minutes.
@@ -63,7 +63,7 @@ def test_what_is_asked_back_in_hold_runs_where_it_was_whenever_the_worker_dies(
     def back(each: Site) -> str:
         job_id = each.accept(confirm=True)
         each.hold(job_id)
-        write(each.engine, lambda c: jobs.decide(c, jobs.get(c, job_id), "rollback"))
+        say(each.engine, job_id, words.decide, "rollback")
         assert each.finish(job_id).state == JobState.UNDONE
         return job_id
 
@@ -83,7 +83,7 @@ def restarted_in_hold(each: Site) -> str:
 
 
 def rollback(each: Site, job_id: str) -> None:
-    write(each.engine, lambda c: jobs.decide(c, jobs.get(c, job_id), "rollback"))
+    say(each.engine, job_id, words.decide, "rollback")
 
 
 @pytest.mark.parametrize("multiattach", [True, False], ids=["multiattach", "one server"])
@@ -133,6 +133,6 @@ def test_a_job_in_hold_tells_its_trouble_and_its_remedy_as_long_as_it_lasts(site
     assert (job.step, job.state, job.remedy) == ("hold", JobState.WAITING, "")
     each.pair.restart("surrogate")
     each.work(job_id, lambda job: bool(job.code))
-    write(each.engine, lambda c: jobs.decide(c, jobs.get(c, job_id), "confirm"))
+    say(each.engine, job_id, words.decide, "confirm")
     job = each.finish(job_id)
     assert (job.state, job.code, job.remedy) == (JobState.SUCCEEDED, "", "")

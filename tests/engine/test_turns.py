@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from sqlalchemy import Engine, event
 
-from liveupdate.db import events, jobs, words
-from liveupdate.db.session import read, write
+from liveupdate.db import events, words
+from liveupdate.db.session import read
 from liveupdate.states import JobState, StepState
 from liveupdate.steps.protocol import StepContext
-from liveupdate.testing.jobs import PLAN, STEPS, accept, look, work_once
+from liveupdate.testing.jobs import PLAN, STEPS, accept, look, say, work_once
 from liveupdate.testing.steps import World
 
 
@@ -52,7 +52,7 @@ def test_a_step_skipped_in_the_middle_of_the_one_before_is_never_begun(sqlite: E
     job_id = accept(sqlite, plan=replace(PLAN, skippable=("switch", "hold")))
 
     def skip(name: str) -> Callable[[StepContext], None]:
-        return lambda _: write(sqlite, lambda c: words.skip_step(c, jobs.get(c, job_id), name))  # type: ignore[return-value]
+        return lambda _: say(sqlite, job_id, words.skip_step, name)
 
     world.faults["apply", "copy"], world.faults["applied", "open"] = skip("switch"), skip("hold")
     work_once(sqlite, world)

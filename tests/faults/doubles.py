@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from liveupdate.db import jobs, words
-from liveupdate.db.session import write
+from liveupdate.db import words
 from liveupdate.testing.cloud import CloudDouble
 from liveupdate.testing.faults import Scene, cloud_as, counted, lasts, refuse, unauthorized
-from liveupdate.testing.jobs import look, make_due
+from liveupdate.testing.jobs import look, make_due, say
 from liveupdate.testing.points import Point
 from tests.engine.site import Site
 from tests.faults.stage import Outcome, Trial, perform
@@ -36,7 +35,7 @@ class Doubles(Site):
         if look(self.engine, job_id)[0].code == "live-update.cut-over.restarted-while-away":
             self.pair.away.discard("original")
             self.pair.restart("original")
-        write(self.engine, lambda c: words.clean_up(c, jobs.get(c, job_id), None))
+        say(self.engine, job_id, words.clean_up, None)
 
     def everything(self) -> "Cloud":
         return CloudDouble(self.world, admin=True)  # type: ignore[return-value]

@@ -13,19 +13,18 @@ from sqlalchemy import select
 from lab.demo import inventory
 from lab.settings import PATIENCE
 from liveupdate import methods
-from liveupdate.db import clock, jobs, words
-from liveupdate.db.session import read, write
+from liveupdate.db import clock, words
+from liveupdate.db.session import read
 from liveupdate.db.tables import jobs as jobs_table
 from liveupdate.drivers.cloud import Cloud, Clouds
 from liveupdate.drivers.metrics import Nothing
 from liveupdate.engine.context import Surroundings
 from liveupdate.settings import load
-from liveupdate.steps.protocol import StepContext
 from liveupdate.steps.server_facts import describe
 from liveupdate.testing.cloud import World
 from liveupdate.testing.faults import Scene, unauthorized
-from liveupdate.testing.jobs import accept, look, make_due
-from liveupdate.testing.pair import Pair, PairedGuest
+from liveupdate.testing.jobs import accept, look, make_due, say
+from liveupdate.testing.pair import Pair, guests
 from liveupdate.testing.points import Point
 from liveupdate.worker.reaper import delete_trusts
 from tests.engine.killable import Workers
@@ -70,20 +69,14 @@ class RealCloud(Workers):
         self.was = self._described(self.original)
         self.pair: Pair = Machines(World(), {"original": self.original}, cloud=self.cloud)
         serials = tuple(volume["serial"] for volume in self.was["volumes"])
-        self.guests = {side: PairedGuest(self.pair, side, serials=serials) for side in ("original", "surrogate")}
         self.steps = given_steps()
         self.surroundings = Surroundings(
             load(config_files=[]),
             self.clouds.user,
             self.clouds.service,
-            self._guest,  # type: ignore[arg-type]
+            guests(self.pair, serials),
             Nothing(),
         )
-
-    def _guest(self, context: StepContext, side: str) -> PairedGuest:
-        if made := context.result("provision"):
-            self.pair.servers["surrogate"] = made["server_id"]
-        return self.guests[side]
 
     def _described(self, server_id: str) -> dict[str, Any]:
         server = self.cloud.servers.get(server_id)
@@ -117,7 +110,7 @@ class RealCloud(Workers):
     def clean_up(self, job_id: str) -> None:
         """As the API: in the name of who asks, by a trust of its own."""
         old, new = look(self.engine, job_id)[0].trust_id, self.tenant.trust()
-        write(self.engine, lambda c: words.clean_up(c, jobs.get(c, job_id), new, ("member",)))
+        say(self.engine, job_id, words.clean_up, new, ("member",))
         self.cloud.trusts.delete(old)
 
     # -- others ----------------------------------------------------------------------------------------------------

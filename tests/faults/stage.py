@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sqlalchemy import Engine, delete, update
 from sqlalchemy.exc import OperationalError
 
-from liveupdate.db import clock, jobs, resources, tables
+from liveupdate.db import clock, resources, tables, words
 from liveupdate.db.session import read, write
 from liveupdate.drivers.cloud import marks
+from liveupdate.engine.claim import claim_next
 from liveupdate.engine.context import Surroundings
-from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import Runner
 from liveupdate.errors import LeaseLost
 from liveupdate.model import Job, StepRow
 from liveupdate.states import FINAL, JobState, ResourceState
 from liveupdate.steps.protocol import Step
 from liveupdate.testing.faults import Fault, Killed, Others
-from liveupdate.testing.jobs import expire_lease, look
+from liveupdate.testing.jobs import expire_lease, look, say
 from liveupdate.testing.pair import Pair
 from liveupdate.testing.points import Point, Points
 
@@ -224,7 +225,7 @@ class Stage:
                 self.heal()
             self.asked += 1
             word = "rollback" if self.asked <= _ASKS else "confirm"
-            write(self.engine, lambda c: jobs.decide(c, jobs.get(c, self.job_id), word))
+            say(self.engine, self.job_id, words.decide, word)
 
     # -- what is true ----------------------------------------------------------------------------------------------
 

@@ -21,7 +21,8 @@ from sqlalchemy import Engine
 from liveupdate.api.app import build_app
 from liveupdate.api.auth import authenticator
 from liveupdate.drivers.cloud.hosts import Host
-from liveupdate.testing.cloud import CloudDouble, server, with_server
+from liveupdate.testing.cloud import CloudDouble, with_server
+from liveupdate.testing.servers import server
 from tests.api.authorisation import ROLES, TABLE, Route, Things, answered, expected
 from tests.api.conformance import conform
 from tests.api.conftest import SERVER, Cloud, services_of

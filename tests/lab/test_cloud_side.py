@@ -3,7 +3,6 @@
 The guests are doubles (a simulated host runs none); everything else is real: trust, locks, snapshots, ports, volumes.
 """
 
-import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +15,6 @@ import pytest
 from lab.demo import inventory
 from lab.settings import PATIENCE
 from liveupdate.drivers.cloud import Clouds
-from liveupdate.errors import Retry
 from liveupdate.methods import fallback_expire, restore
 from liveupdate.model import Fallback
 from liveupdate.states import ResourceState
@@ -32,11 +30,11 @@ from liveupdate.steps import (
     reserve_port,
     retire,
 )
-from liveupdate.steps.protocol import Step
 from liveupdate.steps.replacement import boot_volumes
 from liveupdate.steps.server_facts import describe
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.guest import GuestDouble
+from tests.lab.driving import drive
 from tests.lab.originals import boot, trust
 
 pytestmark = [
@@ -100,23 +98,6 @@ def context(admin: Any, demo: Any, server: Any) -> Iterator[MemoryContext]:
     context.results["preflight"] = {"server": facts, "guest": {"mounts": mounts}, "host_key": "ssh-ed25519 AAAA"}
     yield context
     demo.identity.delete(f"/OS-TRUST/trusts/{granted}")
-
-
-def drive(context: MemoryContext, *steps: Step, undo: bool = False) -> None:
-    """As the engine would: a parked step is called again."""
-    for step in steps:
-        end = time.monotonic() + PATIENCE
-        while True:
-            try:
-                if undo:
-                    step.undo(context)
-                else:
-                    context.run(step)
-            except Retry as retry:
-                assert time.monotonic() < end, retry.detail  # noqa: PT017 - the end of our patience, not of theirs
-                time.sleep(1)
-                continue
-            break
 
 
 def test_forward_and_back_leaves_the_cloud_as_it_was(admin: Any, server: Any, context: MemoryContext) -> None:

@@ -22,8 +22,8 @@ from liveupdate.steps import publish_image
 from liveupdate.testing.captures import HOST_KEY, KERNEL, machine_id, provenance, witness
 from liveupdate.testing.context import MemoryContext
 from liveupdate.testing.guest import GuestDouble
+from tests.lab.driving import drive
 from tests.lab.test_cloud_side import context as context_of_a_server
-from tests.lab.test_cloud_side import drive
 from tests.lab.test_cloud_side import server as server_with_volumes
 
 pytestmark = [

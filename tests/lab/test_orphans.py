@@ -13,7 +13,8 @@ from liveupdate.drivers.cloud import Clouds, marks
 from liveupdate.engine import orphans
 from liveupdate.planning.orphans import Fate, Verdict
 from liveupdate.testing.context import MemoryContext
-from tests.lab.test_cloud_side import FORWARD, drive
+from tests.lab.driving import drive
+from tests.lab.test_cloud_side import FORWARD
 from tests.lab.test_cloud_side import context as context_of_a_server
 from tests.lab.test_cloud_side import server as server_with_volumes
 

@@ -4,7 +4,6 @@ Each policy's host is worked out here anew from the raw answers of the services,
 metrics are this test's own: simulated hosts have no load.
 """
 
-import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -16,16 +15,17 @@ from lab.demo.servers import wait_for
 from lab.settings import PATIENCE
 from liveupdate.api.host_groups import HostGroups
 from liveupdate.drivers.cloud import Clouds
-from liveupdate.errors import Conflict, Failed, Retry
-from liveupdate.model import Json, NoData, Utilization
+from liveupdate.errors import Conflict, Failed
+from liveupdate.model import NoData, Utilization
 from liveupdate.planning.groups import Rules
 from liveupdate.states import ResourceState
 from liveupdate.steps import place, provision
-from liveupdate.steps.protocol import Step
 from liveupdate.steps.server_facts import describe
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.guest import GuestDouble
+from tests.lab.driving import drive
 from tests.lab.fleet import host_group
+from tests.lab.originals import trust
 
 pytestmark = [
     pytest.mark.lab,
@@ -122,13 +122,11 @@ def _remove(admin: Any, demo: Any, server_id: str, port_id: str, volume_id: str)
 @pytest.fixture
 def context(admin: Any, demo: Any, original: Any) -> Iterator[MemoryContext]:
     """A job for the original, with a trust of its owner's, a port and a volume for the surrogate."""
-    asked = {"trustor_user_id": demo.current_user_id, "project_id": demo.current_project_id, "impersonation": True}
-    asked |= {"trustee_user_id": admin.identity.find_user("liveupdate").id, "roles": [{"name": "member"}]}
-    trust = demo.identity.post("/OS-TRUST/trusts", json={"trust": asked}).json()["trust"]["id"]
+    granted = trust(admin, demo)
     volume = _volume(demo, f"{NAME}-mirror")
     port = demo.network.create_port(network_id=demo.network.find_network("lab").id, name=f"{NAME}-surrogate")
     clouds = Clouds("liveupdate")
-    made = job(id=str(uuid.uuid4()), server_id=original.id, project_id=demo.current_project_id, trust_id=trust)
+    made = job(id=str(uuid.uuid4()), server_id=original.id, project_id=demo.current_project_id, trust_id=granted)
     context = MemoryContext(made, clouds.user(made), clouds.service(made), {"surrogate": GuestDouble()})
     context.source = Metrics()
     server = clouds.service(made).servers.get(original.id)
@@ -139,25 +137,10 @@ def context(admin: Any, demo: Any, original: Any) -> Iterator[MemoryContext]:
         "mirror": {"volume_id": volume.id},
     }
     yield context
-    _drive(context, provision.STEP, undo=True)
+    drive(context, provision.STEP, undo=True)
     demo.network.delete_port(port.id)
     demo.block_storage.delete_volume(volume.id)
-    demo.identity.delete(f"/OS-TRUST/trusts/{trust}")
-
-
-def _drive(context: MemoryContext, step: Step, *, undo: bool = False) -> Json:
-    """As the engine would: a parked step is called again."""
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            if not undo:
-                return context.run(step)
-            step.undo(context)
-            return {}
-        except Retry as retry:
-            if time.monotonic() > end:
-                raise
-            time.sleep(min(retry.after, 1.0))
+    demo.identity.delete(f"/OS-TRUST/trusts/{granted}")
 
 
 # -- host groups -------------------------------------------------------------------------------------------------------
@@ -249,10 +232,10 @@ def test_the_surrogate_lands_on_the_host_that_the_policy_names(
 ) -> None:
     groups.update(group, {"policy": policy})
     expected = _expected(admin, policy)
-    placed = _drive(context, place.STEP)
+    placed = drive(context, place.STEP)
     assert placed["host"] == expected
     assert {told["host"] for told in placed["placement"]["hosts"]} == set(HOSTS)
-    made = _drive(context, provision.STEP)
+    made = drive(context, provision.STEP)
     assert admin.compute.get_server(made["server_id"]).compute_host == expected
     assert made["refused"] == {}
     assert provision.STEP.probe(context).done
@@ -268,12 +251,12 @@ def test_the_servers_of_a_host_are_found(admin: Any, groups: HostGroups) -> None
 
 @pytest.mark.usefixtures("group")
 def test_when_nova_refuses_the_next_best_host_is_tried(admin: Any, context: MemoryContext) -> None:
-    first = _drive(context, place.STEP)["host"]
+    first = drive(context, place.STEP)["host"]
     [service] = [s for s in admin.compute.services(binary="nova-compute") if s.host == first]
     # somebody takes the host out of service just now
     admin.compute.disable_service(service, disabled_reason=NAME)
     try:
-        made = _drive(context, provision.STEP)
+        made = drive(context, provision.STEP)
     finally:
         admin.compute.enable_service(service)
     assert list(made["refused"]) == [first]
@@ -327,10 +310,10 @@ def test_a_full_group_makes_room_and_the_surrogate_lands_there(
     with pytest.raises(Failed, match="the group's ceiling is 3 %"):
         place.STEP.apply(context)
     groups.update(group, {"make_room": True})
-    placed = _drive(context, place.STEP)
+    placed = drive(context, place.STEP)
     assert placed["host"] in HOSTS[-2:]
     [line] = context.ledger.lines
     assert (line.state, line.details["to"]) == (ResourceState.KEPT, HOSTS[0])
     assert admin.compute.get_server(line.details["server_id"]).compute_host == HOSTS[0]
-    assert admin.compute.get_server(_drive(context, provision.STEP)["server_id"]).compute_host == placed["host"]
+    assert admin.compute.get_server(drive(context, provision.STEP)["server_id"]).compute_host == placed["host"]
     assert line.details["server_id"] in crowd

@@ -4,9 +4,11 @@ import logging
 import threading
 from collections.abc import Callable
 from threading import Event
+from types import SimpleNamespace
 
 import pytest
 
+from liveupdate.messaging import transport
 from liveupdate.messaging.nudge import Listener, Nudger
 from tests.waiting import PATIENCE, until
 
@@ -19,9 +21,11 @@ def rabbit() -> str:
     return f"rabbit://lab:{password('rabbitmq')}@{settings.PUBLIC_ADDRESS}:{settings.RABBITMQ_PORT}/"
 
 
-@pytest.mark.parametrize("broker", [lambda: "fake://", pytest.param(rabbit, marks=pytest.mark.lab)])
+EACH_BROKER = pytest.mark.parametrize("broker", [lambda: "fake://", pytest.param(rabbit, marks=pytest.mark.lab)])
+
+
+@EACH_BROKER
 def test_every_worker_hears_a_nudge(broker: Callable[[], str]) -> None:
-    before = set(threading.enumerate())
     heard = {name: Event() for name in ("one", "two")}
     listeners = [Listener(broker(), name, event.set) for name, event in heard.items()]
     nudger = Nudger(broker())
@@ -34,8 +38,33 @@ def test_every_worker_hears_a_nudge(broker: Callable[[], str]) -> None:
     until(all_have)
     for listener in listeners:
         listener.stop()
-    # those of who nudges: it goes with its process
-    assert {t.name for t in threading.enumerate() if t not in before} <= {"nudger", "Rabbit-heartbeat"}
+
+
+@EACH_BROKER
+def test_of_a_listener_that_has_stopped_no_thread_stays(broker: Callable[[], str]) -> None:
+    nudger, heard, before = Nudger(broker()), Event(), set(threading.enumerate())
+    listener = Listener(broker(), "one", heard.set)
+
+    def hears() -> bool:
+        nudger.nudge()
+        return heard.is_set()
+
+    until(hears)
+    listener.stop()
+    # the nudger's connection has one, too
+    left = {thread.name for thread in set(threading.enumerate()) - before} - {"Rabbit-heartbeat"}
+    assert left == set()
+
+
+def test_a_listener_whose_broker_has_never_been_there_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    there, gone = Event(), Event()
+    server = SimpleNamespace(start=there.wait, stop=lambda: None, wait=gone.set)
+    monkeypatch.setattr(transport, "rpc_server", lambda *_: server)
+    listener = Listener("rabbit://", "one", Event().set)
+    listener.stop()
+    assert not gone.is_set()
+    there.set()
+    assert gone.wait(PATIENCE), "once the broker is there, the listener leaves it"
 
 
 def test_without_a_broker_nobody_listens_and_nudging_does_nothing() -> None:

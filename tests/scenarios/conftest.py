@@ -7,7 +7,8 @@ import openstack
 import pytest
 
 from lab import settings
-from lab.demo import evidence, service
+from lab.demo import evidence, servers, service
+from lab.demo.clients import Running, run_client
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -32,6 +33,15 @@ def api(user: Any) -> Iterator[Any]:
     service.start()
     yield service.api(user)
     service.stop()
+
+
+@pytest.fixture(scope="module")
+def clients(guest: servers.Guest) -> Iterator[list[Running]]:
+    """Of kv and tick, of a module with one guest: they write all the time."""
+    running = [run_client(kind, guest.address) for kind in ("kv", "tick")]
+    yield running
+    for client in running:
+        client.process.kill()
 
 
 @pytest.hookimpl(wrapper=True)

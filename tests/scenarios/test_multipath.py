@@ -14,7 +14,7 @@ import pytest
 
 from lab import apt_source, iscsi, settings
 from lab.demo import inside, inventory, jobs, servers
-from lab.demo.clients import Running, run_client
+from lab.demo.clients import Running
 from lab.settings import PATIENCE
 from tests.scenarios.database import assert_balanced, pgbench, until_ready
 
@@ -43,14 +43,6 @@ def guest(user: Any, api: Any) -> Iterator[servers.Guest]:
             yield made
         finally:
             servers.clean(user, NAME)
-
-
-@pytest.fixture(scope="module")
-def clients(guest: servers.Guest) -> Iterator[list[Running]]:
-    running = [run_client(kind, guest.address) for kind in ("kv", "tick")]
-    yield running
-    for client in running:
-        client.process.kill()
 
 
 @pytest.mark.parametrize(("step", "to_newest"), [("pre_copy", True), ("cut_over", False)])

@@ -15,7 +15,7 @@ import pytest
 
 from lab import apt_source, processes
 from lab.demo import inventory, jobs, servers, service
-from lab.demo.clients import Running, run_client
+from lab.demo.clients import Running
 from lab.settings import PATIENCE
 from liveupdate.guest import places
 from tests.scenarios.database import assert_balanced, pgbench, until_ready
@@ -46,14 +46,6 @@ def guest(user: Any, api: Any) -> Iterator[servers.Guest]:
         yield guest
     finally:
         servers.clean(user, NAME)
-
-
-@pytest.fixture(scope="module")
-def clients(guest: servers.Guest) -> Iterator[list[Running]]:
-    running = [run_client(kind, guest.address) for kind in ("kv", "tick")]
-    yield running
-    for client in running:
-        client.process.kill()
 
 
 @pytest.fixture(autouse=True)

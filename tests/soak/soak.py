@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, delete, func, select
 
-from liveupdate.db import clock
+from liveupdate.db import clock, words
 from liveupdate.db import jobs as job_queries
 from liveupdate.db.session import read, write
 from liveupdate.db.tables import jobs
@@ -163,7 +163,7 @@ def _retry(connection: Connection) -> int:
     met = (jobs.c.state == JobState.NEEDS_ATTENTION, jobs.c.code == DEADLY)
     ids = connection.scalars(select(jobs.c.id).where(*met)).all()
     for job_id in ids:
-        job_queries.retry(connection, job_queries.get(connection, job_id))
+        words.retry(connection, job_queries.get(connection, job_id))
     return len(ids)
 
 

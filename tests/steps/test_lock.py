@@ -9,8 +9,10 @@ import pytest
 from liveupdate.drivers.cloud.servers import AttachedVolume
 from liveupdate.errors import Failed
 from liveupdate.steps import lock
-from liveupdate.testing.cloud import FLAVOR, World, port, with_local_root, with_server
+from liveupdate.testing.cloud import World, with_local_root, with_server
 from liveupdate.testing.context import MemoryContext
+from liveupdate.testing.network import port
+from liveupdate.testing.servers import FLAVOR
 from liveupdate.testing.storage import volume
 from tests.steps.conftest import context_of
 from tests.steps.crashes import crashes

@@ -17,10 +17,11 @@ from liveupdate.planning.groups import DEFAULT_AGGREGATE, Rules
 from liveupdate.states import ResourceState
 from liveupdate.steps import place, preflight
 from liveupdate.steps.making_room import PATIENCE
-from liveupdate.testing.cloud import World, server, with_server
+from liveupdate.testing.cloud import World, with_server
 from liveupdate.testing.context import MemoryContext, job
+from liveupdate.testing.servers import server
 from tests.steps.conftest import context_of
-from tests.steps.crashes import Crash, alive, crash_at
+from tests.steps.crashes import crashes
 
 ONE = Flavor("one", 1, 512, 0, 0, {})
 
@@ -211,17 +212,11 @@ def test_a_preview_says_with_numbers_that_no_room_can_be_made(world: World, cont
 
 @pytest.mark.parametrize("then", ["goes on", "is undone"])
 def test_killed_at_any_moment_it(then: str) -> None:
-    for moment in range(200):
+    def made() -> tuple[World, MemoryContext]:
         world = full()
-        context = context_of(world)
-        crash_at(world, context, moment)
-        try:
-            until_it_rests(context)
-        except Crash:
-            alive(world, context)
-        else:
-            assert moment > 8
-            return
+        return world, context_of(world)
+
+    for world, context in crashes(made, until_it_rests, least=9):
         if then == "goes on":
             assert until_it_rests(context)["host"] == "host2"
             assert {s.host for s in world.servers.values()} == {"host1", "host3", "host4"}
@@ -230,4 +225,3 @@ def test_killed_at_any_moment_it(then: str) -> None:
             assert {s.status for s in world.servers.values()} == {"ACTIVE"}
             assert context.reservations.mine() is None or not context.reservations.mine().live  # type: ignore[union-attr]
         assert context.ledger.open() == []
-    raise AssertionError("it never ended")

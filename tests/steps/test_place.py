@@ -15,11 +15,12 @@ from liveupdate.planning import groups
 from liveupdate.planning.groups import Rules
 from liveupdate.states import ResourceState
 from liveupdate.steps import place, provision
-from liveupdate.testing.cloud import World, server, with_server
+from liveupdate.testing.cloud import World, with_server
 from liveupdate.testing.context import MemoryContext, job
+from liveupdate.testing.servers import server
 from liveupdate.testing.storage import Volumes
 from tests.steps.conftest import context_of, run_before
-from tests.steps.crashes import Crash, alive, crash_at
+from tests.steps.crashes import Crash, alive, crash_at, crashes
 
 FULL = Stock({"VCPU": (Amount(4, 0, 1.0, 4),), "MEMORY_MB": (Amount(4096, 0, 1.0, 4096),)}, frozenset())
 ONE_LEFT = Stock({"VCPU": (Amount(4, 0, 1.0, 2),), "MEMORY_MB": (Amount(4096, 0, 1.0, 0),)}, frozenset())
@@ -389,19 +390,14 @@ def test_killed_at_any_moment_it_never_counts_as_done_where_it_may_not_be() -> N
 
 
 def test_killed_at_any_moment_of_a_refusal_it_ends_on_the_next_best_host() -> None:
-    for moment in range(200):
+    def made() -> tuple[World, MemoryContext]:
         world = with_hosts()
         context = context_of(world)
         run_before(context, provision.STEP)
         world.faults = {"host2": "No valid host was found."}
-        crash_at(world, context, moment)
-        try:
-            until_it_rests(context)
-        except Crash:
-            alive(world, context)
-        else:
-            assert moment > 10
-            return
+        return world, context
+
+    for world, context in crashes(made, until_it_rests, least=11):
         # as the engine goes on after a crash
         seen = provision.STEP.probe(context)
         result = seen.result if seen.done else until_it_rests(context)
@@ -411,4 +407,3 @@ def test_killed_at_any_moment_of_a_refusal_it_ends_on_the_next_best_host() -> No
         assert not mine.live
         assert {s.host for s in world.servers.values()} == {"host1", "host3"}
         assert provision.STEP.probe(context).done
-    raise AssertionError("it never ended")

@@ -9,16 +9,16 @@ import pytest
 
 from liveupdate.drivers.cloud import marks
 from liveupdate.drivers.cloud.servers import AttachedVolume
-from liveupdate.errors import Failed, GuestError, Retry
+from liveupdate.errors import Failed, GuestError, Retry, Watch
 from liveupdate.planning import report
 from liveupdate.states import ResourceState
-from liveupdate.steps import clean_up, release_original
-from liveupdate.testing.cloud import with_server
+from liveupdate.steps import clean_up, release_original, resources
+from liveupdate.testing.cloud import World, with_server
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.guest import GuestDouble
 from liveupdate.testing.storage import volume
 from tests.steps.conftest import context_of, drive, opened, run_before
-from tests.steps.crashes import Crash, alive, crash_at, crashes
+from tests.steps.crashes import crashes
 
 
 def surrogate(context: MemoryContext) -> str:
@@ -50,7 +50,7 @@ def test_volumes_die_with_the_surrogate_as_they_did_with_the_original() -> None:
 
 
 def test_a_volume_on_which_nothing_is_mounted_follows_the_server_after_any_crash() -> None:
-    for number in range(300):
+    def made() -> tuple[World, MemoryContext]:
         world = with_server()
         world.volumes["plain-volume"] = volume("plain-volume")
         world.attached["original"]["plain-volume"] = AttachedVolume("plain-volume", "/dev/vdc", "", True)
@@ -58,22 +58,14 @@ def test_a_volume_on_which_nothing_is_mounted_follows_the_server_after_any_crash
         context = context_of(world)
         run_before(context, None)
         assert "plain-volume" not in world.attached[surrogate(context)]
-        crash_at(world, context, number)
-        try:
-            drive(context, *FINISH)
-        except Crash:
-            alive(world, context)
-            drive(context, *FINISH)
-            crashed = True
-        else:
-            crashed = False
+        return world, context
+
+    for world, context in crashes(made, lambda context: drive(context, *FINISH), least=21):
+        drive(context, *FINISH)
         there = world.attached[surrogate(context)]
         assert there["plain-volume"].delete_on_termination
         assert world.volumes["plain-volume"].servers == {surrogate(context)}
         assert context.ledger.open() == []
-        if not crashed:
-            assert number > 20
-            return
 
 
 def test_nothing_stays_but_the_fallback_and_the_ledger_says_so() -> None:
@@ -190,6 +182,35 @@ def test_the_original_is_deleted_only_once_it_has_stopped() -> None:
     with pytest.raises(Retry):
         release_original.STEP.apply(context)
     assert "original" in world.servers
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_deletion_that_takes_long_is_waited_for_and_not_asked_for_twice() -> None:
+    world, context = opened(with_server())
+    asked: list[str] = []
+    world.strike = asked.append
+    world.servers["original"] = replace(world.servers["original"], task_state="deleting")
+    with pytest.raises(Retry) as told:
+        release_original.STEP.apply(context)
+    assert not told.value.counts
+    assert told.value.watch == Watch("server", "original", "ACTIVE/deleting")
+    assert asked == []
+
+
+def test_of_an_original_that_somebody_else_deletes_meanwhile_nothing_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, context = opened(with_server())
+    world.servers["original"] = replace(world.servers["original"], task_state="deleting")
+
+    def gone(_: float) -> None:
+        del world.servers["original"], world.attached["original"]
+        world.ports["own-port"] = replace(world.ports["own-port"], device_id="", status="DOWN")
+        for each in ("root-volume", "data-volume"):
+            world.update_volume(each)
+
+    monkeypatch.setattr(resources, "time", SimpleNamespace(monotonic=lambda: 0, sleep=gone))
+    drive(context, *FINISH)
+    assert context.ledger.open() == []
+    assert world.ports["own-port"].allowed == ()
 
 
 def test_the_guests_nic_is_adopted_before_the_first_port_goes() -> None:

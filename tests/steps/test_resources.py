@@ -12,8 +12,9 @@ from liveupdate.errors import LeaseLost, Retry
 from liveupdate.model import Resource
 from liveupdate.states import ResourceState
 from liveupdate.steps import resources
-from liveupdate.testing.cloud import World, port
+from liveupdate.testing.cloud import World
 from liveupdate.testing.context import MemoryContext
+from liveupdate.testing.network import port
 from liveupdate.testing.storage import volume
 
 pytestmark = pytest.mark.usefixtures("impatient")

@@ -7,7 +7,8 @@ from sqlalchemy import Engine
 from liveupdate import lease
 from liveupdate.drivers.cloud.session import Session
 from liveupdate.drivers.guest.connection import Connection
-from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.engine.claim import claim_next
+from liveupdate.engine.journal import Journal
 from liveupdate.errors import LeaseLost
 from liveupdate.lease import Lease
 from liveupdate.testing.jobs import accept

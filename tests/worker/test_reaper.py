@@ -1,23 +1,20 @@
 """The reaper ends fallbacks whose time is over: whole, by whichever worker, whenever it dies."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from sqlalchemy import Engine
 
 from liveupdate import methods
-from liveupdate.db import fallbacks, jobs, resources
-from liveupdate.db.session import read, write
-from liveupdate.drivers.metrics import Nothing
-from liveupdate.engine.context import Surroundings
-from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.db import fallbacks, jobs, resources, words
+from liveupdate.db.session import read
 from liveupdate.engine.runner import Runner
 from liveupdate.model import Job, JobKind
-from liveupdate.settings import load
 from liveupdate.states import JobState, ResourceState
 from liveupdate.testing.cloud import CloudDouble, World
 from liveupdate.testing.fallbacks import updated, with_fallback
-from liveupdate.testing.jobs import expire_lease, make_due, unreachable
+from liveupdate.testing.jobs import expire_lease, make_due, say, unreachable, work
+from liveupdate.testing.surroundings import in_memory
 from liveupdate.worker.reaper import end_fallbacks
 
 
@@ -38,13 +35,10 @@ class Site:
             if job.state not in (JobState.QUEUED, JobState.RUNNING, JobState.WAITING, JobState.UNDOING):
                 return job
             make_due(self.engine, job.id)
-            claimed = claim_next(self.engine, "worker", 60)
-            assert claimed is not None
             # as the service user: the job has no trust
-            service = lambda job: CloudDouble(self.world, admin=True)  # noqa: E731
-            around = Surroundings(load(config_files=[]), unreachable, service, unreachable, Nothing())  # type: ignore[arg-type]
+            around = replace(in_memory(self.world), user_cloud=unreachable)
             try:
-                Runner(around, methods.steps()).run(Journal(self.engine, claimed.claim, 60), claimed)
+                work(self.engine, Runner(around, methods.steps()))
             except Killed:
                 expire_lease(self.engine, job.id)
         raise AssertionError(f"never ends: {job.state}: {job.reason}")
@@ -98,7 +92,7 @@ def test_what_cinder_does_not_delete_needs_attention_and_ends_with_a_retry(site:
     assert (job.state, job.code) == (JobState.NEEDS_ATTENTION, "live-update.fallback.not-deleted")
     assert end_fallbacks(site.engine) == 0
     site.world.stuck.clear()
-    write(site.engine, lambda connection: jobs.retry(connection, job))
+    say(site.engine, job.id, words.retry)
     assert site.work().state == JobState.SUCCEEDED
     assert site.kept() == []
 

@@ -13,7 +13,7 @@ from liveupdate.api.services import Caller, Services
 from liveupdate.api.v1 import views
 from liveupdate.api.v1.accepting import deadline_of, new_trust, trusted_roles
 from liveupdate.api.v1.asking import Asked, By, find
-from liveupdate.db import jobs, words
+from liveupdate.db import words
 from liveupdate.db.session import write
 from liveupdate.model import Job
 
@@ -39,9 +39,9 @@ def _say(asked: Services, by: Caller, job: Job, body: JobAction) -> Job:
     def said(connection: Connection) -> Job:
         match body.action:
             case "cancel":
-                return jobs.request_cancel(connection, job)
+                return words.cancel(connection, job)
             case "retry":
-                return jobs.retry(connection, job)
+                return words.retry(connection, job)
             case "approve":
                 return words.approve(connection, job, by.context.user_id)
             case "skip-step":
@@ -49,7 +49,7 @@ def _say(asked: Services, by: Caller, job: Job, body: JobAction) -> Job:
             case "start" | "pause" | "resume" as word:
                 return {"start": words.start, "pause": words.pause, "resume": words.resume}[word](connection, job)
             case decision:
-                return jobs.decide(connection, job, decision)
+                return words.decide(connection, job, decision)
 
     return write(asked.engine, said)
 

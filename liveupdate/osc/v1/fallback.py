@@ -10,9 +10,8 @@ from osc_lib.command import command
 from liveupdate.client.servers import find_server_id
 from liveupdate.osc.plugin import client, connection
 from liveupdate.osc.v1.arguments import add_key, add_pages, key, pages
-from liveupdate.osc.v1.job import job_shown
+from liveupdate.osc.v1.job import job_ended
 from liveupdate.osc.v1.problems import told
-from liveupdate.osc.v1.progress import wait_for_job
 
 _COLUMNS = ("id", "server", "kind", "size", "made_at", "kept_until", "job")
 _DETAIL = (*_COLUMNS, "original_server_id", "project_id", "parts")
@@ -52,11 +51,6 @@ class _OneFallback(command.ShowOne):
         parser.add_argument("fallback", metavar="<fallback>", help="Id of the fallback, which is that of its job")
         return parser
 
-    def _end(self, job: Any, waited_for: bool) -> tuple[tuple[str, ...], tuple[Any, ...]]:
-        if waited_for:
-            job = wait_for_job(client(self), job.id)
-        return job_shown(job)
-
 
 class ShowFallback(_OneFallback):
     """Show a fallback and what it consists of"""
@@ -78,7 +72,7 @@ class DeleteFallback(_OneFallback):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         with told():
             job = client(self).delete_fallback(parsed_args.fallback, **key(parsed_args))
-            return self._end(job, parsed_args.wait)
+            return job_ended(client(self), job, parsed_args.wait)
 
 
 class RestoreFallback(_OneFallback):
@@ -99,4 +93,5 @@ class RestoreFallback(_OneFallback):
         if parsed_args.keep_days is not None:
             asked["keep_fallback_days"] = parsed_args.keep_days
         with told():
-            return self._end(client(self).restore_fallback(parsed_args.fallback, **asked), parsed_args.wait)
+            job = client(self).restore_fallback(parsed_args.fallback, **asked)
+            return job_ended(client(self), job, parsed_args.wait)

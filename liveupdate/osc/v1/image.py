@@ -12,9 +12,9 @@ from osc_lib.command import command
 from liveupdate.client.servers import find_server
 from liveupdate.osc.plugin import client, connection
 from liveupdate.osc.v1.arguments import add_key, add_pages, key, pages, volume_ids
-from liveupdate.osc.v1.job import job_shown
+from liveupdate.osc.v1.job import job_ended
 from liveupdate.osc.v1.problems import told
-from liveupdate.osc.v1.progress import wait_for_job, wait_for_preview
+from liveupdate.osc.v1.progress import wait_for_preview
 
 _COLUMNS = ("id", "name", "size", "kernel", "source_server_id", "captured_at")
 _DETAIL = (*_COLUMNS, "status", "min_disk", "min_ram", "packages_sha256", "source_image_id", "project_id", "job_id")
@@ -44,11 +44,6 @@ class _Job(command.ShowOne):
         parser.add_argument("--wait", action="store_true", help="Show progress until the job ends")
         return parser
 
-    def _end(self, job: Any, waited_for: bool) -> tuple[tuple[str, ...], tuple[Any, ...]]:
-        if waited_for:
-            job = wait_for_job(client(self), job.id)
-        return job_shown(job)
-
 
 class CaptureImage(_Job):
     """Capture a running server as a golden image, from a copy: the server itself is only frozen for a moment"""
@@ -74,7 +69,7 @@ class CaptureImage(_Job):
         asked["volumes"] = volume_ids(found, parsed_args.volume)
         with told():
             if not parsed_args.preview:
-                return self._end(service.capture_image(**asked), parsed_args.wait)
+                return job_ended(service, service.capture_image(**asked), parsed_args.wait)
             preview = service.preview_capture(**asked)
             if parsed_args.wait:
                 preview = wait_for_preview(service, preview.id)
@@ -127,7 +122,8 @@ class DeployImage(_Job):
         asked = {name: value for name, value in asked.items() if value is not None}
         with told():
             image = client(self).find_image(parsed_args.image)
-            return self._end(client(self).deploy_image(image.id, **asked), parsed_args.wait)
+            job = client(self).deploy_image(image.id, **asked)
+            return job_ended(client(self), job, parsed_args.wait)
 
 
 class DeleteImage(_Job):
@@ -141,4 +137,5 @@ class DeleteImage(_Job):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         with told():
             image = client(self).find_image(parsed_args.image)
-            return self._end(client(self).delete_image(image.id, **key(parsed_args)), parsed_args.wait)
+            job = client(self).delete_image(image.id, **key(parsed_args))
+            return job_ended(client(self), job, parsed_args.wait)

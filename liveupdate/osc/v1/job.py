@@ -57,6 +57,11 @@ def job_shown(job: Any) -> Shown:
     return job_row(job)
 
 
+def job_ended(service: Any, job: Any, waited_for: bool) -> Shown:
+    """As job_shown; if it is ``waited_for``, once it has ended."""
+    return job_shown(wait_for_job(service, job.id) if waited_for else job)
+
+
 class CreateJob(command.ShowOne):
     """Update a server without rebooting its workload"""
 

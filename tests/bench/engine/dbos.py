@@ -27,7 +27,6 @@ class Worker:
         config: DBOSConfig = {
             "name": "bench",
             "system_database_url": url.replace("+psycopg", ""),
-            "run_admin_server": False,
             "log_level": "ERROR",
             # each process goes on with what is its own
             "executor_id": str(uuid.uuid4()),

@@ -4,7 +4,8 @@ from sqlalchemy import Engine
 
 from liveupdate.db import tables
 from liveupdate.db.session import open_engine
-from liveupdate.engine.journal import Journal, claim_next
+from liveupdate.engine.claim import claim_next
+from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import Runner
 from liveupdate.model import Json, Plan, StepSpec
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
