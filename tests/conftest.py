@@ -2,7 +2,6 @@
 
 import os
 import random
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,8 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from liveupdate.db.schema import upgrade
-from liveupdate.db.session import open_engine
+from tests.databases import Databases
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,21 +25,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of SQLite's with the schema as the migrations make it, to be copied: they take longer than most tests."""
-    file = tmp_path_factory.mktemp("database") / "empty.sqlite"
-    engine = open_engine(f"sqlite:///{file}")
-    upgrade(engine)
-    engine.dispose()
-    return file
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
+    return Databases(tmp_path_factory.mktemp("databases"))
 
 
 @pytest.fixture
-def sqlite(tmp_path: Path, empty_database: Path) -> Iterator[Engine]:
-    file = shutil.copy(empty_database, tmp_path / "liveupdate.sqlite")
-    engine = open_engine(f"sqlite:///{file}")
-    yield engine
-    engine.dispose()
+def sqlite(databases: Databases) -> Iterator[Engine]:
+    with databases.lent() as lend:
+        yield lend()
 
 
 @pytest.fixture(scope="session")
