@@ -20,6 +20,12 @@ def pytest_configure() -> None:
     os.environ.setdefault("LIVEUPDATE_FAULTS_SEED", str(random.SystemRandom().randrange(1 << 32)))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a quarter of their time the tests wait, for others or for time to pass."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"faults: LIVEUPDATE_FAULTS_SEED={os.environ['LIVEUPDATE_FAULTS_SEED']}")
 
