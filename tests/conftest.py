@@ -1,10 +1,11 @@
 """Fixtures that several directories of tests share."""
 
+import gc
 import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,17 @@ ROOT = Path(__file__).parents[1]
 def pytest_configure() -> None:
     """All processes of a run try the same faults: those that are started from here inherit the seed."""
     os.environ.setdefault("LIVEUPDATE_FAULTS_SEED", str(random.SystemRandom().randrange(1 << 32)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported and collected stays: to look through it for garbage again and again takes a third of it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
