@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest
 # the tests start programs by the dozen: what they import is compiled once, not by each
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench-engine bench-api bench-lists docs demo preview test test-all test-fast test-databases test-faults test-faults-lab test-lab test-lab-all soak check audit lab-up lab-down lab-status lab-reset setup
+.PHONY: bench-engine bench-api bench-lists docs demo preview test test-all test-fast test-image test-databases test-faults test-faults-lab test-lab test-lab-all soak check audit lab-up lab-down lab-status lab-reset setup
 
 bench-engine: setup
 	$(PYTHON) -m lab.packages postgresql
@@ -71,7 +71,10 @@ audit: setup
 	$(BIN)/uv tool run pip-audit@2.10.1 --strict --disable-pip --no-deps -r constraints.txt
 
 test-fast: setup
-	$(PYTEST) -q -n auto -m "not lab and not databases"
+	$(PYTEST) -q -n auto --dist worksteal -m "not lab and not databases and not long"
+
+test-image: setup
+	$(PYTEST) -q -m "long and not lab and not databases"
 
 test-databases: setup
 	$(PYTHON) -m lab.packages mariadb-server postgresql rabbitmq-server
@@ -100,8 +103,8 @@ test-lab-all: setup lab-up
 	$(PYTEST) -v --durations=20 -m lab
 
 # the lab goes down again, however its tests end
-test: check docs test-fast test-databases
+test: check docs test-fast test-image test-databases
 	$(MAKE) test-lab; code=$$?; $(PYTHON) -m lab down; exit $$code
 
-test-all: check docs test-fast test-databases
+test-all: check docs test-fast test-image test-databases
 	$(MAKE) test-lab-all; code=$$?; $(PYTHON) -m lab down; exit $$code

@@ -1,18 +1,17 @@
 """Fixtures that several directories of tests share."""
 
+import gc
 import os
 import random
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
-from liveupdate.db.schema import upgrade
-from liveupdate.db.session import open_engine
+from tests.databases import Databases
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,26 +21,36 @@ def pytest_configure() -> None:
     os.environ.setdefault("LIVEUPDATE_FAULTS_SEED", str(random.SystemRandom().randrange(1 << 32)))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported and collected stays: to look through it for garbage again and again takes a third of it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a quarter of their time the tests wait, for others or for time to pass."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"faults: LIVEUPDATE_FAULTS_SEED={os.environ['LIVEUPDATE_FAULTS_SEED']}")
 
 
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of SQLite's with the schema as the migrations make it, to be copied: they take longer than most tests."""
-    file = tmp_path_factory.mktemp("database") / "empty.sqlite"
-    engine = open_engine(f"sqlite:///{file}")
-    upgrade(engine)
-    engine.dispose()
-    return file
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
+    return Databases(tmp_path_factory.mktemp("databases"))
 
 
 @pytest.fixture
-def sqlite(tmp_path: Path, empty_database: Path) -> Iterator[Engine]:
-    file = shutil.copy(empty_database, tmp_path / "liveupdate.sqlite")
-    engine = open_engine(f"sqlite:///{file}")
-    yield engine
-    engine.dispose()
+def sqlite(databases: Databases) -> Iterator[Engine]:
+    with databases.lent() as lend:
+        yield lend()
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,11 @@
 """The API, assembled."""
 
 from collections.abc import Callable
+from functools import cache
 
 from fastapi import Depends, FastAPI
 from fastapi.telemetry import TelemetryConfig
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from liveupdate import __version__
 from liveupdate.api import document, operations, problems, versions
@@ -27,6 +28,24 @@ def build_app(services: Services, audit: Callable[[Notification], None] = lambda
 
     ``audit`` tells an audit event to others, without waiting; the log has it in any case.
     """
+    return Figures(Shell(Audit(_Served(_routes(), services), audit), services.authenticate, services.limits))
+
+
+class _Served:
+    """An ASGI filter that gives the routes what they serve from."""
+
+    def __init__(self, app: ASGIApp, services: Services) -> None:
+        self._app = app
+        self._given = {"services": services, "streams": Streams(services.limits.max_streams)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {}).update(self._given)
+        await self._app(scope, receive, send)
+
+
+@cache
+def _routes() -> FastAPI:
+    """They hold nothing of those who serve them, and take long to make: once in a process."""
     app = FastAPI(
         title="liveupdate",
         version=__version__,
@@ -38,12 +57,8 @@ def build_app(services: Services, audit: Callable[[Notification], None] = lambda
         telemetry=_TRACES,
     )
     app.add_middleware(Named)
-    app.state.services = services
-    app.state.streams = Streams(services.limits.max_streams)
-    app.include_router(versions.router)
-    app.include_router(operations.router)
-    for router in ROUTERS:
+    for router in (versions.router, operations.router, *ROUTERS):
         app.include_router(router)
     document.install(app)
     problems.install(app)
-    return Figures(Shell(Audit(app, audit), services.authenticate, services.limits))
+    return app

@@ -6,8 +6,9 @@ from threading import Thread
 
 from liveupdate.api.app import build_app
 from liveupdate.cmd.api import serve
-from liveupdate.cmd.assembly import auditing, services, serving_figures, teller, worker
+from liveupdate.cmd.assembly import serving_figures, teller, worker
 from liveupdate.cmd.program import begin
+from liveupdate.cmd.serving import auditing, services
 from liveupdate.db.schema import upgrade
 from liveupdate.db.session import open_engine
 

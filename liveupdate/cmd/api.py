@@ -8,8 +8,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from liveupdate.api.app import build_app
-from liveupdate.cmd.assembly import auditing, services
 from liveupdate.cmd.program import begin
+from liveupdate.cmd.serving import auditing, services
 from liveupdate.db.session import open_engine
 from liveupdate.messaging.nudge import Nudger
 from liveupdate.settings import Api

@@ -1,62 +1,23 @@
-"""Puts the parts together: what a worker and an API process need, made from the settings."""
+"""Puts the parts together: what a worker needs, made from the settings; without the API, which imports much more."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 
 from sqlalchemy import Engine
 
 from liveupdate import methods
-from liveupdate.api.auth import authenticator, authorizer
-from liveupdate.api.cloud import CallersCloud
-from liveupdate.api.services import Services
 from liveupdate.drivers import metrics
 from liveupdate.drivers.cloud import Clouds, trusts
 from liveupdate.engine.context import Surroundings
 from liveupdate.errors import LiveUpdateError
-from liveupdate.messaging import reach, webhooks
-from liveupdate.messaging.aside import Aside
 from liveupdate.messaging.bus import Bus
 from liveupdate.messaging.channels import Channel
-from liveupdate.messaging.notifications import Notification
 from liveupdate.messaging.webhooks import Webhooks
 from liveupdate.settings import Settings
 from liveupdate.worker import figures
 from liveupdate.worker.guests import Guests
 from liveupdate.worker.main import Worker
 from liveupdate.worker.telling import Teller
-
-
-def services(settings: Settings, engine: Engine, nudge: Callable[[], None]) -> Services:
-    clouds = Clouds(settings.cloud.name)
-    brokers = (("broker", settings.transport_url), ("notifications", settings.notifications.transport_url))
-    return Services(
-        engine=engine,
-        authenticate=authenticator(settings.cloud.name),
-        authorize=authorizer(),
-        cloud=CallersCloud(clouds),
-        methods=methods.load(),
-        trust_roles=settings.cloud.trust_roles,
-        nudge=nudge,
-        infrastructure=clouds.infrastructure,
-        metrics=metrics.make(settings.metrics),
-        limits=settings.api.limits,
-        accept_webhooks=partial(webhooks.accept, config=settings.webhooks),
-        checks={"keystone": clouds.identity_fault, **{name: partial(reach.fault, url) for name, url in brokers if url}},
-    )
-
-
-@contextmanager
-def auditing(settings: Settings) -> Iterator[Callable[[Notification], None]]:
-    """Where audit events go beside the log, as long as the API runs."""
-    if not settings.notifications.transport_url:
-        yield lambda event: None
-        return
-    aside = Aside(Bus(settings.notifications.transport_url, settings.notifications.topic))
-    try:
-        yield aside.tell
-    finally:
-        aside.stop()
 
 
 def teller(settings: Settings, engine: Engine) -> Teller:

@@ -16,7 +16,6 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from liveupdate import settings
-from liveupdate.cmd import orphans
 from liveupdate.db import schema
 from liveupdate.db.purge import purge
 from liveupdate.db.session import open_engine, read, write
@@ -41,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{deleted} jobs purged")
             return 0
         if arguments.subject == "orphans" and current == schema.wanted():
+            # OpenStack's libraries take half a second that nothing else here waits for
+            from liveupdate.cmd import orphans
+
             return orphans.run(config, engine, arguments.action, apply=arguments.apply)
     except SQLAlchemyError as error:
         # the driver's own words may hold the URL with its password

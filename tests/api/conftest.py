@@ -5,6 +5,7 @@ the real ones."""
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import pytest
@@ -89,6 +90,9 @@ def world() -> CloudWorld:
     return made
 
 
+authorize = cache(authorizer)
+
+
 def services_of(engine: Engine, cloud: Cloud, infrastructure: Any) -> Services:
     """The API's surroundings, with a method of the engine's test steps."""
     steps = {**World().steps(*STEPS), "tidy": World().step("tidy", skippable=True)}
@@ -99,7 +103,7 @@ def services_of(engine: Engine, cloud: Cloud, infrastructure: Any) -> Services:
     return Services(
         engine=engine,
         authenticate=authenticate,
-        authorize=authorizer(),
+        authorize=authorize(),
         cloud=cloud,
         methods={"surrogate": method},
         trust_roles=("member",),

@@ -15,7 +15,7 @@ from tests.waiting import until
 def serving(services: Services, port: int = 0) -> Iterator[str]:
     """Its root URL, without a slash at its end. ``port`` 0: any."""
     app = build_app(services)
-    config = uvicorn.Config(app, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    config = uvicorn.Config(app, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=0)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

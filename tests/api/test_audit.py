@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from liveupdate.api.app import build_app
+from liveupdate.api.services import Services
 from liveupdate.messaging.notifications import Notification
 from tests.api.conftest import as_, new
 
@@ -26,12 +27,8 @@ def told() -> Told:
 
 
 @pytest.fixture
-def client(api: TestClient, told: Told) -> TestClient:
-    """The API, audited: built anew from the services of the other one."""
-    app: Any = api.app
-    while not hasattr(app, "state"):
-        app = app._app
-    services = app.state.services
+def client(services: Services, told: Told) -> TestClient:
+    """The API, audited."""
     return TestClient(build_app(services, told.append), headers={"X-Auth-Token": "member@mine"})
 
 

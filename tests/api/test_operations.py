@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -10,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, text
 
 from liveupdate.api.app import build_app
+from liveupdate.api.services import Services
 from liveupdate.db import workers
 from liveupdate.db.session import write
 from tests.api.conftest import as_, new
@@ -18,14 +18,9 @@ ADMIN = as_("admin@ops")
 
 
 @pytest.fixture
-def broken(api: TestClient) -> Iterator[TestClient]:
+def broken(services: Services) -> Iterator[TestClient]:
     """The same API where something is the matter."""
-    app: Any = api.app
-    while not hasattr(app, "state"):
-        app = app._app
-    with TestClient(
-        build_app(replace(app.state.services, checks={"keystone": lambda: "", "broker": lambda: "Refused"}))
-    ) as made:
+    with TestClient(build_app(replace(services, checks={"keystone": lambda: "", "broker": lambda: "Refused"}))) as made:
         yield made
 
 

@@ -12,6 +12,7 @@ from keystoneauth1.token_endpoint import Token
 from sqlalchemy import Engine
 
 from liveupdate.api.services import Services
+from liveupdate.api.v1 import streams
 from liveupdate.testing.jobs import unreachable
 from tests.api.conftest import Cloud, services_of
 from tests.api.serving import serving
@@ -28,7 +29,9 @@ Serve = Callable[[Services, str], Proxy]
 
 @contextmanager
 def served(services: Services, token: str) -> Iterator[Proxy]:
-    with serving(services) as url:
+    with serving(services) as url, pytest.MonkeyPatch.context() as patch:
+        # who waits for events is told at once
+        patch.setattr(streams, "_INTERVAL", 0.05)
         session = Session(auth=Token(url, token))
         proxy = Proxy(session, service_type="live-update", endpoint_override=f"{url}/v1")
         # there is no catalog here from which a connection could make it

@@ -139,7 +139,7 @@ class Receiver(HTTPServer):
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     made = Receiver()
-    Thread(target=made.serve_forever, daemon=True).start()
+    Thread(target=made.serve_forever, args=(0.01,), daemon=True).start()
     yield made
     made.shutdown()
     made.server_close()

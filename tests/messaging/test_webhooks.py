@@ -142,7 +142,7 @@ class Receiver(HTTPServer):
 @pytest.fixture
 def receiver() -> "Receiver":
     made = Receiver()
-    Thread(target=made.serve_forever, daemon=True).start()
+    Thread(target=made.serve_forever, args=(0.01,), daemon=True).start()
     return made
 
 

@@ -14,7 +14,7 @@ from liveupdate.model import Job, JobKind
 
 
 def services(request: Request) -> Services:
-    found: Services = request.app.state.services
+    found: Services = request.state.services
     return found
 
 

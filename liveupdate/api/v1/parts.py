@@ -59,7 +59,7 @@ def list_events(
         after = marker if last_event_id is None else last_event_id
         if streams.ended(asked.engine, job.id, after):
             return Response(status_code=204)
-        return request.app.state.streams.open(asked.engine, job.id, after)
+        return request.state.streams.open(asked.engine, job.id, after)
     with read(asked.engine) as connection:
         found = events.of_job(connection, job.id, after=marker, limit=limit)
     full = len(found) == limit

@@ -31,7 +31,7 @@ def server(heard: list[Message]) -> Iterator[str]:
         def log_message(self, *_: object) -> None: ...
 
     made = HTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=made.serve_forever, daemon=True).start()
+    Thread(target=made.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{made.server_port}"
     made.shutdown()
     made.server_close()

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from liveupdate.guest import survey
-from tests.unit.guest.roots import Roots
+from liveupdate.guest import files, survey
+from tests.unit.guest.roots import TICK, Roots, moment
+
+
+@pytest.fixture(autouse=True)
+def quick_ticks() -> Iterator[None]:
+    """What a tenth of a second is on any machine a few milliseconds are where the very clock of changes is read."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (survey, files):
+            patch.setattr(module, "TICK", TICK)
+        patch.setattr(survey, "_now", moment)
+        yield
 
 
 @pytest.fixture
