@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import Connection, Engine, delete
 
 from liveupdate.db import tables, words
-from liveupdate.db.session import open_engine
+from liveupdate.db.session import open_engine, write
 from liveupdate.engine.claim import Claimed, claim_next
 from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import Runner
