@@ -20,6 +20,8 @@ from typing import BinaryIO, Protocol
 _KEYS = 5000
 #: Pauses shorter than this are the ordinary jitter of emulated guests.
 _GAP_MS = 250.0
+#: Seconds for the server to be there at all.
+_PATIENCE = 60.0
 
 
 @dataclass
@@ -115,11 +117,23 @@ def _pace(stopped: list[int], seconds: float) -> Iterator[int]:
         time.sleep(seconds)
 
 
+def _connect(host: str, port: int) -> socket.socket:
+    """A unit that has just been started may not listen yet."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return socket.create_connection((host, port), timeout=10)
+        except ConnectionRefusedError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+
+
 def run(kind: str, host: str, stopped: list[int], pace: float = 0.005, timeout: float = 300.0) -> Findings:
     """Write until ``stopped`` is filled (by a signal handler); an error ends the run and is in the findings."""
     findings = Findings()
     workload_class = _WORKLOADS[kind]
-    with socket.create_connection((host, workload_class.port), timeout=10) as connection:
+    with _connect(host, workload_class.port) as connection:
         connection.settimeout(timeout)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         findings.local_port = connection.getsockname()[1]

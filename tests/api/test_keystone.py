@@ -6,6 +6,7 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,18 @@ def test_a_reader_sees_and_may_not_create(api: str, server: str) -> None:
     before = trusts_there()
     assert create(api, "reader", server).status_code == 403
     assert trusts_there() == before
+
+
+def test_jobs_of_one_moment_have_a_trust_each(clouds: None) -> None:
+    demo, service = connect("demo").session, Clouds("liveupdate").service_connection().session
+    who = (demo.get_user_id(), service.get_user_id(), demo.get_project_id())
+    ends = datetime.now(UTC) + timedelta(hours=1)
+    made = [trusts.create(demo, *who, ("member",), ends) for _ in range(3)]
+    try:
+        assert len(set(made)) == 3
+    finally:
+        for trust in made:
+            trusts.delete(service, trust)
 
 
 def test_a_job_has_a_trust_with_few_roles_that_goes_when_it_ends(api: str, server: str, engine: Any) -> None:

@@ -1,6 +1,7 @@
 """Keystone trusts: the requester lets the service work in its name, for one job, with no more roles than it needs."""
 
-from datetime import datetime
+import secrets
+from datetime import datetime, timedelta
 from typing import Any
 
 from keystoneauth1 import exceptions
@@ -10,12 +11,18 @@ from liveupdate.drivers.cloud.errors import calling
 from liveupdate.errors import Forbidden
 
 _IDENTITY = {"service_type": "identity", "version": (3, 0)}
+#: How often another end is tried for, and within how many seconds: Keystone keeps no two trusts between the same two
+#: users, for one project, that end in the same second.
+_TRIES, _WITHIN = 8, 3600
 
 
 def create(
     session: Session, trustor: str, trustee: str, project_id: str, roles: tuple[str, ...], expires_at: datetime
 ) -> str:
-    """``session``: the trustor's own. Returns the trust's id. Raises Forbidden if its token may not make trusts."""
+    """``session``: the trustor's own; the trust may end up to an hour later. Returns the trust's id.
+
+    Raises Forbidden if its token may not make trusts.
+    """
     trust: dict[str, Any] = {
         "trustor_user_id": trustor,
         "trustee_user_id": trustee,
@@ -23,17 +30,26 @@ def create(
         "roles": [{"name": role} for role in roles],
         "impersonation": True,
         "allow_redelegation": False,
-        "expires_at": expires_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
     }
     with calling("create the job's trust"):
-        try:
-            answer = session.post("/OS-TRUST/trusts", json={"trust": trust}, endpoint_filter=_IDENTITY)
-        except (exceptions.Forbidden, exceptions.Unauthorized) as error:
-            raise Forbidden(
-                "this token may not let the service work in your name",
-                code="live-update.trust.refused",
-                remedy="use a token that you got with a password: Keystone lets few others make trusts",
-            ) from error
+        for _ in range(_TRIES - 1):
+            try:
+                return _create(session, trust, expires_at)
+            except exceptions.Conflict:
+                expires_at += timedelta(seconds=1 + secrets.randbelow(_WITHIN // _TRIES))
+        return _create(session, trust, expires_at)
+
+
+def _create(session: Session, trust: dict[str, Any], expires_at: datetime) -> str:
+    wanted = trust | {"expires_at": expires_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
+    try:
+        answer = session.post("/OS-TRUST/trusts", json={"trust": wanted}, endpoint_filter=_IDENTITY)
+    except (exceptions.Forbidden, exceptions.Unauthorized) as error:
+        raise Forbidden(
+            "this token may not let the service work in your name",
+            code="live-update.trust.refused",
+            remedy="use a token that you got with a password: Keystone lets few others make trusts",
+        ) from error
     return str(answer.json()["trust"]["id"])
 
 
