@@ -109,14 +109,13 @@ class Journal:
         in between, and one commit makes both durable.
         """
 
-        def work(connection: Connection) -> Turn:
-            return self._foreseen(connection, settled) or self._seen(connection, settled)
-
-        turn = self._transact(work)
+        asked = leases.now()
+        turn = self._foreseen(settled) or write(self._engine, lambda connection: self._seen(connection, settled))
+        self._prolonged(asked)
         self._known = turn.job, turn.rows
         return turn
 
-    def _foreseen(self, connection: Connection, settled: Settled | None) -> Turn | None:
+    def _foreseen(self, settled: Settled | None) -> Turn | None:
         """The next turn by what is known, written if nothing has changed meanwhile: nobody but the claim's holder
         changes a job, or its steps, without its ``updated_at``.
         """
@@ -126,7 +125,7 @@ class Journal:
         entry = turns.entry(job, rows, settled, job.updated_at)
         if not entry.goes_on or job.window:
             return None
-        now = claims.go_on(connection, self._mine, job.updated_at, entry.turn.job.progress, *entry.rows)
+        now = claims.go_on(self._engine, self._mine, job.updated_at, entry.turn.job.progress, *entry.rows)
         return entry.at(now).turn if now else None
 
     def _seen(self, connection: Connection, settled: Settled | None) -> Turn:
@@ -291,14 +290,14 @@ class Journal:
             self._hold(connection)
             return work(connection)
 
-        return self._transact(fenced)
-
-    def _transact(self, work: Callable[[Connection], T]) -> T:
-        """``work`` begins with what finds out whether the job is still held, and prolongs the lease."""
         asked = leases.now()
-        done = write(self._engine, work)
-        self.claim.lease.until = max(self.claim.lease.until, asked + self._lease)
+        done = write(self._engine, fenced)
+        self._prolonged(asked)
         return done
+
+    def _prolonged(self, asked: float) -> None:
+        """The lease, by what was written since ``asked``."""
+        self.claim.lease.until = max(self.claim.lease.until, asked + self._lease)
 
     def _hold(self, connection: Connection) -> datetime:
         now = claims.hold(connection, self._mine)
