@@ -126,7 +126,7 @@ class Journal:
         if not entry.goes_on or job.window:
             return None
         now = claims.go_on(self._engine, self._mine, job.updated_at, entry.turn.job.progress, *entry.rows)
-        return entry.at(now).turn if now else None
+        return entry.at(now) if now else None
 
     def _seen(self, connection: Connection, settled: Settled | None) -> Turn:
         """The next turn by what the database has, held until it is written."""
