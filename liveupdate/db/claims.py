@@ -119,7 +119,7 @@ def go_on(
         now = _changed(connection, _GO_ON, values)
         if now is not None:
             steps.put(connection, [replace(done, finished_at=now), replace(intent, started_at=now)])
-            events.add_all(connection, done.job_id, [(_DONE, done.spec.id), (_BEGUN, intent.spec.id)])
+            events.add_all(connection, done.job_id, [(_DONE, done.spec.id, {}), (_BEGUN, intent.spec.id, {})])
         return now
 
     return write(engine, work)
