@@ -28,7 +28,7 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.dialects.postgresql import psycopg
+from sqlalchemy.engine import make_url
 
 from liveupdate.db import clock, events, steps
 from liveupdate.db.jobs import LATER
@@ -159,4 +159,4 @@ def _text(constant: str) -> ColumnElement[str]:
 
 
 _NOTHING: ColumnElement[Json] = literal_column("CAST('{}' AS JSON)")
-_AT_ONCE = str(_at_once().compile(dialect=psycopg.dialect()))
+_AT_ONCE = str(_at_once().compile(dialect=make_url("postgresql+psycopg://").get_dialect()()))

@@ -133,7 +133,8 @@ class Journal:
         (job, rows), now = self._held(connection)
         leftovers = job.state == JobState.UNDOING and resources.any_open(connection, job.id)
         entry = turns.entry(job, rows, settled, now, leftovers=leftovers)
-        turn, told, words = entry.turn, dict(entry.job), [(type, step, {}) for type, step in entry.events]
+        turn, told = entry.turn, dict(entry.job)
+        words: list[tuple[str, str, Json]] = [(type, step, {}) for type, step in entry.events]
         if isinstance(turn.action, course.End):
             ended = _ended(turn.job, turn.rows, turn.action.state, now)
             told |= ended
