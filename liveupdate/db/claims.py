@@ -4,6 +4,7 @@
 lease by.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -15,6 +16,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    Engine,
     RowMapping,
     Select,
     Update,
@@ -26,9 +28,11 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.engine import make_url
 
 from liveupdate.db import clock, events, steps
 from liveupdate.db.jobs import LATER
+from liveupdate.db.session import at_once, write
 from liveupdate.db.tables import events as events_table
 from liveupdate.db.tables import jobs
 from liveupdate.db.tables import steps as steps_table
@@ -101,20 +105,24 @@ def change(connection: Connection, job_id: str, values: Json) -> datetime:
 
 
 def go_on(
-    connection: Connection, held: Json, as_of: datetime, progress: int, done: StepRow, intent: StepRow
+    engine: Engine, held: Json, as_of: datetime, progress: int, done: StepRow, intent: StepRow
 ) -> datetime | None:
     """Write down that the step ``done`` is, and that ``intent`` begins, if the job is held and has not changed since
     ``as_of``; when, by the database's clock, or None: nothing was written.
     """
     values = {**held, "as_of": clock.from_datetime(as_of), "to_step": intent.spec.id, "so_far": progress}
-    if connection.dialect.name == "postgresql":
-        places = {"done": done.position, "done_result": done.result, "begun": intent.position}
-        return clock.as_datetime(connection.scalar(_AT_ONCE, values | places))
-    now = _changed(connection, _GO_ON, values)
-    if now is not None:
-        steps.put(connection, [replace(done, finished_at=now), replace(intent, started_at=now)])
-        events.add_all(connection, done.job_id, [(_DONE, done.spec.id), (_BEGUN, intent.spec.id)])
-    return now
+    if engine.dialect.name == "postgresql":
+        places = {"done": done.position, "done_result": json.dumps(done.result), "begun": intent.position}
+        return clock.as_datetime(at_once(engine, _AT_ONCE, values | places))
+
+    def work(connection: Connection) -> datetime | None:
+        now = _changed(connection, _GO_ON, values)
+        if now is not None:
+            steps.put(connection, [replace(done, finished_at=now), replace(intent, started_at=now)])
+            events.add_all(connection, done.job_id, [(_DONE, done.spec.id, {}), (_BEGUN, intent.spec.id, {})])
+        return now
+
+    return write(engine, work)
 
 
 def _changed(connection: Connection, statement: Update, values: Json) -> datetime | None:
@@ -127,7 +135,7 @@ def _changed(connection: Connection, statement: Update, values: Json) -> datetim
 
 
 def _at_once() -> Select[int]:
-    """All that go_on writes as one statement, which PostgreSQL can: it goes by the row of the job that was changed."""
+    """All that go_on writes, which PostgreSQL can do at once: it goes by the row of the job that was changed."""
     job = _GO_ON.returning(jobs.c.id, jobs.c.updated_at).cte("job")
 
     def put(name: str, state: StepState, **values: Any) -> CTE:
@@ -151,4 +159,4 @@ def _text(constant: str) -> ColumnElement[str]:
 
 
 _NOTHING: ColumnElement[Json] = literal_column("CAST('{}' AS JSON)")
-_AT_ONCE = _at_once()
+_AT_ONCE = str(_at_once().compile(dialect=make_url("postgresql+psycopg://").get_dialect()()))

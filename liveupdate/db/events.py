@@ -18,9 +18,9 @@ def add(connection: Connection, job_id: str, type: str, step: str = "", detail: 
     connection.execute(_ADD, {"job_id": job_id, "type": type, "step": step, "detail": dict(detail or {})})
 
 
-def add_all(connection: Connection, job_id: str, told: Iterable[tuple[str, str]]) -> None:
-    """Each as (type, step), in this order."""
-    rows = [{"job_id": job_id, "type": type, "step": step, "detail": {}} for type, step in told]
+def add_all(connection: Connection, job_id: str, told: Iterable[tuple[str, str, Json]]) -> None:
+    """Each as (type, step, detail), in this order."""
+    rows = [{"job_id": job_id, "type": type, "step": step, "detail": dict(detail)} for type, step, detail in told]
     connection.execute(_ADD, rows)
 
 

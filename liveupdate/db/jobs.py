@@ -14,6 +14,7 @@ from sqlalchemy import (
     case,
     func,
     insert,
+    literal_column,
     or_,
     select,
     tuple_,
@@ -29,7 +30,7 @@ from liveupdate.model import Job, JobKind, Json, Plan, StepSpec
 from liveupdate.states import OPEN, JobState
 
 #: The time of a change, always later than that of the change before: who knows the latter sees that there was another.
-LATER = case((jobs.c.updated_at < clock.now(), clock.now()), else_=jobs.c.updated_at + 1)
+LATER = case((jobs.c.updated_at < clock.now(), clock.now()), else_=jobs.c.updated_at + literal_column("1"))
 #: Fields that lists may be sorted by; each has an index.
 SORT_KEYS = ("created_at", "updated_at", "server_name")
 NO_TROUBLE: dict[str, Any] = {"reason": "", "code": "", "remedy": ""}

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, Oper
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from liveupdate.errors import StoreError
+from liveupdate.model import Json
 
 T = TypeVar("T")
 
@@ -93,10 +94,44 @@ def write(engine: Engine, work: Callable[[Connection], T]) -> T:
 
     ``work`` must therefore have no effect but on the database. Raises whatever it raises.
     """
+
+    def once() -> T:
+        with engine.connect().execution_options(writes=True) as connection, connection.begin():
+            return work(connection)
+
+    return _unless_lost(once)
+
+
+def at_once(engine: Engine, statement: str, values: Json) -> Any:
+    """The first value of what ``statement`` returns, or None: it is a transaction of its own, in one round trip.
+
+    For PostgreSQL, and for what is written all the time: it goes to the driver as it is.
+    """
+
+    def once() -> Any:
+        with engine.connect() as connection:
+            line = connection.connection.driver_connection
+            assert line is not None  # noqa: S101 - it has just been opened
+            try:
+                line.autocommit = True
+                row = line.execute(statement, values).fetchone()
+                line.autocommit = False
+            except BaseException as error:
+                # whatever it is in the middle of, nobody else gets it
+                connection.invalidate()
+                if isinstance(error, engine.dialect.loaded_dbapi.Error):
+                    raise DBAPIError.instance(statement, None, error, type(error), dialect=engine.dialect) from error
+                raise
+        return row and row[0]
+
+    return _unless_lost(once)
+
+
+def _unless_lost(once: Callable[[], T]) -> T:
+    """Again, while it loses a race inside the database."""
     for attempt in range(1, _TRIES + 1):
         try:
-            with engine.connect().execution_options(writes=True) as connection, connection.begin():
-                return work(connection)
+            return once()
         except DBAPIError as error:
             if attempt == _TRIES or not _conflict(error):
                 raise

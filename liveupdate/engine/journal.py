@@ -63,14 +63,13 @@ class Journal:
         in between, and one commit makes both durable.
         """
 
-        def work(connection: Connection) -> Turn:
-            return self._foreseen(connection, settled) or self._seen(connection, settled)
-
-        turn = self._transact(work)
+        asked = leases.now()
+        turn = self._foreseen(settled) or write(self._engine, lambda connection: self._seen(connection, settled))
+        self._prolonged(asked)
         self._known = turn.job, turn.rows
         return turn
 
-    def _foreseen(self, connection: Connection, settled: Settled | None) -> Turn | None:
+    def _foreseen(self, settled: Settled | None) -> Turn | None:
         """The next turn by what is known, written if nothing has changed meanwhile: nobody but the claim's holder
         changes a job, or its steps, without its ``updated_at``.
         """
@@ -80,21 +79,27 @@ class Journal:
         entry = turns.entry(job, rows, settled, job.updated_at)
         if not entry.goes_on or job.window:
             return None
-        now = claims.go_on(connection, self._mine, job.updated_at, entry.turn.job.progress, *entry.rows)
-        return entry.at(now).turn if now else None
+        now = claims.go_on(self._engine, self._mine, job.updated_at, entry.turn.job.progress, *entry.rows)
+        return entry.at(now) if now else None
 
     def _seen(self, connection: Connection, settled: Settled | None) -> Turn:
         """The next turn by what the database has, held until it is written."""
         (job, rows), now = self._held(connection)
         leftovers = job.state == JobState.UNDOING and resources.any_open(connection, job.id)
         entry = turns.entry(job, rows, settled, now, leftovers=leftovers)
-        turn = entry.turn
+        turn, told = entry.turn, dict(entry.job)
+        words: list[tuple[str, str, Json]] = [(type, step, {}) for type, step in entry.events]
+        if isinstance(turn.action, course.End):
+            ended = _ended(turn.job, turn.rows, turn.action.state, now)
+            told |= ended
+            words.append((f"job.{turn.action.state}", "", {"reason": ended.get("reason", turn.job.reason)}))
         if entry.rows:
             steps.put(connection, entry.rows)
-            events.add_all(connection, self.claim.job_id, entry.events)
-        if entry.job:
-            turn = replace(turn, job=replace(turn.job, updated_at=self._update(connection, **entry.job)))
-        self._follow(connection, turn.job, turn.rows, turn.action, now)
+        if words:
+            events.add_all(connection, self.claim.job_id, words)
+        if told:
+            turn = replace(turn, job=replace(turn.job, updated_at=self._update(connection, **told)))
+        self._follow(connection, turn.job, turn.rows, turn.action)
         return turn
 
     def _held(self, connection: Connection) -> tuple[tuple[Job, Sequence[StepRow]], datetime]:
@@ -107,10 +112,8 @@ class Journal:
     def _read(self, connection: Connection) -> tuple[Job, Sequence[StepRow]]:
         return jobs.get(connection, self.claim.job_id), steps.of_job(connection, self.claim.job_id)
 
-    def _follow(
-        self, connection: Connection, job: Job, rows: Sequence[StepRow], action: course.Action, now: datetime
-    ) -> None:
-        """What else than a step comes next."""
+    def _follow(self, connection: Connection, job: Job, rows: Sequence[StepRow], action: course.Action) -> None:
+        """What else than a step, or the end, comes next."""
         match action:
             case course.TurnBack(outcome, reason, error):
                 self._turn_back(connection, job, outcome, reason, error)
@@ -127,8 +130,6 @@ class Journal:
                 # why the way back failed is told by its steps; the job goes on
                 told = dict.fromkeys(("outcome", "decision", "reason", "code", "remedy"), "")
                 self._job(connection, job, JobState.RUNNING, step=held, **told)
-            case course.End(state):
-                self._end(connection, job, rows, state, now)
 
     def park(self, seen: Job, after: float, error: LiveUpdateError) -> None:
         """Give the job back until ``after`` seconds are over, or what it watches changes, or somebody wakes it.
@@ -246,14 +247,14 @@ class Journal:
             self._hold(connection)
             return work(connection)
 
-        return self._transact(fenced)
-
-    def _transact(self, work: Callable[[Connection], T]) -> T:
-        """``work`` begins with what finds out whether the job is still held, and prolongs the lease."""
         asked = leases.now()
-        done = write(self._engine, work)
-        self.claim.lease.until = max(self.claim.lease.until, asked + self._lease)
+        done = write(self._engine, fenced)
+        self._prolonged(asked)
         return done
+
+    def _prolonged(self, asked: float) -> None:
+        """The lease, by what was written since ``asked``."""
+        self.claim.lease.until = max(self.claim.lease.until, asked + self._lease)
 
     def _hold(self, connection: Connection) -> datetime:
         now = claims.hold(connection, self._mine)
@@ -276,16 +277,6 @@ class Journal:
         self._job(connection, job, JobState.UNDOING, outcome=outcome, reason=reason, **_trouble(error))
         events.add(connection, job.id, "job.undoing", job.step, {"outcome": outcome, "reason": reason})
 
-    def _end(self, connection: Connection, job: Job, rows: Sequence[StepRow], state: JobState, now: datetime) -> None:
-        told: dict[str, Any] = {"progress": 100, **jobs.NO_TROUBLE} if state == JobState.SUCCEEDED else {}
-        if state == JobState.UNDONE and job.code:
-            # why it was undone, not what undoing waited for last
-            why = [str(row.error["detail"]) for row in rows if row.error.get("code") == job.code]
-            told["reason"] = why[0] if why else job.reason
-        ended = {"finished_at": clock.from_datetime(now), "open_server_id": None}
-        self._job(connection, job, state, **ended, **told, **_NO_WATCH, **_NO_LEASE)
-        events.add(connection, job.id, f"job.{state}", detail={"reason": told.get("reason", job.reason)})
-
     def _step(self, row: StepRow, state: StepState, event: str, values: Json, detail: Json | None = None) -> None:
         def work(connection: Connection) -> None:
             if state != row.state:
@@ -301,6 +292,17 @@ class Journal:
 _LONG = timedelta(days=1)
 _NO_LEASE: dict[str, Any] = {"lease_owner": "", "lease_until": 0}
 _NO_WATCH: dict[str, Any] = {"watch_kind": "", "watch_id": "", "watch_seen": ""}
+
+
+def _ended(job: Job, rows: Sequence[StepRow], state: JobState, now: datetime) -> Json:
+    """What a job has of its end."""
+    told: dict[str, Any] = {"progress": 100, **jobs.NO_TROUBLE} if state == JobState.SUCCEEDED else {}
+    if state == JobState.UNDONE and job.code:
+        # why it was undone, not what undoing waited for last
+        why = [str(row.error["detail"]) for row in rows if row.error.get("code") == job.code]
+        told["reason"] = why[0] if why else job.reason
+    ended = {"state": advance(job.state, state), "finished_at": clock.from_datetime(now), "open_server_id": None}
+    return {**ended, **told, **_NO_WATCH, **_NO_LEASE}
 
 
 def _trouble(error: LiveUpdateError | None) -> dict[str, str]:

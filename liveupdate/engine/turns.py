@@ -13,6 +13,8 @@ from liveupdate.states import JobState, StepState, advance
 
 #: What a job has of its steps.
 _OF_STEPS = {"step", "progress", "deaths", "reason"}
+#: Fields of a job that are the same in the database.
+_AS_TOLD = {"step", "progress", "reason", "code", "remedy"}
 _BEGUN = {StepState.APPLYING: "step.started", StepState.UNDOING: "step.undo_started"}
 
 
@@ -43,13 +45,11 @@ class Entry:
     job: Json
     events: Sequence[tuple[str, str]]
 
-    def at(self, now: datetime) -> "Entry":
-        """The same at another time: of a step that is done, and one that begins."""
+    def at(self, now: datetime) -> Turn:
+        """The turn of a step that is done, and one that begins, when it is known when that was."""
         done, intent = self.rows
-        done, intent = replace(done, finished_at=now), replace(intent, started_at=now)
-        rows = _with(_with(self.turn.rows, done), intent)
-        turn = replace(self.turn, job=replace(self.turn.job, updated_at=now), rows=rows)
-        return replace(self, turn=turn, rows=(done, intent))
+        rows = _with(self.turn.rows, replace(done, finished_at=now), replace(intent, started_at=now))
+        return Turn(replace(self.turn.job, updated_at=now), rows, self.turn.action)
 
     @property
     def goes_on(self) -> bool:
@@ -71,34 +71,33 @@ def entry(
         done = settle(settled, now)
         rows = _with(rows, done)
         told |= progress(settled, rows)
-        job = replace(job, step=told["step"], progress=told["progress"])
         changed.append(done)
         events.append((f"step.{done.state}", done.spec.id))
     action = course.next_action(job, rows, now, leftovers=leftovers)
     if intent := _intent(action, now):
         rows = _with(rows, intent)
         told["step"] = intent.spec.id
-        job = replace(job, step=intent.spec.id)
         if intent.state == StepState.APPLYING:
             told["reason"] = ""
             if job.code or job.remedy:
                 told |= {"code": "", "remedy": ""}
-            job = replace(job, reason="", code="", remedy="")
             if job.started_at is None:
                 told["started_at"] = clock.from_datetime(now)
                 job = replace(job, started_at=now)
                 events.append(("job.started", ""))
         changed.append(intent)
         events.append((_BEGUN[intent.state], intent.spec.id))
+    job = replace(job, **{name: value for name, value in told.items() if name in _AS_TOLD})
     return Entry(Turn(job, rows, action), changed, told, events)
 
 
 def settle(settled: Settled, now: datetime) -> StepRow:
-    row = replace(settled.row, state=advance(settled.row.state, settled.state), finished_at=now)
-    if settled.state != StepState.DONE:
-        return row
+    state = advance(settled.row.state, settled.state)
+    if state != StepState.DONE:
+        return replace(settled.row, state=state, finished_at=now)
     # as it will be read: what a step is told must not depend on whether its worker has changed
-    return replace(row, result=json.loads(json.dumps(dict(settled.result))), error={})
+    result = json.loads(json.dumps(dict(settled.result)))
+    return replace(settled.row, state=state, finished_at=now, result=result, error={})
 
 
 def progress(settled: Settled, rows: Sequence[StepRow]) -> Json:
@@ -116,5 +115,6 @@ def _intent(action: course.Action, now: datetime) -> StepRow | None:
     return None
 
 
-def _with(rows: Sequence[StepRow], changed: StepRow) -> Sequence[StepRow]:
-    return [changed if row.position == changed.position else row for row in rows]
+def _with(rows: Sequence[StepRow], *changed: StepRow) -> Sequence[StepRow]:
+    new = {row.position: row for row in changed}
+    return [new.get(row.position, row) for row in rows]

@@ -115,5 +115,5 @@ def refused(database: Engine, otherwise: dict[str, Any]) -> None:
     before = all_of(database, job.id)
     done, begins = replace(rows[0], state=StepState.DONE), replace(rows[1], state=StepState.APPLYING)
     held = {"of_job": job.id, "by": "worker", "at_fence": journal.claim.fence, "so_long": 1}
-    assert write(database, lambda c: claims.go_on(c, held, job.updated_at, 16, done, begins)) is None
+    assert claims.go_on(database, held, job.updated_at, 16, done, begins) is None
     assert all_of(database, job.id) == before
