@@ -17,7 +17,7 @@ from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import Runner
 from liveupdate.model import Job, JobKind, Plan, StepRow, StepSpec
 from liveupdate.settings import load
-from liveupdate.testing.steps import World
+from liveupdate.testing.steps import World, wait_forever
 
 STEPS = ("prepare", "copy", "switch", "open", "hold", "tidy")
 BACK = tuple(StepSpec(f"back.{name}", name) for name in ("copy", "switch", "open"))
@@ -87,3 +87,11 @@ def work(engine: Engine, runner: Runner, owner: str = "worker") -> str | None:
 def work_once(engine: Engine, world: World, owner: str = "worker", steps: tuple[str, ...] = STEPS) -> str | None:
     """As ``work``, by steps of ``world``."""
     return work(engine, Runner(surroundings(), world.steps(*steps)), owner)
+
+
+def in_hold(engine: Engine) -> tuple[World, str]:
+    """A job that waits in its step hold, and its id."""
+    world, job_id = World(), accept(engine)
+    world.faults["apply", "hold"] = wait_forever
+    work_once(engine, world)
+    return world, job_id

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from liveupdate.errors import Retry
 from liveupdate.model import Json
 from liveupdate.steps.protocol import Probe, Step, StepContext
 
@@ -59,3 +60,8 @@ def raising(error: BaseException) -> Callable[[StepContext], None]:
         raise error
 
     return strike
+
+
+def wait_forever(_: StepContext) -> None:
+    """As a fault: for a word of the operator."""
+    raise Retry(3600, "waits for the operator", counts=False)

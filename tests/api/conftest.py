@@ -20,7 +20,7 @@ from liveupdate.context import RequestContext
 from liveupdate.drivers.cloud.golden_images import Disk, GoldenImage
 from liveupdate.drivers.cloud.hosts import Host
 from liveupdate.drivers.metrics import Nothing
-from liveupdate.errors import Failed, NotFound, Retry
+from liveupdate.errors import Failed, NotFound
 from liveupdate.methods import Method
 from liveupdate.steps.protocol import StepContext
 from liveupdate.testing.captures import KERNEL
@@ -129,10 +129,6 @@ def golden(job_id: str = "job", owner: str = "mine") -> GoldenImage:
     told |= {"liveupdate:captured_at": "2026-01-01T00:00:00+00:00", "os_distro": "debian"}
     disks = (Disk("snapshot-0", 3), Disk("snapshot-1", 1))
     return GoldenImage(IMAGE, "golden web", "active", owner, "2026-01-01T00:00:00Z", 3, 0, disks, told)
-
-
-def wait_forever(_: StepContext) -> None:
-    raise Retry(3600, "waits for the operator", counts=False)
 
 
 def fail(_: StepContext) -> None:

@@ -13,8 +13,8 @@ from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import UNDO_ATTEMPTS
 from liveupdate.steps.protocol import StepContext
 from liveupdate.testing.jobs import make_due, work_once
-from liveupdate.testing.steps import World
-from tests.api.conftest import Cloud, as_, code, fail, new, wait_forever
+from liveupdate.testing.steps import World, wait_forever
+from tests.api.conftest import Cloud, as_, code, fail, new
 
 ACTIONS = ("approve", "start", "pause", "resume", "cancel", "confirm", "rollback", "retry", "skip-step", "cleanup")
 

@@ -6,8 +6,8 @@ from sqlalchemy import Engine
 
 from liveupdate.testing.fallbacks import updated
 from liveupdate.testing.jobs import work_once
-from liveupdate.testing.steps import World
-from tests.api.conftest import SERVER, Cloud, as_, code, fail, new, wait_forever
+from liveupdate.testing.steps import World, wait_forever
+from tests.api.conftest import SERVER, Cloud, as_, code, fail, new
 
 NOBODY = "99999999-9999-4999-8999-999999999999"
 

@@ -18,8 +18,8 @@ from liveupdate.db.session import write
 from liveupdate.messaging import webhooks
 from liveupdate.settings import Limits, Webhooks
 from liveupdate.testing.jobs import unreachable, work_once
-from liveupdate.testing.steps import World
-from tests.api.conftest import SERVER, Cloud, fail, services_of, wait_forever
+from liveupdate.testing.steps import World, wait_forever
+from tests.api.conftest import SERVER, Cloud, fail, services_of
 from tests.client.conftest import Proxy, Serve, run
 
 with warnings.catch_warnings():

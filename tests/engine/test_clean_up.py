@@ -10,11 +10,22 @@ from liveupdate.db import words
 from liveupdate.engine.claim import claim_next
 from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import UNDO_ATTEMPTS, Runner
-from liveupdate.errors import Failed, Retry
+from liveupdate.errors import Failed
 from liveupdate.model import Job, Plan
 from liveupdate.states import JobState, StepState
 from liveupdate.steps.protocol import StepContext
-from liveupdate.testing.jobs import PLAN, STEPS, accept, expire_lease, look, make_due, say, surroundings, work_once
+from liveupdate.testing.jobs import (
+    PLAN,
+    STEPS,
+    accept,
+    expire_lease,
+    in_hold,
+    look,
+    make_due,
+    say,
+    surroundings,
+    work_once,
+)
 from liveupdate.testing.steps import World, raising
 
 
@@ -149,9 +160,7 @@ def test_a_worker_that_dies_in_it_is_followed_by_one_that_goes_on(sqlite: Engine
 
 def test_a_way_back_that_is_stuck_is_undone_in_order_only(sqlite: Engine) -> None:
     """The workload is somewhere on its way: what is in doubt is not passed over."""
-    world, job_id = World(), accept(sqlite)
-    world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
-    work_once(sqlite, world)
+    world, job_id = in_hold(sqlite)
     say(sqlite, job_id, words.decide, "rollback")
     world.faults["applied", "back.switch"] = raising(Failed("original is gone"))
     for _ in range(2):

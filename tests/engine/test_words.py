@@ -8,8 +8,8 @@ from liveupdate.engine.runner import MAX_DEATHS, UNDO_ATTEMPTS
 from liveupdate.errors import Conflict, Failed, Retry
 from liveupdate.states import JobState
 from liveupdate.steps.protocol import StepContext
-from liveupdate.testing.jobs import STEPS, accept, expire_lease, look, make_due, say, work_once
-from liveupdate.testing.steps import World, raising
+from liveupdate.testing.jobs import STEPS, accept, expire_lease, in_hold, look, make_due, say, work_once
+from liveupdate.testing.steps import World, raising, wait_forever
 
 
 def test_a_job_that_is_cancelled_in_trouble_is_not_undone_for_that(sqlite: Engine) -> None:
@@ -47,17 +47,13 @@ def test_cancel_in_the_middle_of_a_step_is_seen_at_its_checkpoint(sqlite: Engine
 
 
 def test_cancel_after_the_pivot_is_refused_and_names_the_state(sqlite: Engine) -> None:
-    world, job_id = World(), accept(sqlite)
-    world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
-    work_once(sqlite, world)
+    _, job_id = in_hold(sqlite)
     with pytest.raises(Conflict, match="waiting and past its pivot"):
         say(sqlite, job_id, words.cancel)
 
 
 def test_rollback_in_hold_moves_back_then_undoes_every_step(sqlite: Engine) -> None:
-    world, job_id = World(), accept(sqlite)
-    world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
-    work_once(sqlite, world)
+    world, job_id = in_hold(sqlite)
     say(sqlite, job_id, words.decide, "rollback")
     work_once(sqlite, world)
     job, _ = look(sqlite, job_id)
@@ -68,12 +64,10 @@ def test_rollback_in_hold_moves_back_then_undoes_every_step(sqlite: Engine) -> N
 
 
 def test_a_move_back_that_fails_leaves_the_job_in_hold_and_can_be_asked_again(sqlite: Engine) -> None:
-    world, job_id = World(), accept(sqlite)
-    world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
-    work_once(sqlite, world)
+    world, job_id = in_hold(sqlite)
     say(sqlite, job_id, words.decide, "rollback")
     world.faults["apply", "back.switch"] = raising(Failed("original is gone"))
-    world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
+    world.faults["apply", "hold"] = wait_forever
     work_once(sqlite, world)
     job, _ = look(sqlite, job_id)
     assert (job.state, job.step, job.decision, job.outcome) == (JobState.WAITING, "hold", "", "")
@@ -125,9 +119,7 @@ def test_a_job_stuck_after_the_pivot_goes_on_when_it_is_retried(sqlite: Engine) 
 
 
 def test_a_way_back_whose_undo_failed_is_retried_to_hold_and_never_undone_past_the_pivot(sqlite: Engine) -> None:
-    world, job_id = World(), accept(sqlite)
-    world.faults["apply", "hold"] = raising(Retry(3600, "waits for the operator", counts=False))
-    work_once(sqlite, world)
+    world, job_id = in_hold(sqlite)
     say(sqlite, job_id, words.decide, "rollback")
     world.faults["apply", "back.switch"] = raising(Failed("original is gone"))
     for _ in range(UNDO_ATTEMPTS):

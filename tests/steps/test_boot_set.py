@@ -33,7 +33,7 @@ from liveupdate.testing.boot_sets import add_boot_volume, disks_of, with_boot_se
 from liveupdate.testing.cloud import World, with_server
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.fallbacks import put
-from tests.steps.conftest import context_of, drive, run_before
+from tests.steps.conftest import context_of, drive, opened, run_before
 from tests.steps.crashes import crashes
 from tests.steps.test_capture import SEEN, SERVER
 from tests.steps.test_capture import asked as to_capture
@@ -53,15 +53,6 @@ def world() -> World:
 @pytest.fixture
 def context(world: World) -> MemoryContext:
     return context_of(world)
-
-
-def opened(**parameters: Any) -> tuple[World, MemoryContext]:
-    """The workload runs on the surrogate; the original idles."""
-    world = with_boot_set()
-    context = context_of(world)
-    context.job = job(parameters=parameters)
-    run_before(context, None)
-    return world, context
 
 
 def surrogate(context: MemoryContext) -> str:
@@ -116,7 +107,7 @@ def test_backups_are_taken_of_each(world: World, context: MemoryContext) -> None
 
 
 def test_the_surrogate_boots_from_copies_of_each_in_the_order_of_boot() -> None:
-    world, context = opened()
+    world, context = opened(with_boot_set())
     made = instead(context)
     attached = world.attached[surrogate(context)]
     assert list(attached) == [made["root-volume"], made["var-volume"], "data-volume"]
@@ -126,7 +117,7 @@ def test_the_surrogate_boots_from_copies_of_each_in_the_order_of_boot() -> None:
 
 
 def test_it_is_handed_over_as_no_data_volume() -> None:
-    _, context = opened()
+    _, context = opened(with_boot_set())
     assert move.handed_over(context.results["preflight"]) == []
     assert [d["where"] for d in move.data_mounts(context.results["preflight"])] == []
     context.results["preflight"] = {**context.results["preflight"], "units": []}
@@ -137,7 +128,7 @@ def test_it_is_handed_over_as_no_data_volume() -> None:
 
 
 def test_each_side_is_told_of_the_disks_that_it_has() -> None:
-    _, context = opened()
+    _, context = opened(with_boot_set())
     made = instead(context)
     assert pre_copy._serials(context, "original") == {"root-volume": "root-volume", "var-volume": "var-volume"}
     assert pre_copy._serials(context, "surrogate") == {old: new[:20] for old, new in made.items()}
@@ -145,7 +136,7 @@ def test_each_side_is_told_of_the_disks_that_it_has() -> None:
 
 
 def test_the_copies_become_what_the_volumes_were_and_these_the_fallback() -> None:
-    world, context = opened()
+    world, context = opened(with_boot_set())
     made = instead(context)
     drive(context, *FINISH)
     assert list(world.servers) == [surrogate(context)]
@@ -175,9 +166,9 @@ def test_the_copies_become_what_the_volumes_were_and_these_the_fallback() -> Non
 
 
 def test_after_any_crash_of_the_end_it_ends_the_same() -> None:
-    smooth, straight = opened()
+    smooth, straight = opened(with_boot_set())
     drive(straight, *FINISH)
-    for world, context in crashes(opened, lambda context: drive(context, *FINISH), least=20):
+    for world, context in crashes(lambda: opened(with_boot_set()), lambda context: drive(context, *FINISH), least=20):
         drive(context, *FINISH)
         assert shape(world) == shape(smooth)
         assert kept(context).keys() == kept(straight).keys()
@@ -185,7 +176,7 @@ def test_after_any_crash_of_the_end_it_ends_the_same() -> None:
 
 
 def test_a_fallback_of_no_days_takes_the_old_volumes_with_it() -> None:
-    world, context = opened(keep_fallback_days=0)
+    world, context = opened(with_boot_set(), keep_fallback_days=0)
     drive(context, *FINISH)
     assert world.snapshots == {}
     assert sorted(world.volumes) == sorted(["data-volume", *instead(context).values()])
@@ -193,7 +184,7 @@ def test_a_fallback_of_no_days_takes_the_old_volumes_with_it() -> None:
 
 
 def test_the_report_tells_of_each_and_of_no_hand_over() -> None:
-    _, context = opened(mirror_volume_type="best")
+    _, context = opened(with_boot_set(), mirror_volume_type="best")
     drive(context, *FINISH)
     told = report.assemble(context.job, [], context.ledger.lines)["volumes"]
     assert {(v["kind"], v["role"], v["size"], v["type"], v["state"]) for v in told} == {
