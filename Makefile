@@ -5,6 +5,7 @@
 # make test-faults  every fault at every point of every step of an update, on three databases (a quarter of an hour)
 # make test-faults-lab  that part of it which is run with the lab's real services; make test-faults runs it, too
 # make soak      thousands of jobs by 1, 2, 4 workers; some are killed, the broker restarts (a quarter of an hour)
+# make soak-hour as many jobs as one worker does in an hour, in which it may not grow
 # make bench-engine  durable steps per second, beside other engines
 # make bench-api     requests per second, beside the lab's Keystone and Nova
 # make bench-lists   a list's deepest page beside its first, of 100,000 jobs and 1,000,000 events
@@ -17,7 +18,7 @@ PYTEST := $(BIN)/python -m pytest
 # the tests start programs by the dozen: what they import is compiled once, not by each
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench-engine bench-api bench-lists docs demo preview test test-all test-fast test-image test-databases test-faults test-faults-lab test-lab test-lab-all soak check audit lab-up lab-down lab-status lab-reset setup
+.PHONY: bench-engine bench-api bench-lists docs demo preview test test-all test-fast test-image test-databases test-faults test-faults-lab test-lab test-lab-all soak soak-hour check audit lab-up lab-down lab-status lab-reset setup
 
 bench-engine: setup
 	$(PYTHON) -m lab.packages postgresql
@@ -93,6 +94,10 @@ test-faults-lab: setup lab-up
 soak: setup
 	$(PYTHON) -m lab.packages postgresql rabbitmq-server
 	$(BIN)/python -m tests.soak $(SOAK)
+
+soak-hour: setup
+	$(PYTHON) -m lab.packages postgresql rabbitmq-server
+	$(BIN)/python -m tests.soak hour
 
 test-lab: setup lab-up
 	$(PYTHON) -m lab.packages postgresql

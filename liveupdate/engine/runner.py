@@ -140,8 +140,7 @@ class Runner:
         if retry.counts:
             if call.row.attempts + 1 >= call.step.attempts:
                 told = f"{retry.detail} (after {call.step.attempts} attempts)"
-                tried = Failed(told, code=retry.code, remedy=retry.remedy or _SEE)
-                return self._failed(call, tried)
+                return self._failed(call, Failed(told, code=retry.code, remedy=retry.remedy))
             call.journal.step_tried(call.row, retry)
         call.park(retry.after, retry)
 
@@ -151,6 +150,7 @@ class Runner:
             seen = self._probe_or_stop(call)
             if seen.done:
                 return _done(call, seen.result)
+        failed.remedy = failed.remedy or _SEE
         call.journal.step_failed(call.row, failed)
         outcome = course.undo_after_failure(call.job, call.rows, call.row)
         if outcome is None:

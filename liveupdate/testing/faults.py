@@ -67,11 +67,14 @@ class Others(Protocol):
     def delete(self) -> None:
         """The original, by its owner or by an administrator for whom a lock is none."""
 
-    def shut_down(self, scene: "Scene") -> None:
-        """The original, from inside, which no lock keeps its owner from. Healed, it is started."""
+    def shut_down(self, scene: "Scene", side: str) -> None:
+        """The "original" or the "surrogate", from inside, which no lock keeps its owner from. Healed, it is started."""
 
-    def host_down(self, scene: "Scene") -> None:
-        """The original's: it is gone without a word, and Nova says ACTIVE still. Healed, it boots."""
+    def host_down(self, scene: "Scene", side: str) -> None:
+        """That server's: it is gone without a word, and Nova says ACTIVE still. Healed, it boots."""
+
+    def cut(self, scene: "Scene") -> None:
+        """No word passes between the guests, until it is healed; each hears the worker."""
 
     def revoke_trust(self, scene: "Scene", point: Point) -> None:
         """From here on nothing is done in the requester's name, until it is healed."""
@@ -138,6 +141,10 @@ def _outside(point: Point) -> bool:
 
 def cloud_as(who: str) -> Callable[[Point], bool]:
     return lambda point: (point.kind, point.when, point.who) == ("cloud", "before", who)
+
+
+def _surrogate(point: Point) -> bool:
+    return (point.kind, point.when, point.who) == ("guest", "before", "surrogate")
 
 
 def _written(point: Point) -> bool:
@@ -231,6 +238,14 @@ def _skew(scene: Scene, point: Point) -> None:
     scene.conditions.enter_context(mock.patch("time.time", ahead))
 
 
+def _off(side: str) -> Callable[[Scene, Point], None]:
+    return lambda scene, point: scene.others.shut_down(scene, side)
+
+
+def _down(side: str) -> Callable[[Scene, Point], None]:
+    return lambda scene, point: scene.others.host_down(scene, side)
+
+
 def _owner(deed: str) -> Callable[[Scene, Point], None]:
     return lambda scene, point: scene.others.owner(deed)
 
@@ -264,10 +279,13 @@ FAULTS: Mapping[str, Fault] = {
         Fault("ssh cut", _at("guest", "before"), lasts(_at("guest", "before"), _silent_guest, _A_WHILE)),
         Fault("ssh lost", _at("guest", "after"), lambda scene, point: _silent_guest(point)),
         Fault("disk full", _written, lasts(_written, _full_guest)),
-        Fault("host down", _at("guest", "before"), lambda scene, point: scene.others.host_down(scene), harms=True),
+        Fault("guests cut", _at("guest", "before"), lambda scene, point: scene.others.cut(scene)),
+        Fault("host down", _at("guest", "before"), _down("original"), harms=True),
+        Fault("surrogate's host", _surrogate, _down("surrogate")),
+        Fault("surrogate off", _surrogate, _off("surrogate")),
         Fault("locked", _at("cloud", "before"), _owner("lock"), harms=True),
         Fault("stopped", _at("cloud", "before"), _owner("stop"), harms=True),
-        Fault("shut down", _at("cloud", "before"), lambda scene, point: scene.others.shut_down(scene), harms=True),
+        Fault("shut down", _at("cloud", "before"), _off("original"), harms=True),
         Fault("rebuilt", _at("cloud", "before"), _owner("rebuild"), harms=True),
         Fault("resized", _at("cloud", "before"), _owner("resize"), harms=True),
         Fault("deleted", _at("cloud", "before"), lambda scene, point: scene.others.delete(), harms=True),

@@ -23,7 +23,7 @@ class Pair:
     """``serving``: the sides that answer clients. ``servers``: side → its server's id, once there is one.
 
     ``trouble``: what goes wrong in a cut-over: "" | "unlinked" | "before the grant" | "while restoring" | "sick" |
-    "too late".
+    "too late". ``cut``: whether no word passes between the two.
     ``silent``: sides that do not answer. ``hanging``: commands that are begun and never answered. ``away``, ``here``:
     sides whose disk says that the workload has left, or has been opened there. ``boots``: how often each has booted.
     ``failing``: sides where no boot brings the workload up, though the guard lets it.
@@ -33,6 +33,7 @@ class Pair:
     world: World
     servers: dict[str, str]
     trouble: str = ""
+    cut: bool = False
     silent: set[str] = field(default_factory=set)
     hanging: set[str] = field(default_factory=set)
     boots: dict[str, int] = field(default_factory=lambda: {"original": 1, "surrogate": 1})
@@ -174,7 +175,9 @@ class PairedGuest:
     # -- the commands -------------------------------------------------------------------------------------------------
 
     def _status(self) -> dict[str, Any]:
-        if self.phase == "frozen" and self.pair.volumes_at(self.pair.other(self.side)):
+        if self.phase == "frozen" and self.pair.cut:
+            self._resume_alone()
+        elif self.phase == "frozen" and self.pair.volumes_at(self.pair.other(self.side)):
             self._grant()
         phases = [{"name": name, "realtime": 1000.0, "monotonic": 10.0} for name in ("frozen", "granted", "opened")]
         return {
@@ -197,12 +200,20 @@ class PairedGuest:
     def _listen(self, address: str, public_key: str) -> dict[str, Any]:
         return {"port": 7022}
 
+    def _link(self) -> None:
+        if self.pair.cut or self.pair.trouble == "unlinked":
+            raise GuestError("no answer from the other machine to clock", code="guest.link-broken")
+
     def _connect(self, **_: Any) -> dict[str, Any]:
+        if self.pair.cut:
+            raise GuestError("the other machine does not answer", code="guest.link-refused")
         self.pair.linked = True
         return {"clock_offset": 0.01}
 
     def _prepare(self, role: str, move: dict[str, Any]) -> dict[str, Any]:
-        if self.phase in _UNDECIDED:
+        # a source that has granted, and is asked back, has missed the word that the other machine opened
+        missed = (self.pair.roles[self.side], self.phase, role) == ("source", "granted", "target")
+        if self.phase in _UNDECIDED and not missed:
             raise GuestError("undecided", code="guest.undecided")
         attached = self.pair.world.attached[self.pair.servers[self.side]]
         missing = [
@@ -212,18 +223,20 @@ class PairedGuest:
         moved = any(unit["handover"] == "move" for unit in move["units"])
         if role == "source" and moved and self.side not in self.pair.serving:
             raise GuestError("has no running main process", code="guest.unit-not-running")
+        if role == "source":
+            self._link()
         self.pair.roles[self.side], self.phase, self.pair.mounts = role, "prepared", move["mounts"]
         return {}
 
     def _precopy(self) -> dict[str, Any]:
+        self._link()
         number = len(self.pair.rounds)
         self.pair.rounds.append(number)
         self.phase = "precopied"
         return {"round": number, "bytes": 1000, "seconds": 1.0, "estimate_ms": max(2000, 20000 >> number * 2)}
 
     def _cut_over(self) -> dict[str, Any]:
-        if self.pair.trouble == "unlinked":
-            raise GuestError("no answer from the other machine to clock", code="guest.link-broken")
+        self._link()
         self.pair.serving.discard(self.side)
         if self.pair.trouble == "before the grant":
             self.phase = "resumed"
@@ -254,7 +267,9 @@ class PairedGuest:
         if self.phase != "opened":
             if self.phase != "ready" or self.pair.trouble == "too late":
                 raise GuestError("too late", code="guest.window-passed")
-            self.phase = self.pair.phases[self.pair.other(self.side)] = "opened"
+            self.phase = "opened"
+            if not self.pair.cut:
+                self.pair.phases[self.pair.other(self.side)] = "opened"
             self.pair.own(self.side, here=True)
             self.pair.serve(self.side)
         return {"opened": True}
@@ -276,6 +291,11 @@ class PairedGuest:
         self.pair.own(self.side, here=True)
         self.pair.serve(self.side)
         return {"units": {}}
+
+    def _resume_alone(self) -> None:
+        """Frozen, not asked for the workload, and with its volumes: as soon as they are back, if they have left."""
+        if self.pair.volumes_at(self.side):
+            self._resume(fenced=False)
 
     def _finish(self) -> dict[str, Any]:
         if self.phase in _UNDECIDED:

@@ -59,28 +59,36 @@ class Doubles(Site):
         for port in [p for p in world.ports.values() if p.device_id == "original"]:
             world.ports[port.id] = replace(port, device_id="", status="DOWN")
 
-    def shut_down(self, scene: Scene) -> None:
-        if "original" in self.world.servers:
-            self.world.servers["original"] = replace(self.world.servers["original"], status="SHUTOFF")
-            self.pair.serving.discard("original")
-            scene.conditions.callback(self._start)
+    def shut_down(self, scene: Scene, side: str) -> None:
+        known = self.pair.servers.get(side, "")
+        if known in self.world.servers and not self.pair.stopped(side):
+            self.world.servers[known] = replace(self.world.servers[known], status="SHUTOFF")
+            self.pair.serving.discard(side)
+            scene.conditions.callback(self._start, side)
 
-    def _start(self) -> None:
-        server = self.world.servers.get("original")
+    def _start(self, side: str) -> None:
+        server = self.world.servers.get(self.pair.servers[side])
         if server is not None and server.status == "SHUTOFF":
-            self.world.servers["original"] = replace(server, status="ACTIVE")
-            self.pair.restart("original")
+            self.world.servers[server.id] = replace(server, status="ACTIVE")
+            self.pair.restart(side)
 
-    def host_down(self, scene: Scene) -> None:
-        if "original" in self.world.servers and not self.pair.stopped("original"):
-            self.pair.silent.add("original")
-            self.pair.serving.discard("original")
-            scene.conditions.callback(self._host_up)
+    def host_down(self, scene: Scene, side: str) -> None:
+        if self.pair.servers.get(side) in self.world.servers and not self.pair.stopped(side):
+            self.pair.silent.add(side)
+            self.pair.serving.discard(side)
+            scene.conditions.callback(self._host_up, side)
 
-    def _host_up(self) -> None:
-        self.pair.silent.discard("original")
-        if "original" in self.world.servers:
-            self.pair.restart("original")
+    def _host_up(self, side: str) -> None:
+        self.pair.silent.discard(side)
+        if self.pair.servers[side] in self.world.servers and not self.pair.stopped(side):
+            self.pair.restart(side)
+
+    def cut(self, scene: Scene) -> None:
+        self.pair.cut = True
+        scene.conditions.callback(self._mend)
+
+    def _mend(self) -> None:
+        self.pair.cut = False
 
     def revoke_trust(self, scene: Scene, point: Point) -> None:
         lasts(cloud_as("user"), unauthorized)(scene, point)

@@ -48,10 +48,23 @@ def _killed(when: str) -> Fault:
     return replace(FAULTS["kill -9"], name=f"killed {when}", hits=hits)
 
 
-_AS_EVER = ("db away", "5xx", "409", "429", "answer lost", "token", "trust", "quota", "locked", "stopped", "deleted")
+_AS_EVER = (
+    "db away",
+    "5xx",
+    "409",
+    "429",
+    "answer lost",
+    "token",
+    "trust",
+    "quota",
+    "locked",
+    "stopped",
+    "deleted",
+    "surrogate off",
+    "cancelled",
+)
 LAB_FAULTS: Mapping[str, Fault] = {
-    fault.name: fault
-    for fault in (_killed("before"), _killed("after"), *(FAULTS[name] for name in (*_AS_EVER, "cancelled")))
+    fault.name: fault for fault in (_killed("before"), _killed("after"), *(FAULTS[name] for name in _AS_EVER))
 }
 
 

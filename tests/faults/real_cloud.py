@@ -140,11 +140,30 @@ class RealCloud(Workers):
             compute.delete_server(server.id)
             compute.wait_for_delete(server, interval=0.5, wait=PATIENCE)
 
-    def shut_down(self, scene: Scene) -> None:
-        raise NotImplementedError("a simulated host has no guest that could")
+    def shut_down(self, scene: Scene, side: str) -> None:
+        """By Nova: a simulated host has no guest that could. The original is locked against it."""
+        compute, known = self.tenant.admin.compute, self.pair.servers.get(side, "")
+        server = compute.find_server(known, all_projects=True) if known else None
+        if server is None or server.status != "ACTIVE":
+            return
+        compute.stop_server(known)
+        compute.wait_for_server(server, "SHUTOFF", interval=0.5, wait=PATIENCE)
+        self.pair.serving.discard(side)
+        scene.conditions.callback(self._start, side)
 
-    def host_down(self, scene: Scene) -> None:
+    def _start(self, side: str) -> None:
+        compute = self.tenant.admin.compute
+        server = compute.find_server(self.pair.servers[side], all_projects=True)
+        if server is not None and server.status == "SHUTOFF":
+            compute.start_server(server.id)
+            compute.wait_for_server(server, interval=0.5, wait=PATIENCE)
+            self.pair.restart(side)
+
+    def host_down(self, scene: Scene, side: str) -> None:
         raise NotImplementedError("the guests are doubles, and answer whatever becomes of a host")
+
+    def cut(self, scene: Scene) -> None:
+        raise NotImplementedError("it is between the guests, which are doubles here, too")
 
     def revoke_trust(self, scene: Scene, point: Point) -> None:
         """In Keystone; services that remember the token would take it for some minutes more."""

@@ -240,6 +240,8 @@ class Stage:
         with read(self.engine) as connection:
             lines = resources.of_job(connection, self.job_id)
         told += [f"open line: {r.kind} {r.role}" for r in lines if r.state in (ResourceState.INTENDED, "created")]
+        if job.code and not job.remedy:
+            told.append(f"{job.state} without a remedy: {job.code}: {job.reason}")
         told += self.ground.left_behind({r.cloud_id for r in lines if r.state == ResourceState.KEPT})
         if self.trial.fault and self.trial.fault.harms:
             return told

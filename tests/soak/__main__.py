@@ -1,8 +1,8 @@
-"""The soak, printed and written into docs/reliability.md: python -m tests.soak [JOBS] [KILLS] [RESTARTS] [SEED]
+"""The soak, printed and written into docs/reliability.md: python -m tests.soak [JOBS] [KILLS] [RESTARTS] [SEED] | hour
 
 So many jobs by 1, 2 and 4 workers on one private PostgreSQL, nudged through a private RabbitMQ; and once more by 4
-while workers are killed and the broker is restarted. Exits 1 if a job was lost, anything was done twice, or it cost
-more than it may.
+while workers are killed and the broker is restarted. "hour": as many as one worker does in an hour, which may not grow.
+Exits 1 if a job was lost, anything was done twice, or it cost more than it may.
 """
 
 import logging
@@ -26,6 +26,8 @@ from tests.soak.soak import Load, Told, soak
 from tests.soak.worker import NAMES, SETTINGS
 
 WORKERS = (1, 2, 4)
+#: What one worker does in an hour, at the speed of the cloud and of its threads.
+HOUR = 18_000
 
 
 def report(told: Sequence[Told], seed: int) -> Iterator[str]:
@@ -40,6 +42,7 @@ def report(told: Sequence[Told], seed: int) -> Iterator[str]:
         "broker away",
         "retried",
         "jobs",
+        "minutes",
         "jobs/s",
         "of one worker",
         "lists",
@@ -53,28 +56,33 @@ def report(told: Sequence[Told], seed: int) -> Iterator[str]:
         away = f"{len(each.away)}: {sum(each.away)} jobs" if each.away else "0"
         jobs = each.load.jobs
         cells = (
-            *(str(each.load.workers), str(each.killed), away, str(each.retried), str(jobs), f"{each.speed:.1f}"),
+            *(str(each.load.workers), str(each.killed), away, str(each.retried), str(jobs)),
+            *(f"{each.seconds / 60:.1f}", f"{each.speed:.1f}"),
             *(f"{each.speed / told[0].speed:.2f}", f"{each.lists_each:.2f}", f"{each.gets / jobs:.2f}"),
             *(str(each.nudges), memory, f"**{len(each.violations)}**"),
         )
         yield f"| {' | '.join(cells)} |"
 
 
-def main(jobs: int, kills: int, restarts: int, seed: int) -> int:
+def loads(jobs: int, kills: int, restarts: int) -> Sequence[Load]:
+    return (*(Load(jobs, workers) for workers in WORKERS), Load(jobs, WORKERS[-1], kills, restarts))
+
+
+def main(name: str, loads: Sequence[Load], seed: int) -> int:
+    """``name``: where the report belongs in docs/reliability.md."""
     chance = random.Random(seed)  # noqa: S311 - who is killed is no secret
     told: list[Told] = []
-    loads = (*(Load(jobs, workers) for workers in WORKERS), Load(jobs, WORKERS[-1], kills, restarts))
-    with tempfile.TemporaryDirectory(prefix="liveupdate-soak-") as name, ExitStack() as up:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory(prefix="liveupdate-soak-") as place, ExitStack() as up:
+        folder = Path(place)
         engine = up.enter_context(_database(folder / "database"))
         bus = up.enter_context(broker(folder / "broker"))
         for load in loads:
-            place = folder / f"cloud-{len(told)}"
-            place.mkdir()
-            told.append(soak(engine, bus, place, load, chance))
+            cloud = folder / f"cloud-{len(told)}"
+            cloud.mkdir()
+            told.append(soak(engine, bus, cloud, load, chance))
             written = "\n".join(report(told, seed))
             print(told[-1], *told[-1].violations, sep="\n", flush=True)
-            document.write("soak", written)
+            document.write(name, written)
     print(written)
     return 1 if any(each.violations for each in told) else 0
 
@@ -92,6 +100,9 @@ def _database(folder: Path) -> Iterator[Engine]:
 if __name__ == "__main__":
     # of a broker that is away it would tell for each look at it
     logging.getLogger("oslo.messaging").setLevel(logging.CRITICAL)
-    defaults = (2000, 50, 5, random.SystemRandom().randrange(1 << 32))
+    anew = random.SystemRandom().randrange(1 << 32)
+    if sys.argv[1:] == ["hour"]:
+        sys.exit(main("soak of an hour", [Load(HOUR, 1)], anew))
     given = [int(argument) for argument in sys.argv[1:]]
-    sys.exit(main(*given, *defaults[len(given) :]))
+    *load, seed = (*given, *(2000, 50, 5, anew)[len(given) :])
+    sys.exit(main("soak", loads(*load), seed))
