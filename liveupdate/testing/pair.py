@@ -1,7 +1,7 @@
 """Two guests in memory that move a workload between them as the in-guest program does, and refuse to serve twice."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -63,8 +63,12 @@ class Pair:
 
     def volumes_at(self, side: str) -> bool:
         """Whether the machine has every volume that it must mount."""
-        attached = self.world.attached.get(self.servers[side], {})
+        attached = self.volumes_of(side)
         return all(any(volume in mount["device"] for volume in attached) for mount in self.mounts)
+
+    def volumes_of(self, side: str) -> Collection[str]:
+        """The ids of those that the machine has."""
+        return self.world.attached.get(self.servers[side], {})
 
     def restart(self, side: str) -> None:
         """The guest boots: what it knew of the move is gone, but for the guard's mark on its disk."""
@@ -215,7 +219,7 @@ class PairedGuest:
         missed = (self.pair.roles[self.side], self.phase, role) == ("source", "granted", "target")
         if self.phase in _UNDECIDED and not missed:
             raise GuestError("undecided", code="guest.undecided")
-        attached = self.pair.world.attached[self.pair.servers[self.side]]
+        attached = self.pair.volumes_of(self.side)
         missing = [
             system["where"] for system in move["systems"] if not any(v[:20] == system["serial"] for v in attached)
         ]

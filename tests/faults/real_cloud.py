@@ -46,9 +46,8 @@ class Machines(Pair):
 
     cloud: Cloud = field(kw_only=True)
 
-    def volumes_at(self, side: str) -> bool:
-        there = self.cloud.servers.volumes(self.servers[side])
-        return all(any(volume.volume_id in mount["device"] for volume in there) for mount in self.mounts)
+    def volumes_of(self, side: str) -> list[str]:
+        return [there.volume_id for there in self.cloud.servers.volumes(self.servers[side])]
 
     def stopped(self, side: str) -> bool:
         server = self.cloud.servers.get(self.servers[side]) if side in self.servers else None

@@ -177,10 +177,11 @@ class Stage:
         if job.state not in FINAL:
             return Outcome("stuck", (f"{job.state} for ever: {job.reason}",))
         violations += self._ended_well(job)
+        why = f"{job.state}: {job.code}: {job.reason}"
         if self.trial.fault and not self.struck:
-            violations.append("the fault did not strike")
+            violations.append(f"the fault did not strike; {why}")
         if self.trial.fault and self.trial.fault.unfelt and (was_parked or job.state != _ENDS[self.trial.course]):
-            violations.append(f"{job.state}{', parked before that' if was_parked else ''}: without the fault it is not")
+            violations.append(f"{'parked before that, ' if was_parked else ''}{why}; without the fault it is not")
         if self.cancelled and job.state == JobState.SUCCEEDED:
             violations.append("cancelled, and it went on")
         ended = "done" if job.state == JobState.SUCCEEDED else "undone"
