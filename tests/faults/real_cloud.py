@@ -172,8 +172,8 @@ class RealCloud(Workers):
         unauthorized(point)
 
     def use_up_quota(self, scene: Scene, point: Point) -> None:
-        self.tenant.use_up_quota()
         scene.conditions.callback(self.tenant.restore_quota)
+        self.tenant.use_up_quota()
 
     # -- what is true ----------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from liveupdate.engine.claim import claim_next
 from liveupdate.engine.context import Surroundings
 from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import Runner
-from liveupdate.errors import LeaseLost
+from liveupdate.errors import LeaseLost, LiveUpdateError
 from liveupdate.model import Job, StepRow
 from liveupdate.states import FINAL, JobState, ResourceState
 from liveupdate.steps.protocol import Step
@@ -95,6 +95,8 @@ class Stage:
     trial: Trial = field(default_factory=lambda: Trial("forward"))
     passed: list[Point] = field(default_factory=list)
     struck: bool = False
+    #: What kept the fault itself from happening.
+    broke: str = ""
     cancelled: bool = False
     #: How often a rollback was asked for.
     asked: int = 0
@@ -126,7 +128,14 @@ class Stage:
         self.lasting(point)
         if point == self.trial.point and not self.struck and self.trial.fault:
             self.struck = True
-            self.trial.fault.strike(self, point)
+            try:
+                self.trial.fault.strike(self, point)
+            except (LiveUpdateError, OperationalError):
+                raise
+            except Exception as error:
+                # the step must not be taken to have failed as it was meant to
+                self.broke = f"{type(error).__name__}: {error}"
+                raise
 
     def heal(self) -> None:
         self.lasting = _nothing
@@ -177,6 +186,8 @@ class Stage:
         if job.state not in FINAL:
             return Outcome("stuck", (f"{job.state} for ever: {job.reason}",))
         violations += self._ended_well(job)
+        if self.broke:
+            violations.append(f"there was no fault: {self.broke}")
         why = f"{job.state}: {job.code}: {job.reason}"
         if self.trial.fault and not self.struck:
             violations.append(f"the fault did not strike; {why}")

@@ -94,7 +94,7 @@ class Tenant:
     def use_up_quota(self) -> None:
         self.admin.compute.update_quota_set(self.project_id, instances=0, force=True)
         self.admin.block_storage.update_quota_set(self.project_id, volumes=0, snapshots=0)
-        self.admin.network.update_quota(self.project_id, ports=0)
+        self.admin.network.update_quota(self.project_id, ports=0, force=True)
 
     def restore_quota(self) -> None:
         self.admin.compute.revert_quota_set(self.project_id)
