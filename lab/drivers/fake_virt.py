@@ -1,5 +1,5 @@
 """A hypervisor without guests. Nova finds it as nova.virt.lab_fake; beyond Nova's own fake driver its servers outlive
-a restart of the service and its snapshots become images."""
+a restart of the service, a port may come back to a host that it was on, and its snapshots become images."""
 
 import io
 from typing import Any
@@ -23,6 +23,10 @@ class LabFakeDriver(fake.FakeDriverWithoutFakeNodes):
         self.instances[instance.uuid] = fake.FakeInstance(instance.name, power_state.RUNNING, instance.uuid)
         for vif in network_info or []:
             self._interfaces[vif["id"]] = vif
+
+    def attach_interface(self, context: Any, instance: Any, image_meta: Any, vif: Any) -> None:
+        # Nova's own keeps those of servers that are gone, and refuses them for ever
+        self._interfaces[vif["id"]] = vif
 
     def snapshot(self, context: Any, instance: Any, image_id: str, update_task_state: Any) -> None:
         super().snapshot(context, instance, image_id, update_task_state)
