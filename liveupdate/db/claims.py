@@ -21,6 +21,7 @@ from sqlalchemy import (
     Select,
     Update,
     bindparam,
+    case,
     insert,
     literal_column,
     or_,
@@ -31,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import make_url
 
 from liveupdate.db import clock, events, steps
-from liveupdate.db.jobs import LATER
+from liveupdate.db.jobs import GRAIN, LATER
 from liveupdate.db.session import at_once, write
 from liveupdate.db.tables import events as events_table
 from liveupdate.db.tables import jobs
@@ -66,13 +67,23 @@ _GO_ON = (
     update(jobs)
     .where(*_MINE, _AS_KNOWN)
     .where(or_(jobs.c.deadline.is_(None), jobs.c.deadline > clock.now()))
-    .values(**_PROLONGED, updated_at=LATER, step=bindparam("to_step"), progress=bindparam("so_far"))
+    .values(**_PROLONGED, step=bindparam("to_step"), progress=bindparam("so_far"))
+    .values(
+        updated_at=case(
+            (jobs.c.updated_at < clock.now() - literal_column(str(GRAIN)), clock.now()), else_=jobs.c.updated_at
+        )
+    )
     .values(reason=literal_column("''"), deaths=literal_column("0"))
 )
 #: When it was: the time of a change is the job's own.
-_WHEN = {_HOLD: clock.now(), _HOLD_AS_KNOWN: clock.now(), _CHANGE: jobs.c.updated_at, _GO_ON: jobs.c.updated_at}
-_RETURNING = {statement: statement.returning(when) for statement, when in _WHEN.items()}
-_ASKED = {statement: select(when).select_from(jobs).where(_ITS) for statement, when in _WHEN.items()}
+_WHEN: dict[Update, tuple[ColumnElement[int], ...]] = {
+    _HOLD: (clock.now(),),
+    _HOLD_AS_KNOWN: (clock.now(),),
+    _CHANGE: (jobs.c.updated_at,),
+    _GO_ON: (jobs.c.lease_until, jobs.c.updated_at),
+}
+_RETURNING = {statement: statement.returning(*when) for statement, when in _WHEN.items()}
+_ASKED = {statement: select(*when).select_from(jobs).where(_ITS) for statement, when in _WHEN.items()}
 _DONE, _BEGUN = f"step.{StepState.DONE}", "step.started"
 
 
@@ -89,54 +100,70 @@ def take(connection: Connection, job: RowMapping, owner: str, lease: float, deat
 
 def hold(connection: Connection, held: Json) -> datetime | None:
     """Prolong the lease, and lock the job until this transaction ends; now, or None: it is held no more."""
-    return _changed(connection, _HOLD, held)
+    return _at(connection, _HOLD, held)
 
 
 def hold_as_known(connection: Connection, held: Json, as_of: datetime) -> datetime | None:
     """The same, if the job has not changed since ``as_of``."""
-    return _changed(connection, _HOLD_AS_KNOWN, {**held, "as_of": clock.from_datetime(as_of)})
+    return _at(connection, _HOLD_AS_KNOWN, {**held, "as_of": clock.from_datetime(as_of)})
 
 
 def change(connection: Connection, job_id: str, values: Json) -> datetime:
     """Set fields of a job that is held; when, by the database's clock."""
-    at = _changed(connection, _CHANGE, {"of_job": job_id, **values})
+    at = _at(connection, _CHANGE, {"of_job": job_id, **values})
     assert at is not None  # noqa: S101 - jobs do not go away
     return at
 
 
 def go_on(
     engine: Engine, held: Json, as_of: datetime, progress: int, done: StepRow, intent: StepRow
-) -> datetime | None:
+) -> tuple[datetime, datetime] | None:
     """Write down that the step ``done`` is, and that ``intent`` begins, if the job is held and has not changed since
-    ``as_of``; when, by the database's clock, or None: nothing was written.
+    ``as_of``; when, by the database's clock, and the job's ``updated_at``; or None: nothing was written.
     """
     values = {**held, "as_of": clock.from_datetime(as_of), "to_step": intent.spec.id, "so_far": progress}
     if engine.dialect.name == "postgresql":
         places = {"done": done.position, "done_result": json.dumps(done.result), "begun": intent.position}
-        return clock.as_datetime(at_once(engine, _AT_ONCE, values | places))
+        return _times(at_once(engine, _AT_ONCE, values | places), held)
 
-    def work(connection: Connection) -> datetime | None:
-        now = _changed(connection, _GO_ON, values)
-        if now is not None:
+    def work(connection: Connection) -> tuple[datetime, datetime] | None:
+        told = _times(_changed(connection, _GO_ON, values), held)
+        if told is not None:
+            now, _ = told
             steps.put(connection, [replace(done, finished_at=now), replace(intent, started_at=now)])
             events.add_all(connection, done.job_id, [(_DONE, done.spec.id, {}), (_BEGUN, intent.spec.id, {})])
-        return now
+        return told
 
     return write(engine, work)
 
 
-def _changed(connection: Connection, statement: Update, values: Json) -> datetime | None:
+def _times(told: Sequence[int] | None, held: Json) -> tuple[datetime, datetime] | None:
+    """Now, and the time of change, of what a turn has returned of its job."""
+    if told is None:
+        return None
+    lease_until, updated_at = told
+    return clock.as_datetime(lease_until - held["so_long"]), clock.as_datetime(updated_at)
+
+
+def _at(connection: Connection, statement: Update, values: Json) -> datetime | None:
     """When the job was changed, by the database's clock; None: it was not."""
+    told = _changed(connection, statement, values)
+    return None if told is None else clock.as_datetime(told[0])
+
+
+def _changed(connection: Connection, statement: Update, values: Json) -> Sequence[int] | None:
+    """The times (_WHEN) of a job that was changed; None: it was not."""
     if connection.dialect.update_returning:
-        return clock.as_datetime(connection.scalar(_RETURNING[statement], values))
+        return connection.execute(_RETURNING[statement], values).one_or_none()
     if connection.execute(statement, values).rowcount == 0:
         return None
-    return clock.as_datetime(connection.scalar(_ASKED[statement], values))
+    return connection.execute(_ASKED[statement], values).one()
 
 
-def _at_once() -> Select[int]:
+def _at_once() -> Select[int, int]:
     """All that go_on writes, which PostgreSQL can do at once: it goes by the row of the job that was changed."""
-    job = _GO_ON.returning(jobs.c.id, jobs.c.updated_at).cte("job")
+    job = _GO_ON.returning(jobs.c.id, *_WHEN[_GO_ON]).cte("job")
+    now = job.c.lease_until - bindparam("so_long")
 
     def put(name: str, state: StepState, **values: Any) -> CTE:
         here = (steps_table.c.job_id == job.c.id, steps_table.c.position == bindparam(name))
@@ -147,11 +174,11 @@ def _at_once() -> Select[int]:
         return select(step.c.job_id, _text(type), step.c.spec_id, _NOTHING, clock.now(), literal_column("1"))
 
     result = bindparam("done_result", type_=JSON)
-    done = put("done", StepState.DONE, result=result, error=_NOTHING, finished_at=job.c.updated_at)
-    begun = put("begun", StepState.APPLYING, started_at=job.c.updated_at)
+    done = put("done", StepState.DONE, result=result, error=_NOTHING, finished_at=now)
+    begun = put("begun", StepState.APPLYING, started_at=now)
     both = union_all(told(done, _DONE), told(begun, _BEGUN))
     events = insert(events_table).from_select(("job_id", "type", "step", "detail", "at", "untold"), both)
-    return select(job.c.updated_at).add_cte(done, begun, events.cte("told"))
+    return select(job.c.lease_until, job.c.updated_at).add_cte(done, begun, events.cte("told"))
 
 
 def _text(constant: str) -> ColumnElement[str]:

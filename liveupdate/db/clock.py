@@ -4,7 +4,7 @@ Times are stored as whole microseconds since 1970, UTC: the same arithmetic on S
 """
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, overload
 
 from sqlalchemy import BigInteger, Connection, select
 from sqlalchemy.ext.compiler import compiles
@@ -44,6 +44,14 @@ def read(connection: Connection) -> datetime:
 
 def microseconds(seconds: float) -> int:
     return round(seconds * SECOND)
+
+
+@overload
+def as_datetime(value: int) -> datetime: ...
+
+
+@overload
+def as_datetime(value: int | None) -> datetime | None: ...
 
 
 def as_datetime(value: int | None) -> datetime | None:

@@ -31,6 +31,9 @@ from liveupdate.states import OPEN, JobState
 
 #: The time of a change, always later than that of the change before: who knows the latter sees that there was another.
 LATER = case((jobs.c.updated_at < clock.now(), clock.now()), else_=jobs.c.updated_at + literal_column("1"))
+#: How much later than its ``updated_at`` a job may have gone on to another step: a turn that follows so soon leaves it
+#: as it is, and with it every index of the job.
+GRAIN = clock.SECOND
 #: Fields that lists may be sorted by; each has an index.
 SORT_KEYS = ("created_at", "updated_at", "server_name")
 NO_TROUBLE: dict[str, Any] = {"reason": "", "code": "", "remedy": ""}
@@ -240,7 +243,7 @@ def page(
         value = value[0] if isinstance(value, tuple) and len(value) == 1 else value
         query = query.where(jobs.c[name].in_(value) if isinstance(value, tuple) else jobs.c[name] == value)
     if changes_since is not None:
-        query = query.where(jobs.c.updated_at >= clock.from_datetime(changes_since))
+        query = query.where(jobs.c.updated_at >= clock.microseconds(changes_since.timestamp()) - GRAIN)
     if marker is not None:
         query = _after(connection, query, key, descending, marker, project_id)
     if index := _index(project_id, filters, key, also):

@@ -103,7 +103,7 @@ def write(engine: Engine, work: Callable[[Connection], T]) -> T:
 
 
 def at_once(engine: Engine, statement: str, values: Json) -> Any:
-    """The first value of what ``statement`` returns, or None: it is a transaction of its own, in one round trip.
+    """The row that ``statement`` returns, or None: it is a transaction of its own, in one round trip.
 
     For PostgreSQL, and for what is written all the time: it goes to the driver as it is.
     """
@@ -122,7 +122,7 @@ def at_once(engine: Engine, statement: str, values: Json) -> Any:
                 if isinstance(error, engine.dialect.loaded_dbapi.Error):
                     raise DBAPIError.instance(statement, None, error, type(error), dialect=engine.dialect) from error
                 raise
-        return row and row[0]
+        return row
 
     return _unless_lost(once)
 

@@ -70,8 +70,8 @@ class Journal:
         return turn
 
     def _foreseen(self, settled: Settled | None) -> Turn | None:
-        """The next turn by what is known, written if nothing has changed meanwhile: nobody but the claim's holder
-        changes a job, or its steps, without its ``updated_at``.
+        """The next turn by what is known, written if nothing has changed meanwhile: nobody but the claim's holder, and
+        he only here, changes a job, or its steps, without its ``updated_at``.
         """
         if self._known is None or settled is None:
             return None
@@ -79,8 +79,8 @@ class Journal:
         entry = turns.entry(job, rows, settled, job.updated_at)
         if not entry.goes_on or job.window:
             return None
-        now = claims.go_on(self._engine, self._mine, job.updated_at, entry.turn.job.progress, *entry.rows)
-        return entry.at(now) if now else None
+        at = claims.go_on(self._engine, self._mine, job.updated_at, entry.turn.job.progress, *entry.rows)
+        return entry.at(*at) if at else None
 
     def _seen(self, connection: Connection, settled: Settled | None) -> Turn:
         """The next turn by what the database has, held until it is written."""

@@ -45,11 +45,11 @@ class Entry:
     job: Json
     events: Sequence[tuple[str, str]]
 
-    def at(self, now: datetime) -> Turn:
+    def at(self, now: datetime, updated_at: datetime) -> Turn:
         """The turn of a step that is done, and one that begins, when it is known when that was."""
         done, intent = self.rows
         rows = _with(self.turn.rows, replace(done, finished_at=now), replace(intent, started_at=now))
-        return Turn(replace(self.turn.job, updated_at=now), rows, self.turn.action)
+        return Turn(replace(self.turn.job, updated_at=updated_at), rows, self.turn.action)
 
     @property
     def goes_on(self) -> bool:

@@ -24,7 +24,7 @@ def engine(database: Engine) -> Iterator[Engine]:
 def test_it_is_committed_and_what_follows_on_its_connection_is_a_transaction_again(
     engine: Engine, database: Engine
 ) -> None:
-    assert at_once(engine, _ADD, {"id": "at-once"}) == "at-once"
+    assert at_once(engine, _ADD, {"id": "at-once"}) == ("at-once",)
 
     def fails(connection: Connection) -> None:
         connection.execute(insert(projects).values(id="never", turn=0))
@@ -44,7 +44,7 @@ def test_what_finds_nothing_returns_none(engine: Engine) -> None:
 def test_a_database_that_goes_away_in_it_is_told_like_any_that_is_away(engine: Engine) -> None:
     with pytest.raises(session.AWAY):
         at_once(engine, "SELECT pg_terminate_backend(pg_backend_pid())", {})
-    assert at_once(engine, "SELECT 1", {}) == 1
+    assert at_once(engine, "SELECT 1", {}) == (1,)
 
 
 def test_one_that_loses_a_race_is_done_again(engine: Engine) -> None:
@@ -57,4 +57,4 @@ def test_one_that_loses_a_race_is_done_again(engine: Engine) -> None:
                 " END $$"
             )
         )
-    assert at_once(engine, "SELECT loses_once()", {}) == 2
+    assert at_once(engine, "SELECT loses_once()", {}) == (2,)

@@ -86,13 +86,28 @@ def test_going_on_writes_both_steps_the_job_and_what_is_told(database: Engine) -
     job, rows, told = all_of(database, journal.claim.job_id)
     assert (turn.job, list(turn.rows)) == (job, [replace(row, seconds=None) for row in rows])
     assert [row.state for row in rows[:3]] == [StepState.DONE, StepState.APPLYING, StepState.PENDING]
-    assert (rows[0].result, rows[0].error, rows[0].finished_at) == ({"id": "é'\"{}"}, {}, job.updated_at)
-    assert rows[1].started_at == job.updated_at
+    assert (rows[0].result, rows[0].error) == ({"id": "é'\"{}"}, {})
+    assert rows[0].finished_at == rows[1].started_at
     assert (job.step, job.progress, job.reason) == (rows[1].spec.id, 16, "")
     assert [(e.type, e.step, e.detail) for e in told[-2:]] == [
         ("step.done", rows[0].spec.id, {}),
         ("step.started", rows[1].spec.id, {}),
     ]
+
+
+@pytest.mark.parametrize(("ago", "told"), [(-60 * jobs.GRAIN, False), (2 * jobs.GRAIN, True)])
+def test_going_on_tells_the_time_of_change_once_a_second(database: Engine, ago: int, told: bool) -> None:
+    """Each time goes into every index of the job."""
+    journal = begun(database)
+    its = tables.jobs.c.id == journal.claim.job_id
+    earlier = tables.jobs.c.updated_at - ago
+    write(database, lambda c: c.execute(update(tables.jobs).where(its).values(updated_at=earlier)))
+    before, rows = journal.load()
+    turn = journal.next(Settled(rows[0], StepState.DONE, {}))
+    assert (turn.job.updated_at > before.updated_at) is told
+    assert turn.job.updated_at == all_of(database, journal.claim.job_id)[0].updated_at
+    turn = journal.next(Settled(turn.rows[1], StepState.DONE, {}))
+    assert turn.rows[2].state == StepState.APPLYING, "it is known to be as it was"
 
 
 @pytest.mark.parametrize(
