@@ -59,7 +59,7 @@ class Heartbeat:
                 try:
                     journal.renew()
                 except LeaseLost:
-                    LOG.warning("lost the lease of job %s", journal.claim.job_id)
+                    # given back meanwhile, or another worker's now: whoever works on it learns that, and tells of it
                     self.drop(journal)
                 except SQLAlchemyError as error:
                     # the database is away: the lease runs on; if it ends, the next fenced write says so
