@@ -52,7 +52,7 @@ def report(told: Sequence[Told], seed: int) -> Iterator[str]:
     yield f"| {' | '.join((*columns, 'MiB of a worker', '**violations**'))} |"
     yield "|---" * (len(columns) + 2) + "|"
     for each in told:
-        memory = ", ".join(f"{begin:.0f}→{end:.0f}" for begin, end in each.memory)
+        memory = ", ".join("→".join(f"{seen:.0f}" for seen in worker) for worker in each.memory)
         away = f"{len(each.away)}: {sum(each.away)} jobs" if each.away else "0"
         jobs = each.load.jobs
         cells = (

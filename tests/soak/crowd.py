@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Container
+from collections.abc import Iterable
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -14,6 +14,8 @@ _PROCESSES = get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["tests.soak.worker"])
 #: Seconds until a worker has loaded and opened all that it works with, and that it has to stop.
 _SETTLES, _STOPS = 5.0, 60.0
+#: Seconds between looks at a worker's memory.
+_AGAIN = 600.0
 
 
 class Crowd:
@@ -22,8 +24,9 @@ class Crowd:
     def __init__(self, database: str, broker: str, folder: Path, workers: int) -> None:
         self._for = (database, broker, folder)
         self._there: list[BaseProcess] = []
-        self._since: dict[int, float] = {}
-        self._at_begin: dict[int, float] = {}
+        #: When to look at each one's memory next, and what was seen by then.
+        self._next: dict[int, float] = {}
+        self._seen: dict[int, list[float]] = {}
         for _ in range(workers):
             self._start()
 
@@ -31,17 +34,18 @@ class Crowd:
         struck = self._there.pop(chance.randrange(len(self._there)))
         struck.kill()
         struck.join()
-        self._at_begin.pop(_pid(struck), None)
+        self._seen.pop(_pid(struck), None)
         self._start()
 
-    def note(self, heard: Container[int]) -> None:
-        """Remember what memory they have once they have found into their work; ``heard``: who listens for sure."""
-        for process in self._there:
-            if _pid(process) in heard and time.monotonic() - self._since[_pid(process)] > _SETTLES:
-                self._at_begin.setdefault(_pid(process), _memory(_pid(process)))
+    def note(self, heard: Iterable[int]) -> None:
+        """Remember what memory they have, once they have found into their work; ``heard``: who listens for sure."""
+        for pid in self.pids() & set(heard):
+            if time.monotonic() > self._next[pid]:
+                self._seen.setdefault(pid, []).append(_memory(pid))
+                self._next[pid] = time.monotonic() + _AGAIN
 
-    def memory(self) -> tuple[tuple[float, float], ...]:
-        return tuple((begin, _memory(pid)) for pid, begin in self._at_begin.items())
+    def memory(self) -> tuple[tuple[float, ...], ...]:
+        return tuple((*seen, _memory(pid)) for pid, seen in self._seen.items())
 
     def pids(self) -> set[int]:
         return {_pid(process) for process in self._there}
@@ -59,7 +63,7 @@ class Crowd:
     def _start(self) -> None:
         process = _PROCESSES.Process(target=main, args=self._for)
         process.start()
-        self._since[_pid(process)] = time.monotonic()
+        self._next[_pid(process)] = time.monotonic() + _SETTLES
         self._there.append(process)
 
 

@@ -57,8 +57,8 @@ class Told:
     lists: int
     gets: int
     nudges: int
-    #: Of each worker at its begin and at the end, in MiB; of those that were not killed.
-    memory: tuple[tuple[float, float], ...]
+    #: Of each worker at its begin, every ten minutes, and at the end, in MiB; of those that were not killed.
+    memory: tuple[tuple[float, ...], ...]
     #: By the journal, by the cloud, and by who did not hear.
     found: tuple[str, ...]
 
@@ -86,7 +86,7 @@ class Told:
         most = 2 * self.load.jobs + 2 * SETTINGS.threads * self.killed
         if self.gets > most:
             yield f"{self.gets} gets, of {most} at most"
-        yield from (f"{begin:.0f} MiB became {end:.0f}" for begin, end in self.memory if end - begin > _GROWTH)
+        yield from (f"{m[0]:.0f} MiB became {m[-1]:.0f}" for m in self.memory if m[-1] - m[0] > _GROWTH)
 
 
 def soak(engine: Engine, broker: Broker, folder: Path, load: Load, chance: random.Random) -> Told:
