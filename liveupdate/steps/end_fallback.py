@@ -11,7 +11,7 @@ from liveupdate.model import Json
 from liveupdate.planning.parts import Part
 from liveupdate.states import ResourceState
 from liveupdate.steps.inspect_fallback import Fate, fate, kept_in, look, parts
-from liveupdate.steps.kinds import going
+from liveupdate.steps.kinds import going, stuck
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import wait
 
@@ -58,7 +58,7 @@ def _delete(context: StepContext, part: Part) -> None:
     cloud = context.service_cloud()
     found = look(cloud, part)
     if found is not None and not going(found):
-        kept_in(cloud, part).delete(part.cloud_id, force=found.status == "error_deleting")
+        kept_in(cloud, part).delete(part.cloud_id, force=stuck(found))
     wait(context, lambda: _gone(cloud, part), f"{part.kind} {part.name} to be gone")
 
 

@@ -4,7 +4,7 @@ resources.py, and engine/orphans.py, use all kinds alike.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from liveupdate.drivers.cloud import inventory, marks
@@ -29,15 +29,20 @@ class Hands(Protocol):
 
 @dataclass(frozen=True)
 class Found:
-    """What a line stands for: the cloud's id of it. ``going``: it is being deleted, and must not be removed again."""
+    """What a line stands for: the cloud's id of it. ``going``: it is being deleted, and must not be removed again.
+
+    ``stuck``: its deletion has failed, and another one must be forced.
+    """
 
     id: str
     going: bool = False
+    stuck: bool = False
 
 
 @dataclass(frozen=True)
 class Kind:
-    """``find`` returns what the line stands for, or None; ``remove`` takes its id, and may answer before it is gone.
+    """``find`` returns what the line stands for, or None; ``remove`` takes its id, and may answer before it is gone;
+    ``force`` is the same for what is stuck.
 
     ``seen``: what there is of it in the whole cloud, known by its mark; nothing of what goes with another one.
     """
@@ -45,6 +50,11 @@ class Kind:
     find: Callable[[Hands, Resource], Found | None]
     remove: Callable[[Hands, Resource, str], None]
     seen: Callable[["Inventory"], Iterable[Sighting]] = lambda inventory: ()
+    force: Callable[[Hands, Resource, str], None] | None = None
+
+    def take(self, hands: Hands, line: Resource, found: Found) -> None:
+        """Remove it, by force if need be."""
+        (self.force if found.stuck and self.force else self.remove)(hands, line, found.id)
 
 
 def mark(line: Resource) -> str:
@@ -70,18 +80,35 @@ class _Marked(Protocol):
     def delete(self, identifier: str, /) -> None: ...
 
 
+class _Forced(_Marked, Protocol):
+    def delete(self, identifier: str, /, *, force: bool = False) -> None: ...
+
+
 def _marked(of: Callable[["Cloud"], _Marked], seen: Callable[["Inventory"], Iterable[Sighting]]) -> Kind:
     def find(hands: Hands, line: Resource) -> Found | None:
         them = of(hands.user_cloud())
         found = them.get(line.cloud_id) if line.cloud_id else them.find(line.name, line.job_id, line.role)
-        return Found(found.id, going(found)) if found else None
+        return Found(found.id, going(found), stuck(found)) if found else None
 
     return Kind(find, lambda hands, line, found: of(hands.user_cloud()).delete(found), seen)
+
+
+def _of_cinder(of: Callable[["Cloud"], _Forced], seen: Callable[["Inventory"], Iterable[Sighting]]) -> Kind:
+    def force(hands: Hands, line: Resource, found: str) -> None:
+        """As the service user: nobody but an administrator may."""
+        of(hands.service_cloud()).delete(found, force=True)
+
+    return replace(_marked(of, seen), force=force)
 
 
 def going(stored: Stored) -> bool:
     """Whether Cinder is deleting it: it refuses to delete what is being deleted."""
     return stored.status == "deleting"
+
+
+def stuck(stored: Stored) -> bool:
+    """Whether Cinder has failed to delete it: it refuses to try again, unless it is forced."""
+    return stored.status == "error_deleting"
 
 
 def _server(hands: Hands, line: Resource) -> Found | None:
@@ -143,9 +170,9 @@ def _trust(hands: Hands, line: Resource) -> Found | None:
 
 KINDS: Mapping[str, Kind] = {
     "server": Kind(_server, lambda c, line, found: c.user_cloud().servers.delete(found), sightings.servers),
-    "volume": _marked(lambda cloud: cloud.volumes, sightings.volumes),
-    "snapshot": _marked(lambda cloud: cloud.snapshots, sightings.snapshots),
-    "backup": _marked(lambda cloud: cloud.backups, sightings.backups),
+    "volume": _of_cinder(lambda cloud: cloud.volumes, sightings.volumes),
+    "snapshot": _of_cinder(lambda cloud: cloud.snapshots, sightings.snapshots),
+    "backup": _of_cinder(lambda cloud: cloud.backups, sightings.backups),
     "image": _marked(lambda cloud: cloud.images, sightings.images),
     "port": Kind(_port, lambda c, line, found: c.user_cloud().ports.delete(found), sightings.ports),
     # the service user locks, so that an owner cannot unlock in mid-flight

@@ -6,6 +6,7 @@ How each kind of them is found and taken away: kinds.py.
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from liveupdate import lease
@@ -24,6 +25,8 @@ T = TypeVar("T")
 #: Seconds that a short wait (a volume from a snapshot: half a second) is sat out; after that the job is parked.
 PATIENCE = 5.0
 _INTERVAL = 0.2
+#: Seconds until something is deleted again that could not be.
+_AGAIN = 10.0
 #: Seconds that an outlived worker waits for its successor to record what it makes.
 _SUCCESSION = 120.0
 
@@ -94,12 +97,20 @@ def take_away(context: StepContext, line: Resource) -> None:
 def see_gone(hands: Hands, line: Resource) -> None:
     """Take away what the line stands for. Raises Retry as long as it goes."""
     if (found := _remove(hands, line)) is not None:
-        wait(
-            hands,
-            lambda: KINDS[line.kind].find(hands, line) is None or None,
-            f"{line.kind} {line.name} to be gone",
-            watch=_watch(hands, line, found.id),
+        is_gone, what = partial(_gone, hands, line), f"{line.kind} {line.name} to be gone"
+        wait(hands, is_gone, what, watch=_watch(hands, line, found.id))
+
+
+def _gone(hands: Hands, line: Resource) -> bool | None:
+    found = KINDS[line.kind].find(hands, line)
+    if found is not None and found.stuck:
+        raise Retry(
+            _AGAIN,
+            f"{line.kind} {line.name} ({found.id}) could not be deleted",
+            code="live-update.cloud.not-deleted",
+            remedy="see the log of cinder-volume, then ask for cleanup",
         )
+    return None if found else True
 
 
 def _remove(hands: Hands, line: Resource) -> Found | None:
@@ -107,7 +118,7 @@ def _remove(hands: Hands, line: Resource) -> Found | None:
     way = KINDS[line.kind]
     found = way.find(hands, line)
     if found is not None and not found.going:
-        way.remove(hands, line, found.id)
+        way.take(hands, line, found)
     return found
 
 

@@ -43,6 +43,8 @@ class _Stored(Verbs):
         left_in = self.world.stuck.get(identifier)
         going = identifier in where and getattr(where[identifier], "status", "") == "deleting"
         self._refuse(going and not force, f"{identifier} is being deleted")
+        failed = identifier in where and getattr(where[identifier], "status", "") == "error_deleting"
+        self._refuse(failed and not force, f"{identifier} is error_deleting")
         if identifier in where and left_in and not (force and left_in == "error_deleting"):
             where[identifier] = replace(where[identifier], status=left_in)
         else:

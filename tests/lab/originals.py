@@ -113,12 +113,13 @@ class Tenant:
         for image in list(user.image.images(owner=self.project_id)):
             user.image.delete_image(image)
         for found, delete in (
-            (storage.snapshots, storage.delete_snapshot),
-            (storage.volumes, storage.delete_volume),
+            # an administrator may force it
+            (storage.snapshots, self.admin.block_storage.delete_snapshot),
+            (storage.volumes, self.admin.block_storage.delete_volume),
         ):
             for each in list(found()):
                 if each.status != "deleting":
-                    delete(each)
+                    delete(each, force=each.status == "error_deleting")
                 storage.wait_for_delete(each, interval=0.5, wait=PATIENCE)
         for identifier in inventory.take(user)["trusts"]:
             user.identity.delete(f"/OS-TRUST/trusts/{identifier}")

@@ -43,6 +43,26 @@ def test_what_is_being_deleted_is_not_deleted_again(world: World, context: Memor
     assert context.ledger.open() == []
 
 
+@pytest.mark.parametrize("kind", ["volume", "snapshot"])
+def test_what_could_not_be_deleted_is_told_and_forced_the_next_time(
+    world: World, context: MemoryContext, kind: str
+) -> None:
+    line = context.ledger.intend(kind, "twin", {})
+    metadata = marks.metadata(line.job_id, line.role)
+    if kind == "volume":
+        world.volumes["bad"] = volume("bad", name=line.name, metadata=metadata)
+    else:
+        world.snapshots["bad"] = Snapshot("bad", line.name, "available", "volume", metadata)
+    context.ledger.created(line, "bad")
+    world.stuck["bad"] = "error_deleting"
+    with pytest.raises(Retry, match=r"\(bad\) could not be deleted") as told:
+        resources.unmake(context, kind, "twin")
+    assert told.value.counts
+    assert told.value.remedy
+    resources.unmake(context, kind, "twin")
+    assert context.ledger.open() == []
+
+
 class TestAnOutlivedWorker:
     """It has made something, and may write no more: its successor has the job."""
 
