@@ -204,8 +204,8 @@ class PairedGuest:
     def _listen(self, address: str, public_key: str) -> dict[str, Any]:
         return {"port": 7022}
 
-    def _link(self) -> None:
-        if self.pair.cut or self.pair.trouble == "unlinked":
+    def _link(self, *, broken: bool = False) -> None:
+        if self.pair.cut or broken:
             raise GuestError("no answer from the other machine to clock", code="guest.link-broken")
 
     def _connect(self, **_: Any) -> dict[str, Any]:
@@ -240,7 +240,7 @@ class PairedGuest:
         return {"round": number, "bytes": 1000, "seconds": 1.0, "estimate_ms": max(2000, 20000 >> number * 2)}
 
     def _cut_over(self) -> dict[str, Any]:
-        self._link()
+        self._link(broken=self.pair.trouble == "unlinked")
         self.pair.serving.discard(self.side)
         if self.pair.trouble == "before the grant":
             self.phase = "resumed"
