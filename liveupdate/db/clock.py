@@ -58,5 +58,13 @@ def as_datetime(value: int | None) -> datetime | None:
     return None if value is None else datetime.fromtimestamp(value / SECOND, UTC)
 
 
+@overload
+def from_datetime(value: datetime) -> int: ...
+
+
+@overload
+def from_datetime(value: datetime | None) -> int | None: ...
+
+
 def from_datetime(value: datetime | None) -> int | None:
     return None if value is None else round(value.timestamp() * SECOND)

@@ -243,7 +243,7 @@ def page(
         value = value[0] if isinstance(value, tuple) and len(value) == 1 else value
         query = query.where(jobs.c[name].in_(value) if isinstance(value, tuple) else jobs.c[name] == value)
     if changes_since is not None:
-        query = query.where(jobs.c.updated_at >= clock.microseconds(changes_since.timestamp()) - GRAIN)
+        query = query.where(jobs.c.updated_at >= clock.from_datetime(changes_since) - GRAIN)
     if marker is not None:
         query = _after(connection, query, key, descending, marker, project_id)
     if index := _index(project_id, filters, key, also):

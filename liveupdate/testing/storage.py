@@ -41,10 +41,8 @@ class _Stored(Verbs):
     def _drop(self, where: dict[str, Any], identifier: str, force: bool) -> None:
         """Delete it, or leave it as Cinder does: in error_deleting until it is forced, or as if nothing was asked."""
         left_in = self.world.stuck.get(identifier)
-        going = identifier in where and getattr(where[identifier], "status", "") == "deleting"
-        self._refuse(going and not force, f"{identifier} is being deleted")
-        failed = identifier in where and getattr(where[identifier], "status", "") == "error_deleting"
-        self._refuse(failed and not force, f"{identifier} is error_deleting")
+        status = getattr(where.get(identifier), "status", "")
+        self._refuse(status in ("deleting", "error_deleting") and not force, f"{identifier} is {status}")
         if identifier in where and left_in and not (force and left_in == "error_deleting"):
             where[identifier] = replace(where[identifier], status=left_in)
         else:

@@ -57,8 +57,8 @@ def test_a_worker_whose_disk_is_full_goes_on_once_there_is_room(tmp_path: Path, 
 
         def lease_is_over() -> bool:
             with read(engine) as connection:
-                until = connection.scalar(select(jobs.c.lease_until).where(jobs.c.id == job_id))
-                return until is not None and until < clock.microseconds(clock.read(connection).timestamp())
+                lease: int = connection.execute(select(jobs.c.lease_until).where(jobs.c.id == job_id)).scalar_one()
+                return lease < clock.from_datetime(clock.read(connection))
 
         until(lease_is_over)
         assert look(engine, job_id)[0].state == JobState.RUNNING
