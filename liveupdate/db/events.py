@@ -31,6 +31,12 @@ def of_job(connection: Connection, job_id: str, *, after: int = 0, limit: int = 
     return [value(row) for row in connection.execute(query).mappings()]
 
 
+def newest(connection: Connection, job_id: str, type: str) -> Event | None:
+    query = select(events).where(events.c.job_id == job_id, events.c.type == type).order_by(events.c.id.desc()).limit(1)
+    row = connection.execute(query).mappings().one_or_none()
+    return value(row) if row else None
+
+
 def last_word(connection: Connection, job_id: str) -> str:
     """The type of the newest event that tells what somebody asked of the job; "" if nobody did."""
     asked = select(events.c.type).where(events.c.job_id == job_id, events.c.type.endswith("_requested"))

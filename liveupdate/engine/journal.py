@@ -18,7 +18,7 @@ from liveupdate.engine import course, turns
 from liveupdate.engine.claim import Claim
 from liveupdate.engine.turns import Settled, Turn
 from liveupdate.errors import LeaseLost, LiveUpdateError, Retry
-from liveupdate.model import Job, Json, Resource, StepRow
+from liveupdate.model import Event, Job, Json, Resource, StepRow
 from liveupdate.states import JobState, ResourceState, StepState, advance
 
 T = TypeVar("T")
@@ -90,9 +90,11 @@ class Journal:
         turn, told = entry.turn, dict(entry.job)
         words: list[tuple[str, str, Json]] = [(type, step, {}) for type, step in entry.events]
         if isinstance(turn.action, course.End):
-            ended = _ended(turn.job, turn.rows, turn.action.state, now)
+            state = turn.action.state
+            turned_back = None if state == JobState.SUCCEEDED else events.newest(connection, job.id, _UNDOING)
+            ended = _ended(turn.job, turn.rows, state, now, turned_back)
             told |= ended
-            words.append((f"job.{turn.action.state}", "", {"reason": ended.get("reason", turn.job.reason)}))
+            words.append((f"job.{state}", "", {"reason": ended.get("reason", turn.job.reason)}))
         if entry.rows:
             steps.put(connection, entry.rows)
         if words:
@@ -275,7 +277,7 @@ class Journal:
         self, connection: Connection, job: Job, outcome: str, reason: str, error: LiveUpdateError | None = None
     ) -> None:
         self._job(connection, job, JobState.UNDOING, outcome=outcome, reason=reason, **_trouble(error))
-        events.add(connection, job.id, "job.undoing", job.step, {"outcome": outcome, "reason": reason})
+        events.add(connection, job.id, _UNDOING, job.step, {"outcome": outcome, "reason": reason, **_trouble(error)})
 
     def _step(self, row: StepRow, state: StepState, event: str, values: Json, detail: Json | None = None) -> None:
         def work(connection: Connection) -> None:
@@ -288,19 +290,23 @@ class Journal:
         self._write(work)
 
 
+_UNDOING = "job.undoing"
 #: Until somebody speaks; looked at again every so often.
 _LONG = timedelta(days=1)
 _NO_LEASE: dict[str, Any] = {"lease_owner": "", "lease_until": 0}
 _NO_WATCH: dict[str, Any] = {"watch_kind": "", "watch_id": "", "watch_seen": ""}
 
 
-def _ended(job: Job, rows: Sequence[StepRow], state: JobState, now: datetime) -> Json:
-    """What a job has of its end."""
+def _ended(job: Job, rows: Sequence[StepRow], state: JobState, now: datetime, turned_back: Event | None) -> Json:
+    """What a job has of its end; ``turned_back`` is the event that says why it was to be undone."""
     told: dict[str, Any] = {"progress": 100, **jobs.NO_TROUBLE} if state == JobState.SUCCEEDED else {}
     if state == JobState.UNDONE and job.code:
         # why it was undone, not what undoing waited for last
         why = [str(row.error["detail"]) for row in rows if row.error.get("code") == job.code]
         told["reason"] = why[0] if why else job.reason
+    elif turned_back:
+        # a cleanup has cleared why it was stuck
+        told |= {name: turned_back.detail.get(name, "") for name in jobs.NO_TROUBLE}
     ended = {"state": advance(job.state, state), "finished_at": clock.from_datetime(now), "open_server_id": None}
     return {**ended, **told, **_NO_WATCH, **_NO_LEASE}
 

@@ -19,6 +19,7 @@ from liveupdate.engine.turns import Settled, Turn
 from liveupdate.errors import Cancelled, Failed, LiveUpdateError, Retry
 from liveupdate.model import Job, Json, Resource, StepRow
 from liveupdate.states import JobState, StepState
+from liveupdate.steps.gone import why_silent
 from liveupdate.steps.protocol import Probe, Step
 from liveupdate.steps.resources import take_all_away
 
@@ -27,6 +28,7 @@ LOG = logging.getLogger(__name__)
 #: A job that outlived so many workers without progress is not given to another.
 MAX_DEATHS = 3
 DEADLY = "live-update.job.kills-workers"
+UNFORESEEN = "live-update.step.unforeseen"
 #: Calls of one undo that may fail.
 UNDO_ATTEMPTS = 5
 #: Seconds until a call that failed unforeseen is repeated, doubled each time.
@@ -160,7 +162,7 @@ class Runner:
 
     def _unforeseen(self, call: Call, error: Exception) -> Settled | None:
         """Nobody knows whether it happened: probe decides; what did not happen is tried again, a few times."""
-        told = as_told(error)
+        told = why_silent(call.context, as_told(error))
         LOG.warning(
             "job %s step %s: %s",
             call.job.id,
@@ -186,7 +188,7 @@ class Runner:
         except AWAY:
             raise
         except Exception as error:
-            told = as_told(error)
+            told = why_silent(call.context, as_told(error))
             doubt = LiveUpdateError(
                 f"cannot tell whether step {call.step.name} happened: {told.detail}",
                 code="live-update.step.in-doubt",
@@ -206,7 +208,7 @@ class Runner:
         except AWAY:
             raise
         except Exception as error:
-            told = as_told(error)
+            told = why_silent(call.context, as_told(error))
             LOG.warning("job %s undo of %s: %s", call.job.id, call.row.spec.id, told.detail, exc_info=True)
             self._undo_again(call, told, _BACKOFF * 2**call.row.attempts)
         else:
@@ -260,7 +262,7 @@ def as_told(error: Exception) -> LiveUpdateError:
         return error
     lines = str(error).splitlines() or [""]
     told = f"{type(error).__name__}: {lines[0][:300]}"
-    return Failed(told, code="live-update.step.unforeseen", remedy="see the workers' log, then retry the job")
+    return Failed(told, code=UNFORESEEN, remedy="see the workers' log, then retry the job")
 
 
 def _deadly(job: Job, deaths: int) -> LiveUpdateError:

@@ -1,10 +1,12 @@
-"""The server that a job is about, gone: somebody has deleted it meanwhile, or the job does so itself."""
+"""The server that a job is about, gone or stopped: somebody has done it meanwhile, or the job does so itself."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from liveupdate.errors import GuestError
+from liveupdate.drivers.guest.agent import SILENT
+from liveupdate.drivers.guest.connection import UNREACHABLE
+from liveupdate.errors import Failed, GuestError, LiveUpdateError
 from liveupdate.steps.protocol import StepContext
 from liveupdate.steps.resources import wait, watch_server
 
@@ -24,6 +26,25 @@ def unless_gone(context: StepContext) -> Iterator[None]:
         if context.service_cloud().servers.get(context.job.server_id) is not None:
             raise
         context.event("progress", text="the original is gone, and with it what was done inside it")
+
+
+def why_silent(context: StepContext, error: LiveUpdateError) -> LiveUpdateError:
+    """``error``; or if it is that a guest is silent, what somebody has done to the server, as long as it is the job's
+    to keep: until the workload is on another one.
+    """
+    known, workload_is_away = context.result("preflight").get("server"), context.result(context.job.plan.pivot)
+    if error.code not in (SILENT, UNREACHABLE) or not known or workload_is_away:
+        return error
+    try:
+        server = context.service_cloud().servers.get(context.job.server_id)
+    except LiveUpdateError:
+        return error
+    if server is None:
+        return Failed("the server is gone", code="live-update.server.gone", remedy="see who deleted it")
+    if server.status != known["status"]:
+        told = f"the server is {server.status} by now"
+        return Failed(told, code="live-update.server.not-active", remedy="start it, then try again")
+    return error
 
 
 def delete(context: StepContext, server: "Server | None", name: str) -> None:

@@ -59,18 +59,21 @@ class Killed(BaseException):
 
 
 class Others(Protocol):
-    """Who else is at work in the cloud, a double or a real one. What lasts until it is healed is in ``conditions``."""
+    """Who else is at work in the cloud, a double or a real one. What lasts until it is healed is in ``conditions``.
 
-    def owner(self, deed: str) -> None:
+    A deed that nothing comes of is False: a lock keeps who wants it from it, or the server is gone.
+    """
+
+    def owner(self, deed: str) -> bool:
         """The original's owner wants to "lock", "stop", "rebuild" or "resize" it; one that is locked refuses."""
 
-    def delete(self) -> None:
+    def delete(self) -> bool:
         """The original, by its owner or by an administrator for whom a lock is none."""
 
-    def shut_down(self, scene: "Scene", side: str) -> None:
+    def shut_down(self, scene: "Scene", side: str) -> bool:
         """The "original" or the "surrogate", from inside, which no lock keeps its owner from. Healed, it is started."""
 
-    def host_down(self, scene: "Scene", side: str) -> None:
+    def host_down(self, scene: "Scene", side: str) -> bool:
         """That server's: it is gone without a word, and Nova says ACTIVE still. Healed, it boots."""
 
     def cut(self, scene: "Scene") -> None:
@@ -90,6 +93,8 @@ class Scene(Protocol):
     #: What is closed when it is healed.
     conditions: ExitStack
     job_id: str
+    #: A deed that nothing came of.
+    in_vain: bool
 
     @property
     def others(self) -> Others: ...
@@ -112,16 +117,16 @@ class Scene(Protocol):
 
 @dataclass(frozen=True)
 class Fault:
-    """``harms``: it changes what a job cannot restore, so "as before" is not to be expected of it.
+    """``unfelt``: it is the worker's or the database's own, so a job ends as it would have without it.
 
-    ``unfelt``: it is the worker's or the database's own, so a job ends as it would have without it.
+    ``owners``: a deed of the server's owner, which a job that is undone for it names.
     """
 
     name: str
     hits: Callable[[Point], bool]
     strike: Callable[[Scene, Point], None]
-    harms: bool = False
     unfelt: bool = False
+    owners: bool = False
 
 
 # -- where -------------------------------------------------------------------------------------------------------------
@@ -238,16 +243,23 @@ def _skew(scene: Scene, point: Point) -> None:
     scene.conditions.enter_context(mock.patch("time.time", ahead))
 
 
+def _others(deed: Callable[[Others, Scene], bool]) -> Callable[[Scene, Point], None]:
+    def strike(scene: Scene, point: Point) -> None:
+        scene.in_vain = not deed(scene.others, scene)
+
+    return strike
+
+
 def _off(side: str) -> Callable[[Scene, Point], None]:
-    return lambda scene, point: scene.others.shut_down(scene, side)
+    return _others(lambda others, scene: others.shut_down(scene, side))
 
 
 def _down(side: str) -> Callable[[Scene, Point], None]:
-    return lambda scene, point: scene.others.host_down(scene, side)
+    return _others(lambda others, scene: others.host_down(scene, side))
 
 
 def _owner(deed: str) -> Callable[[Scene, Point], None]:
-    return lambda scene, point: scene.others.owner(deed)
+    return _others(lambda others, scene: others.owner(deed))
 
 
 FAULTS: Mapping[str, Fault] = {
@@ -280,15 +292,15 @@ FAULTS: Mapping[str, Fault] = {
         Fault("ssh lost", _at("guest", "after"), lambda scene, point: _silent_guest(point)),
         Fault("disk full", _written, lasts(_written, _full_guest)),
         Fault("guests cut", _at("guest", "before"), lambda scene, point: scene.others.cut(scene)),
-        Fault("host down", _at("guest", "before"), _down("original"), harms=True),
+        Fault("host down", _at("guest", "before"), _down("original")),
         Fault("surrogate's host", _surrogate, _down("surrogate")),
         Fault("surrogate off", _surrogate, _off("surrogate")),
-        Fault("locked", _at("cloud", "before"), _owner("lock"), harms=True),
-        Fault("stopped", _at("cloud", "before"), _owner("stop"), harms=True),
-        Fault("shut down", _at("cloud", "before"), _off("original"), harms=True),
-        Fault("rebuilt", _at("cloud", "before"), _owner("rebuild"), harms=True),
-        Fault("resized", _at("cloud", "before"), _owner("resize"), harms=True),
-        Fault("deleted", _at("cloud", "before"), lambda scene, point: scene.others.delete(), harms=True),
+        Fault("locked", _at("cloud", "before"), _owner("lock"), owners=True),
+        Fault("stopped", _at("cloud", "before"), _owner("stop"), owners=True),
+        Fault("shut down", _at("cloud", "before"), _off("original"), owners=True),
+        Fault("rebuilt", _at("cloud", "before"), _owner("rebuild"), owners=True),
+        Fault("resized", _at("cloud", "before"), _owner("resize"), owners=True),
+        Fault("deleted", _at("cloud", "before"), _others(lambda others, scene: others.delete()), owners=True),
         Fault("cancelled", _outside, lambda scene, point: scene.cancel()),
     )
 }

@@ -27,7 +27,8 @@ class Pair:
     ``silent``: sides that do not answer. ``hanging``: commands that are begun and never answered. ``away``, ``here``:
     sides whose disk says that the workload has left, or has been opened there. ``boots``: how often each has booted.
     ``failing``: sides where no boot brings the workload up, though the guard lets it.
-    ``before``: called with each command first, and may raise.
+    ``before``: called with each command first, and may raise. ``broken``: what must never be, and was: the engine takes
+    an assertion that fails for a step's failure, and goes on.
     """
 
     world: World
@@ -47,12 +48,18 @@ class Pair:
     linked: bool = False
     mounts: list[dict[str, Any]] = field(default_factory=list)
     rounds: list[int] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
 
     def other(self, side: str) -> str:
         return "surrogate" if side == "original" else "original"
 
+    def must(self, holds: bool, otherwise: str) -> None:
+        if not holds:
+            self.broken.append(otherwise)
+            raise AssertionError(otherwise)
+
     def serve(self, side: str) -> None:
-        assert not self.serving - {side}, f"split brain: {side} begins to serve beside {self.serving}"
+        self.must(not self.serving - {side}, f"split brain: {side} begins to serve beside {self.serving}")
         self.serving.add(side)
 
     def own(self, side: str, *, here: bool) -> None:
@@ -223,7 +230,7 @@ class PairedGuest:
         missing = [
             system["where"] for system in move["systems"] if not any(v[:20] == system["serial"] for v in attached)
         ]
-        assert not missing, f"parts of the operating system are missing on the {self.side}: {missing}"
+        self.pair.must(not missing, f"parts of the operating system are missing on the {self.side}: {missing}")
         moved = any(unit["handover"] == "move" for unit in move["units"])
         if role == "source" and moved and self.side not in self.pair.serving:
             raise GuestError("has no running main process", code="guest.unit-not-running")
@@ -287,10 +294,10 @@ class PairedGuest:
 
     def _resume(self, fenced: bool) -> dict[str, Any]:
         target = self.pair.other(self.side)
-        assert self.pair.volumes_at(self.side), "resumed without its volumes"
+        self.pair.must(self.pair.volumes_at(self.side), "resumed without its volumes")
         if self.phase == "granted":
-            returned = self.pair.phases[target] == "returned"
-            assert self.pair.stopped(target) if fenced else returned, "resumed without knowing that the target is down"
+            down = self.pair.stopped(target) if fenced else self.pair.phases[target] == "returned"
+            self.pair.must(down, "resumed without knowing that the target is down")
         self.phase = "resumed"
         self.pair.own(self.side, here=True)
         self.pair.serve(self.side)

@@ -122,8 +122,14 @@ class Servers(Verbs):
         found = self.world.volumes[volume_id]
         self._refuse(bool(found.servers) and not found.multiattach, f"volume {volume_id} is in use")
 
+    def _there(self, server_id: str) -> Server:
+        found = self.world.servers.get(server_id)
+        if found is None:
+            raise Failed(f"no server {server_id}", code="live-update.cloud.not-found", remedy="somebody removed it")
+        return found
+
     def _changeable(self, server_id: str) -> Server:
-        found = self.world.servers[server_id]
+        found = self._there(server_id)
         self._refuse(found.locked and not self.admin, f"server {server_id} is locked")
         return found
 
@@ -199,7 +205,7 @@ class Servers(Verbs):
 
     def remove_tag(self, server_id: str, tag: str) -> None:
         def work() -> None:
-            left = tuple(t for t in self.world.servers[server_id].tags if t != tag)
+            left = tuple(t for t in self._there(server_id).tags if t != tag)
             self._set(server_id, tags=left)
 
         self._do("remove_tag", work)
@@ -224,7 +230,7 @@ class Servers(Verbs):
 
     def set_delete_on_termination(self, server_id: str, volume_id: str, value: bool) -> None:
         def work() -> None:
-            on = self.world.attached[server_id]
+            on = self.world.attached[self._there(server_id).id]
             on[volume_id] = replace(on[volume_id], delete_on_termination=value)
 
         self._do("set_delete_on_termination", work)
@@ -233,7 +239,7 @@ class Servers(Verbs):
         def work() -> None:
             found = self.world.ports[port_id]
             self._refuse(bool(found.device_id), f"port {port_id} is in use")
-            self.world.ports[port_id] = replace(found, device_id=server_id, status="ACTIVE")
+            self.world.ports[port_id] = replace(found, device_id=self._there(server_id).id, status="ACTIVE")
 
         self._do("attach_port", work)
 

@@ -41,6 +41,8 @@ class Site(Workers):
         self.world = world
         world.strike = self.pair.before = self.strike
         self.before = world.seen()
+        #: Who is to serve, if all is as it was.
+        self.serving = {"original"}
         serials = tuple(v[:20] for v in world.volumes)
         self.steps = given_steps()
         self.surroundings = in_memory(world, guests(self.pair, serials))
@@ -60,8 +62,9 @@ class Site(Workers):
         self._assert_nothing_left(job_id)
 
     def assert_as_before(self, job_id: str) -> None:
-        assert self.pair.serving == {"original"}
-        assert self.world.seen() == self.before
+        assert self.pair.serving == self.serving, self.pair.serving
+        now = self.world.seen()
+        assert now == self.before, {kind: (was, now[kind]) for kind, was in self.before.items() if was != now[kind]}
         self._assert_nothing_left(job_id)
 
     def _assert_nothing_left(self, job_id: str) -> None:
@@ -82,7 +85,8 @@ def _preflight(context: StepContext) -> Json:
     """The boot set's file systems, and one on each data volume."""
     cloud, server = context.service_cloud(), own_server(context)
     if server.status != "ACTIVE":
-        raise Failed(f"the server is {server.status}", user_fault=True, remedy="start it")
+        not_active = "live-update.server.not-active"
+        raise Failed(f"the server is {server.status}", user_fault=True, code=not_active, remedy="start it")
     found, ext4 = describe(cloud, server), {"fstype": "ext4", "options": "rw"}
     guest = disks_of(volume["id"] for volume in found["volumes"])
     found["volumes"] = boot_set.decide(found["volumes"], guest)

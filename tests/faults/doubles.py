@@ -1,7 +1,7 @@
 """The matrix's cloud in memory, and what others do in it."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 
@@ -16,7 +16,7 @@ from tests.faults.stage import Outcome, Trial, perform
 if TYPE_CHECKING:
     from liveupdate.drivers.cloud import Cloud
 
-_DEEDS: dict[str, dict[str, object]] = {
+_DEEDS: dict[str, dict[str, Any]] = {
     "lock": {"locked": True, "locked_reason": "by its owner"},
     "stop": {"status": "SHUTOFF"},
     "rebuild": {"status": "REBUILD"},
@@ -41,30 +41,51 @@ class Doubles(Site):
         return CloudDouble(self.world, admin=True)  # type: ignore[return-value]
 
     def left_behind(self, kept: set[str]) -> list[str]:
-        """All of it is compared with what was before."""
-        return []
+        now = self.world.seen()
+        appeared = [f"{kind}: {known}" for kind, there in now.items() for known in there.keys() - self.before[kind]]
+        return [what for what in appeared if what.rpartition(" ")[2] not in kept]
 
-    def owner(self, deed: str) -> None:
+    def owner(self, deed: str) -> bool:
         server = self.world.servers.get("original")
-        if server is not None and not server.locked:
-            self.world.servers["original"] = replace(server, **_DEEDS[deed])  # type: ignore[arg-type]
+        if server is None or server.locked:
+            return False
+        for there in (self.world.servers, self.before["servers"]):
+            there["original"] = replace(there["original"], **_DEEDS[deed])
+        if deed == "stop":
+            self.pair.serving.discard("original")
+            self.serving.clear()
+        return True
 
-    def delete(self) -> None:
+    def delete(self) -> bool:
         world = self.world
         if world.servers.pop("original", None) is None:
-            return
+            return False
+        self.pair.serving.discard("original")
+        self.serving.clear()
         for plugged in world.attached.pop("original", {}):
             if plugged in world.volumes:
                 world.update_volume(plugged)
         for port in [p for p in world.ports.values() if p.device_id == "original"]:
             world.ports[port.id] = replace(port, device_id="", status="DOWN")
+        self._gone(self.before)
+        return True
 
-    def shut_down(self, scene: Scene, side: str) -> None:
+    def _gone(self, seen: dict[str, Any]) -> None:
+        """What was there before, without the original."""
+        seen["servers"].pop("original")
+        for plugged in seen["attached"].pop("original"):
+            seen["volumes"][plugged] = replace(seen["volumes"][plugged], servers=frozenset(), status="available")
+        for port in seen["ports"].values():
+            seen["ports"][port.id] = replace(port, device_id="", status="DOWN")
+
+    def shut_down(self, scene: Scene, side: str) -> bool:
         known = self.pair.servers.get(side, "")
-        if known in self.world.servers and not self.pair.stopped(side):
-            self.world.servers[known] = replace(self.world.servers[known], status="SHUTOFF")
-            self.pair.serving.discard(side)
-            scene.conditions.callback(self._start, side)
+        if known not in self.world.servers or self.pair.stopped(side):
+            return False
+        self.world.servers[known] = replace(self.world.servers[known], status="SHUTOFF")
+        self.pair.serving.discard(side)
+        scene.conditions.callback(self._start, side)
+        return True
 
     def _start(self, side: str) -> None:
         server = self.world.servers.get(self.pair.servers[side])
@@ -72,11 +93,13 @@ class Doubles(Site):
             self.world.servers[server.id] = replace(server, status="ACTIVE")
             self.pair.restart(side)
 
-    def host_down(self, scene: Scene, side: str) -> None:
-        if self.pair.servers.get(side) in self.world.servers and not self.pair.stopped(side):
-            self.pair.silent.add(side)
-            self.pair.serving.discard(side)
-            scene.conditions.callback(self._host_up, side)
+    def host_down(self, scene: Scene, side: str) -> bool:
+        if self.pair.servers.get(side) not in self.world.servers or self.pair.stopped(side):
+            return False
+        self.pair.silent.add(side)
+        self.pair.serving.discard(side)
+        scene.conditions.callback(self._host_up, side)
+        return True
 
     def _host_up(self, side: str) -> None:
         self.pair.silent.discard(side)

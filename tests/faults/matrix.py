@@ -44,7 +44,7 @@ def one_each(found: Mapping[Cell, Sequence[Trial]], seed: int) -> dict[Cell, lis
 
 
 def table(outcomes: Mapping[Cell, Sequence[Outcome]], faults: Iterable[str] = FAULTS) -> Iterator[str]:
-    """How the trials of each cell ended: d(one), u(ndone), p(arked); "!" where something that is promised is not so."""
+    """How the trials of each cell ended: d(one), u(ndone), p(arked), v(ain); "!" where a promise is broken."""
     there = {name for _, name in outcomes}
     names = [name for name in faults if name in there]
     yield "| step | " + " | ".join(names) + " |"

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sqlalchemy import Engine, delete, update
 from sqlalchemy.exc import OperationalError
 
-from liveupdate.db import clock, resources, tables, words
+from liveupdate.db import clock, events, resources, tables, words
 from liveupdate.db.session import read, write
 from liveupdate.drivers.cloud import marks
 from liveupdate.engine.claim import claim_next
 from liveupdate.engine.context import Surroundings
 from liveupdate.engine.journal import Journal
-from liveupdate.engine.runner import Runner
+from liveupdate.engine.runner import UNFORESEEN, Runner
 from liveupdate.errors import LeaseLost, LiveUpdateError
 from liveupdate.model import Job, StepRow
 from liveupdate.states import FINAL, JobState, ResourceState
@@ -32,6 +32,8 @@ STUCK = (JobState.NEEDS_ATTENTION, JobState.UNDO_FAILED)
 #: How a job is led: to its end; undone, since the workload is not well on the surrogate; moved back from hold.
 _ENDS = {"forward": JobState.SUCCEEDED, "undo": JobState.UNDONE, "back": JobState.UNDONE}
 COURSES = tuple(_ENDS)
+#: Of what the owner of a job's server has done to it.
+OWNERS = ("live-update.server.", "live-update.cloud.not-found")
 #: Turns after which a step that waits still is over its time-out.
 _LONG = 60
 #: Rollbacks asked for before the operator confirms what cannot be taken back.
@@ -53,7 +55,10 @@ class Trial:
 
 @dataclass(frozen=True)
 class Outcome:
-    """``end``: "done", "undone", or "parked" (then it was healed, and ended). ``violations``: empty, or what broke."""
+    """``end``: "done", "undone", "parked" (then it was healed, and ended), or "vain": nothing came of the fault.
+
+    ``violations``: empty, or what broke.
+    """
 
     end: str
     violations: tuple[str, ...] = ()
@@ -97,6 +102,7 @@ class Stage:
     struck: bool = False
     #: What kept the fault itself from happening.
     broke: str = ""
+    in_vain: bool = False
     cancelled: bool = False
     #: How often a rollback was asked for.
     asked: int = 0
@@ -185,16 +191,9 @@ class Stage:
         job, _ = look(self.engine, self.job_id)
         if job.state not in FINAL:
             return Outcome("stuck", (f"{job.state} for ever: {job.reason}",))
-        violations += self._ended_well(job)
-        if self.broke:
-            violations.append(f"there was no fault: {self.broke}")
-        why = f"{job.state}: {job.code}: {job.reason}"
-        if self.trial.fault and not self.struck:
-            violations.append(f"the fault did not strike; {why}")
-        if self.trial.fault and self.trial.fault.unfelt and (was_parked or job.state != _ENDS[self.trial.course]):
-            violations.append(f"{'parked before that, ' if was_parked else ''}{why}; without the fault it is not")
-        if self.cancelled and job.state == JobState.SUCCEEDED:
-            violations.append("cancelled, and it went on")
+        violations += self._ended_well(job) + self._ended_as_it_must(job, was_parked)
+        if self.in_vain:
+            return Outcome("vain", tuple(violations))
         ended = "done" if job.state == JobState.SUCCEEDED else "undone"
         return Outcome("parked" if was_parked else ended, tuple(violations))
 
@@ -247,16 +246,36 @@ class Stage:
         told += [] if job.remedy else [f"{job.state} without a remedy: {job.code}: {job.reason}"]
         return told + self._orphans()
 
+    def _ended_as_it_must(self, job: Job, was_parked: bool) -> list[str]:
+        """For such a fault."""
+        why, fault = f"{job.state}: {job.code}: {job.reason}", self.trial.fault
+        told = [f"there was no fault: {self.broke}"] if self.broke else []
+        if fault and not self.struck:
+            told.append(f"the fault did not strike; {why}")
+        if (self.in_vain or (fault and fault.unfelt)) and (was_parked or job.state != _ENDS[self.trial.course]):
+            told.append(f"{'parked before that, ' if was_parked else ''}{why}; without the fault it is not")
+        if self.cancelled and job.state == JobState.SUCCEEDED:
+            told.append("cancelled, and it went on")
+        turned_back = self.trial.course == "forward" and job.state == JobState.UNDONE and not self.in_vain
+        if fault and fault.owners and turned_back and not job.code.startswith(OWNERS):
+            told.append(f"does not say what the owner has done: {why}")
+        return told
+
     def _ended_well(self, job: Job) -> list[str]:
         told = self._orphans()
         with read(self.engine) as connection:
             lines = resources.of_job(connection, self.job_id)
+            there_were = events.of_job(connection, self.job_id)
         told += [f"open line: {r.kind} {r.role}" for r in lines if r.state in (ResourceState.INTENDED, "created")]
         if job.code and not job.remedy:
             told.append(f"{job.state} without a remedy: {job.code}: {job.reason}")
-        told += self.ground.left_behind({r.cloud_id for r in lines if r.state == ResourceState.KEPT})
-        if self.trial.fault and self.trial.fault.harms:
-            return told
+        kept = {r.cloud_id for r in lines if r.state == ResourceState.KEPT}
+        told += self.ground.left_behind(kept)
+        there = present(self.ground.everything())
+        told += [f"kept, but gone: {r.kind} {r.role}" for r in lines if r.cloud_id in kept - there]
+        told += self.ground.pair.broken
+        unforeseen = [event.detail["detail"] for event in there_were if event.detail.get("code") == UNFORESEEN]
+        told += [f"unforeseen: {detail}" for detail in unforeseen]
         try:
             if job.state == JobState.SUCCEEDED:
                 self.ground.assert_updated(self.job_id)
@@ -299,6 +318,14 @@ def marked(cloud: "Cloud", job_id: str) -> Iterator[tuple[str, str, str]]:
         for found in there:
             if found.metadata.get(marks.JOB) == job_id:
                 yield kind, found.metadata[marks.ROLE], found.id
+
+
+def present(cloud: "Cloud") -> set[str]:
+    """The ids of all that is there, marked or not."""
+    servers = cloud.servers.all()
+    every = (servers, cloud.ports.all(), cloud.volumes.all(), cloud.snapshots.all(), cloud.images.all())
+    attached = {each.id for server in servers for each in cloud.attachments.of_server(server.id)}
+    return {each.id for there in (*every, cloud.backups.all()) for each in there} | attached
 
 
 def _told(error: Exception) -> str:

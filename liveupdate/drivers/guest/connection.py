@@ -30,6 +30,8 @@ _KEEPALIVE = 5
 _STARTING = 120.0
 _CHUNK = 1 << 16
 
+UNREACHABLE = "live-update.guest.unreachable"
+
 
 @dataclass(frozen=True)
 class Completed:
@@ -225,6 +227,6 @@ def _text(raw: bytearray) -> str:
 def _unreachable(error: Exception) -> GuestError:
     return GuestError(
         f"the guest does not answer ssh: {type(error).__name__}",
-        code="live-update.guest.unreachable",
+        code=UNREACHABLE,
         remedy="see that the server runs, its security group lets the worker in, and sshd is up",
     )
