@@ -19,6 +19,9 @@ T = TypeVar("T")
 #: The database does not answer, or has hung up: whether a transaction was committed nobody knows.
 AWAY = (OperationalError, InterfaceError, TimeoutError)
 
+#: As many connections as are needed at a time are kept, the one that was used last is used next: what a server has
+#: prepared for one is of use again.
+_POOL: dict[str, Any] = {"pool_size": 15, "max_overflow": 0, "pool_use_lifo": True, "pool_recycle": 1800}
 #: Seconds that a connection may rest before it is asked.
 _RESTED = 1.0
 #: Tries of one transaction that loses against others.
@@ -41,9 +44,9 @@ def open_engine(url: str) -> Engine:
         return engine
     if backend in ("mysql", "mariadb"):
         # writers see what others have committed since: compare-and-swap needs no older snapshot
-        return _remote(create_engine(url, pool_recycle=1800, isolation_level="READ COMMITTED"))
+        return _remote(create_engine(url, isolation_level="READ COMMITTED", **_POOL))
     if backend == "postgresql":
-        return _remote(create_engine(url, pool_recycle=1800))
+        return _remote(create_engine(url, **_POOL))
     raise StoreError(
         f"no support for {backend} databases",
         code="live-update.store.unsupported",

@@ -26,6 +26,8 @@ metadata = MetaData(
     }
 )
 
+#: Each turn of a job writes its rows anew: where there is room for that in their page, no index is written.
+_ROOM = {"fillfactor": 50}
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
 jobs = Table(
@@ -96,6 +98,7 @@ jobs = Table(
     Index(None, "trust_id"),
     Index(None, "server_id"),
     Index(None, "fallback_id"),
+    postgresql_with=_ROOM,
 )
 
 steps = Table(
@@ -113,6 +116,7 @@ steps = Table(
     Column("error", JSON, nullable=False),
     Column("started_at", BigInteger),
     Column("finished_at", BigInteger),
+    postgresql_with=_ROOM,
 )
 
 resources = Table(

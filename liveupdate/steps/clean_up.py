@@ -14,7 +14,7 @@ from liveupdate.steps.connect import good_paths
 from liveupdate.steps.path_events import path_events
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import prove_nothing_left, unmake
-from liveupdate.steps.update import NOTE, PACKAGES
+from liveupdate.steps.update import PLACE
 
 
 def probe(context: StepContext) -> Probe:
@@ -28,7 +28,7 @@ def apply(context: StepContext) -> Json:
         "guest_paths": good_paths(context, "surrogate"),
         "path_events": path_events(context, "surrogate"),
     }
-    guest.run(["rm", "-f", NOTE, PACKAGES])
+    guest.run(["rm", "-rf", PLACE])
     guest.agent().call("finish")
     guest.remove_agent()
     for role in mirror.roles(context):

@@ -22,11 +22,12 @@ from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 if TYPE_CHECKING:
     from liveupdate.drivers.guest import Guest
 
-_PLACE = "/var/lib/liveupdate"
+#: Of ours on the surrogate, until the job cleans up.
+PLACE = "/var/lib/liveupdate"
 #: On the surrogate's disk: {"release": to run, "boot": id of the boot in which it was written, "packages": installed}.
-NOTE = f"{_PLACE}/update.json"
+NOTE = f"{PLACE}/update.json"
 #: The packages before the update, for the report.
-PACKAGES = f"{_PLACE}/packages"
+PACKAGES = f"{PLACE}/packages"
 _INTERVAL = 3.0
 _IDENTITY = ("cat", "/proc/sys/kernel/osrelease", "/proc/sys/kernel/random/boot_id", "/etc/machine-id",
              "/proc/sys/kernel/hostname", "/sys/class/dmi/id/product_uuid")  # fmt: skip
@@ -95,7 +96,7 @@ def _write(guest: "Guest", note: dict[str, Any]) -> None:
 def _choose(context: StepContext, guest: "Guest", seen: dict[str, str]) -> dict[str, Any]:
     """The preflight has found out what the package sources have."""
     note = {"release": context.result("preflight")["kernel"], "boot": seen["boot"], "packages": []}
-    guest.run(["install", "-d", "-m", "700", _PLACE])
+    guest.run(["install", "-d", "-m", "700", PLACE])
     guest.put(PACKAGES, packages.listing(guest).encode(), 0o600)
     _write(guest, note)
     return note

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from lab import apt_source, processes
-from lab.demo import inventory, jobs, servers, service
+from lab.demo import inventory, jobs, residue, servers, service
 from lab.demo.clients import Running
 from lab.settings import PATIENCE
 from liveupdate.guest import places
@@ -66,17 +66,14 @@ def update(api: Any, user: Any, **parameters: Any) -> str:
 
 @contextmanager
 def as_before(user: Any, admin: Any, guest: servers.Guest) -> Iterator[None]:
-    """The same server runs the same processes, and the cloud holds what it held."""
-    before, server = inventory.take(admin), servers.id_of(user, NAME)
+    """The same server runs the same processes, and the cloud and the guest hold what they held."""
+    before, server, inside = inventory.take(admin), servers.id_of(user, NAME), residue.take(guest)
     pid = guest.ssh("systemctl show -P MainPID kv tick")
     yield
     assert servers.id_of(user, NAME) == server
     assert guest.ssh("systemctl show -P MainPID kv tick") == pid, "processes were started anew"
     assert inventory.left_behind(admin, before, set()) == []
-    assert (
-        guest.ssh("ls -A /run/liveupdate 2>/dev/null; ls -d /etc/liveupdate-guard 2>/dev/null; nft list tables") == ""
-    )
-    assert len(guest.ssh("ip -4 -o address show scope global").splitlines()) == 1
+    assert residue.take(guest) == inside
 
 
 def test_a_workload_that_is_not_well_on_the_surrogate_goes_back(
@@ -191,7 +188,7 @@ def test_kernel_updated_with_a_database_under_load_on_its_data_volume(
 ) -> None:
     servers.start(guest, "pg")
     until_ready(guest)
-    before, original = inventory.take(admin), servers.id_of(user, NAME)
+    before, original, inside = inventory.take(admin), servers.id_of(user, NAME), residue.take(guest)
     with pgbench(guest.address):
         job = update(api, user, units=[*UNITS, {"name": "pg.service"}])
         ended = jobs.until_ended(api, job)
@@ -208,6 +205,7 @@ def test_kernel_updated_with_a_database_under_load_on_its_data_volume(
     assert (blackout["ms"], blackout["measured_by"]) == (told["blackout_ms"], "original")
     assert told["package_changes"] is not None, "the packages before the update were not noted on the surrogate"
     assert inventory.left_behind(admin, before, jobs.kept(api, job)) == []
+    assert residue.take(guest) == inside
     assert_balanced(guest)
     guest.ssh("systemctl disable --now pg")
 

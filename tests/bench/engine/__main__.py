@@ -1,9 +1,9 @@
 """Durable steps per second, 1, 4 and 8 processes, on one private PostgreSQL: python -m tests.bench.engine
 
 Ours beside a bare loop of two transactions a step, DBOS and TaskFlow, in turn, each in processes of their own. What
-they have in common is the load (load.py); each keeps what it keeps, and has done a job before the clock runs: what a
-process does once is not a step's price. The processor's time is that of the processes, not of the database. Needs the
-extra "bench".
+they have in common is the load (load.py); each keeps what it keeps, and has done jobs before the clock runs: what a
+process does once is not a step's price. Ours takes jobs that have been accepted, the others make theirs. The
+processor's time is that of the processes, not of the database. Needs the extra "bench".
 """
 
 import os
