@@ -35,7 +35,7 @@ CREATES = frozenset(
 )
 #: Those that count against a quota.
 _COUNTED = CREATES - {"servers.attach_port", "servers.attach_volume"}
-#: Commands that write files in a guest.
+#: Commands that write files in a guest, beside files that are written by name.
 _WRITING = frozenset(
     {
         "adopt_nic",
@@ -154,7 +154,8 @@ def _surrogate(point: Point) -> bool:
 
 def _written(point: Point) -> bool:
     """A command that writes in the guest."""
-    return point.kind == "guest" and point.when == "before" and point.call in _WRITING
+    writes = point.call in _WRITING or point.call.startswith("/")
+    return point.kind == "guest" and point.when == "before" and writes
 
 
 def counted(point: Point) -> bool:

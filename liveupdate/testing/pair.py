@@ -1,6 +1,7 @@
 """Two guests in memory that move a workload between them as the in-guest program does, and refuse to serve twice."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,13 @@ from liveupdate.steps.protocol import StepContext
 from liveupdate.testing.cloud import World
 
 _UNDECIDED = ("frozen", "granted", "ready")
+#: Commands by which something of a job comes into a guest, or goes.
+_BRING = {"guard_install": "guard", "management_up": "address", "multipath_up": "multipath"}
+_TAKE = {"guard_remove": "guard", "management_down": "address", "multipath_down": "multipath"}
+#: What is on the disk: a copy of it has it, too, and it outlives a boot.
+_ON_DISK = {"guard", "note"}
+#: In the name of the fallback's note.
+_NOTE = "98-liveupdate"
 #: Seconds that an answer is waited for.
 _SILENCE = 60.0
 
@@ -26,7 +34,8 @@ class Pair:
     "too late". ``cut``: whether no word passes between the two.
     ``silent``: sides that do not answer. ``hanging``: commands that are begun and never answered. ``away``, ``here``:
     sides whose disk says that the workload has left, or has been opened there. ``boots``: how often each has booted.
-    ``failing``: sides where no boot brings the workload up, though the guard lets it.
+    ``failing``: sides where no boot brings the workload up, though the guard lets it. ``traces``: what of the job is in
+    each of them.
     ``before``: called with each command first, and may raise. ``broken``: what must never be, and was: the engine takes
     an assertion that fails for a step's failure, and goes on.
     """
@@ -41,6 +50,7 @@ class Pair:
     away: set[str] = field(default_factory=set)
     here: set[str] = field(default_factory=set)
     failing: set[str] = field(default_factory=set)
+    traces: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     before: Callable[[str], None] = lambda command: None
     serving: set[str] = field(default_factory=lambda: {"original"})
     roles: dict[str, str | None] = field(default_factory=lambda: {"original": None, "surrogate": None})
@@ -82,9 +92,16 @@ class Pair:
         self.serving.discard(side)
         self.roles[side], self.phases[side], self.linked = None, "idle", False
         self.boots[side] += 1
+        self.traces[side] &= _ON_DISK
         guarded = side in self.away or (side == "surrogate" and side not in self.here)
         if not guarded and side not in self.failing:
             self.serve(side)
+
+    def provisioned(self, server_id: str) -> None:
+        """The surrogate, on a copy of the original's disk."""
+        if self.servers.get("surrogate") != server_id:
+            self.servers["surrogate"] = server_id
+            self.traces["surrogate"] = self.traces["original"] & _ON_DISK
 
     def stopped(self, side: str) -> bool:
         server = self.world.servers.get(self.servers.get(side, ""))
@@ -105,17 +122,25 @@ class PairedGuest:
         return self.side not in self.pair.silent
 
     def agent(self) -> "PairedGuest":
+        self.traces.add("agent")
         return self
+
+    @property
+    def traces(self) -> set[str]:
+        return self.pair.traces[self.side]
 
     def close(self) -> None:
         """Nothing is kept open in memory."""
 
     def remove_agent(self) -> None:
         self._take("remove_agent")
+        self.traces.discard("agent")
 
     def run(self, argv: Sequence[str], **_: Any) -> SimpleNamespace:
         self._take("run")
         self._hang("run")
+        if _NOTE in argv[-1]:
+            (self.traces.discard if argv[0] == "rm" else self.traces.add)("note")
         if argv[0] == "test":
             marked = {"away": self.pair.away, "here": self.pair.here}[argv[-1].rpartition("/")[2]]
             return SimpleNamespace(code=0 if self.side in marked else 1, stdout="", stderr="")
@@ -131,6 +156,10 @@ class PairedGuest:
     def oneshot(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
         self._take(command)
         self._hang(command)
+        self.traces.add("agent")
+        if command in _BRING:
+            self.traces.add(_BRING[command])
+        self.traces.discard(_TAKE.get(command, ""))
         if command == "management_up":
             self.address = arguments["address"]
         elif command == "management_down":
@@ -323,7 +352,7 @@ def guests(
 
     def guest(context: StepContext, side: str) -> PairedGuest:
         if made := context.result("provision"):
-            pair.servers["surrogate"] = made["server_id"]
+            pair.provisioned(made["server_id"])
         return sides[side]
 
     return guest

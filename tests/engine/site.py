@@ -6,7 +6,7 @@ twice, and to resume without knowing that the other is down.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from liveupdate import methods
 from liveupdate.errors import Failed
@@ -19,9 +19,10 @@ from liveupdate.steps.server_facts import describe
 from liveupdate.testing.boot_sets import disks_of, with_boot_set
 from liveupdate.testing.cloud import with_server
 from liveupdate.testing.jobs import accept
-from liveupdate.testing.pair import Pair, guests
+from liveupdate.testing.pair import Pair, PairedGuest, guests
 from liveupdate.testing.surroundings import in_memory
 from tests.engine.killable import Workers
+from tests.steps.debian import MACHINE_ID, NEW, OLD
 
 METHOD = methods.find("surrogate")
 
@@ -33,11 +34,13 @@ class Site(Workers):
     multiattach: bool = True
     #: Whether /var is on a volume of its own.
     var: bool = False
+    pairs: ClassVar[type[Pair]] = Pair
+    machines: ClassVar[type[PairedGuest]] = PairedGuest
 
     def __post_init__(self) -> None:
         world = with_boot_set() if self.var else with_server()
         world.volumes["data-volume"] = replace(world.volumes["data-volume"], multiattach=self.multiattach)
-        self.pair = Pair(world, {"original": "original"})
+        self.pair = self.pairs(world, {"original": "original"})
         self.world = world
         world.strike = self.pair.before = self.strike
         self.before = world.seen()
@@ -45,7 +48,7 @@ class Site(Workers):
         self.serving = {"original"}
         serials = tuple(v[:20] for v in world.volumes)
         self.steps = given_steps()
-        self.surroundings = in_memory(world, guests(self.pair, serials))
+        self.surroundings = in_memory(world, guests(self.pair, serials, self.machines))
 
     def accept(self, **parameters: Any) -> str:
         return accept(self.engine, server_id="original", plan=METHOD.plan(), parameters=parameters)
@@ -59,17 +62,19 @@ class Site(Workers):
         assert (server.id, server.name, server.locked) == (self.pair.servers["surrogate"], "server", False)
         assert [(p.id, p.device_id) for p in self.world.ports.values()] == [("own-port", server.id)]
         assert self.world.volumes["data-volume"].servers == {server.id}
-        self._assert_nothing_left(job_id)
+        self._assert_nothing_left(job_id, "surrogate")
 
     def assert_as_before(self, job_id: str) -> None:
         assert self.pair.serving == self.serving, self.pair.serving
         now = self.world.seen()
         assert now == self.before, {kind: (was, now[kind]) for kind, was in self.before.items() if was != now[kind]}
-        self._assert_nothing_left(job_id)
+        self._assert_nothing_left(job_id, "original")
 
-    def _assert_nothing_left(self, job_id: str) -> None:
+    def _assert_nothing_left(self, job_id: str, side: str) -> None:
         self.assert_nothing_open(job_id)
         assert not self.pair.linked
+        left = self.pair.traces[side]
+        assert not left or self.pair.servers[side] not in self.world.servers, f"left in the {side}: {left}"
 
 
 def given_steps() -> Mapping[str, Step]:
@@ -96,7 +101,8 @@ def _preflight(context: StepContext) -> Json:
     ]
     return {
         "server": found,
-        "guest": {**guest, "smbios_uuid": server.id},
+        "guest": {**guest, "smbios_uuid": server.id, "kernel": OLD, "machine_id": MACHINE_ID, "hostname": "server"},
+        "kernel": NEW,
         "host_key": "ssh-ed25519 AAAA",
         "units": [{"name": "kv.service", "handover": "move", "health": []}],
     }

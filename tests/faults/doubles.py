@@ -1,17 +1,20 @@
 """The matrix's cloud in memory, and what others do in it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 
 from liveupdate.db import words
+from liveupdate.steps import update
 from liveupdate.testing.cloud import CloudDouble
 from liveupdate.testing.faults import Scene, cloud_as, counted, lasts, refuse, unauthorized
 from liveupdate.testing.jobs import look, make_due, say
 from liveupdate.testing.points import Point
 from tests.engine.site import Site
+from tests.faults.machines import Machine, Machines
 from tests.faults.stage import Outcome, Trial, perform
+from tests.steps.debian import NEW
 
 if TYPE_CHECKING:
     from liveupdate.drivers.cloud import Cloud
@@ -28,8 +31,23 @@ _DEEDS: dict[str, dict[str, Any]] = {
 class Doubles(Site):
     """See stage.py: Ground."""
 
+    pair: Machines = field(init=False)
+    pairs = Machines
+    machines = Machine
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.steps = {**self.steps, "update": update.STEP}
+
     def let_pass(self, job_id: str) -> None:
+        self.pair.time_passes()
         make_due(self.engine, job_id)
+
+    def assert_updated(self, job_id: str) -> None:
+        super().assert_updated(job_id)
+        debian = self.pair.debian
+        assert debian.running == NEW
+        assert not [path for path in debian.disk if "liveupdate" in path]
 
     def clean_up(self, job_id: str) -> None:
         if look(self.engine, job_id)[0].code == "live-update.cut-over.restarted-while-away":

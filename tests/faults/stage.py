@@ -70,7 +70,9 @@ class Ground(Others, Protocol):
     engine: Engine
     steps: Mapping[str, Step]
     surroundings: Surroundings
-    pair: Pair
+
+    @property
+    def pair(self) -> Pair: ...
 
     def accept(self, **parameters: Any) -> str: ...
 

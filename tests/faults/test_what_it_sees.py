@@ -38,6 +38,10 @@ def _both_serve(ground: Doubles) -> None:
     ground.pair.serve("original")
 
 
+def _program_left(ground: Doubles) -> None:
+    ground.pair.traces["surrogate"].add("agent")
+
+
 def _unforeseen(ground: Doubles) -> None:
     raise KeyError("nobody has thought of it")
 
@@ -63,6 +67,7 @@ def _once(harm: Callable[[Doubles], None], ground: Doubles, step: str) -> None:
         (_stray_volume, "volumes: stray"),
         (_no_fallback, "kept, but gone: snapshot"),
         (_nobody_serves, "succeeded, but: "),
+        (_program_left, "left in the surrogate: {'agent'}"),
         (_both_serve, "split brain: original begins to serve beside"),
         (_unforeseen, "unforeseen: KeyError"),
     ],

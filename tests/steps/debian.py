@@ -9,6 +9,7 @@ from liveupdate.drivers.guest import Completed, grub
 from tests.drivers.grub_menu import menu
 
 OLD, NEW = "6.1.0-50-cloud-amd64", "6.1.0-56-cloud-amd64"
+MACHINE_ID = "0123456789abcdef"
 
 
 @dataclass
@@ -18,7 +19,7 @@ class Debian:
     smbios: str
     installed: list[str] = field(default_factory=lambda: [OLD])
     running: str = OLD
-    machine_id: str = "0123456789abcdef"
+    machine_id: str = MACHINE_ID
     boots: int = 1
     up: bool = True
     broken: bool = False
