@@ -10,7 +10,6 @@ from contextlib import suppress
 from threading import BoundedSemaphore, Event, Thread
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from liveupdate import __version__
 from liveupdate.db import workers
@@ -19,12 +18,13 @@ from liveupdate.engine.claim import Claimed, claim_next
 from liveupdate.engine.context import Surroundings
 from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import Runner
-from liveupdate.errors import LeaseLost, LiveUpdateError
+from liveupdate.errors import LeaseLost
 from liveupdate.settings import Worker as WorkerSettings
 from liveupdate.steps.protocol import Step
 from liveupdate.worker.follow_ups import begin_captures
 from liveupdate.worker.heartbeat import Heartbeat
 from liveupdate.worker.reaper import delete_trusts, end_fallbacks
+from liveupdate.worker.troubles import Troubles, why
 from liveupdate.worker.watcher import Look, wake_changed
 
 LOG = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ class Worker:
         self._look = look
         self._delete_trust = delete_trust
         self._forget = forget
+        self._troubles = Troubles()
         self._heartbeat = Heartbeat(settings.lease / 3, self._be_seen)
         self._free = BoundedSemaphore(settings.threads)
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="job")
@@ -71,7 +72,8 @@ class Worker:
         self._threads.shutdown()
         watch.join()
         self._heartbeat.stop()
-        self._tend("leave", lambda: write(self._engine, lambda connection: workers.gone(connection, self.owner)))
+        with self._troubles.outlived("leave"):
+            write(self._engine, lambda connection: workers.gone(connection, self.owner))
         LOG.info("worker %s has stopped", self.owner)
 
     def stop(self) -> None:
@@ -85,9 +87,8 @@ class Worker:
             return False
         claimed = None
         try:
-            claimed = claim_next(self._engine, self.owner, self._settings.lease)
-        except SQLAlchemyError as error:
-            LOG.warning("cannot look for jobs: %s", type(error).__name__)
+            with self._troubles.outlived("look for jobs"):
+                claimed = claim_next(self._engine, self.owner, self._settings.lease)
         finally:
             if claimed is None:
                 self._free.release()
@@ -104,7 +105,7 @@ class Worker:
         except LeaseLost:
             LOG.warning("job %s belongs to another worker now", claimed.claim.job_id)
         except AWAY as error:
-            LOG.warning("job %s: the database does not answer: %s", claimed.claim.job_id, type(error).__name__)
+            LOG.warning("job %s: %s", claimed.claim.job_id, why(error))
             self._give_back(journal)
         except Exception:
             # the lease runs out, and the job is claimed again: by then counted as a death
@@ -125,11 +126,16 @@ class Worker:
                 return
 
     def _watch(self) -> None:
+        tended: Mapping[str, Callable[[], object]] = {
+            "watch": self._wake_changed,
+            "begin captures": self._begin_captures,
+            "delete trusts": lambda: delete_trusts(self._engine, self._delete_trust),
+            "end fallbacks": self._end_fallbacks,
+        }
         while not self._stopping.wait(self._settings.poll_interval):
-            self._tend("watch", self._wake_changed)
-            self._tend("begin captures", self._begin_captures)
-            self._tend("delete trusts", lambda: delete_trusts(self._engine, self._delete_trust))
-            self._tend("end fallbacks", self._end_fallbacks)
+            for what, work in tended.items():
+                with self._troubles.outlived(what):
+                    work()
 
     def _be_seen(self) -> None:
         write(self._engine, lambda connection: workers.seen(connection, self.owner, __version__))
@@ -145,9 +151,3 @@ class Worker:
     def _end_fallbacks(self) -> None:
         if end_fallbacks(self._engine):
             self.nudged.set()
-
-    def _tend(self, what: str, work: Callable[[], object]) -> None:
-        try:
-            work()
-        except (LiveUpdateError, SQLAlchemyError) as error:
-            LOG.warning("cannot %s: %s", what, type(error).__name__)
