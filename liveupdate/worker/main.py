@@ -4,10 +4,11 @@ import logging
 import os
 import socket
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from threading import BoundedSemaphore, Event, Thread
+from threading import BoundedSemaphore, Event, Lock, Thread
 
 from sqlalchemy import Engine
 
@@ -53,6 +54,9 @@ class Worker:
         self._look = look
         self._delete_trust = delete_trust
         self._forget = forget
+        #: How many threads have a job in hand, and who may change that.
+        self._in_hand: Counter[str] = Counter()
+        self._hands = Lock()
         self._troubles = Troubles()
         self._heartbeat = Heartbeat(settings.lease / 3, self._be_seen)
         self._free = BoundedSemaphore(settings.threads)
@@ -99,6 +103,8 @@ class Worker:
 
     def _drive(self, claimed: Claimed) -> None:
         journal = Journal(self._engine, claimed.claim, self._settings.lease)
+        with self._hands:
+            self._in_hand[claimed.claim.job_id] += 1
         self._heartbeat.hold(journal)
         try:
             self._runner.run(journal, claimed)
@@ -112,9 +118,17 @@ class Worker:
             LOG.exception("job %s fell out of the engine", claimed.claim.job_id)
         finally:
             self._heartbeat.drop(journal)
-            self._forget(claimed.claim.job_id)
+            self._put_down(claimed.claim.job_id)
             self._free.release()
             self.nudged.set()
+
+    def _put_down(self, job_id: str) -> None:
+        """A thread may still be in a step when another takes the job over, its lease being over: the last forgets."""
+        with self._hands:
+            self._in_hand[job_id] -= 1
+            if not self._in_hand[job_id]:
+                del self._in_hand[job_id]
+                self._forget(job_id)
 
     def _give_back(self, journal: Journal) -> None:
         """So that the job goes on once the database is there again, and not only when its lease is over."""
