@@ -15,7 +15,7 @@ from tests.waiting import PATIENCE, until
 @contextmanager
 def running(
     argv: Sequence[str], log: Path, port: int, user: str | None = None, env: Mapping[str, str] | None = None
-) -> Iterator[None]:
+) -> Iterator["subprocess.Popen[bytes]"]:
     """``env``: beside ours."""
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -31,7 +31,7 @@ def running(
         said = partial(log.read_text, errors="replace")
         until(lambda: process.poll() is not None or listening("127.0.0.1", port), said)
         assert process.poll() is None, f"{argv[0]} ended: {said()[-2000:]}"
-        yield
+        yield process
     finally:
         process.send_signal(signal.SIGTERM)
         try:

@@ -237,11 +237,15 @@ def _full_guest(_: Point) -> None:
     raise GuestError("no space left for an image", code="guest.disk-full", remedy="make room there, then try again")
 
 
-def _skew(scene: Scene, point: Point) -> None:
-    """From here on the worker's clock is ten minutes ahead."""
-    real = time.time
-    ahead = mock.Mock(side_effect=lambda: real() + _TEN_MINUTES)
-    scene.conditions.enter_context(mock.patch("time.time", ahead))
+def _skew(seconds: float) -> Callable[[Scene, Point], None]:
+    """From here on the worker's clock is so far ahead. The engine never asks it: this is to show that it stays so."""
+
+    def strike(scene: Scene, point: Point) -> None:
+        real = time.time
+        skewed = mock.Mock(side_effect=lambda: real() + seconds)
+        scene.conditions.enter_context(mock.patch("time.time", skewed))
+
+    return strike
 
 
 def _others(deed: Callable[[Others, Scene], bool]) -> Callable[[Scene, Point], None]:
@@ -288,7 +292,8 @@ FAULTS: Mapping[str, Fault] = {
         Fault("token", cloud_as("service"), lasts(cloud_as("service"), unauthorized)),
         Fault("trust", cloud_as("user"), lambda scene, point: scene.others.revoke_trust(scene, point)),
         Fault("quota", counted, lambda scene, point: scene.others.use_up_quota(scene, point)),
-        Fault("clock +10m", _at("journal", "before"), _skew, unfelt=True),
+        Fault("clock +10m", _at("journal", "before"), _skew(_TEN_MINUTES), unfelt=True),
+        Fault("clock -10m", _at("journal", "before"), _skew(-_TEN_MINUTES), unfelt=True),
         Fault("ssh cut", _at("guest", "before"), lasts(_at("guest", "before"), _silent_guest, _A_WHILE)),
         Fault("ssh lost", _at("guest", "after"), lambda scene, point: _silent_guest(point)),
         Fault("disk full", _written, lasts(_written, _full_guest)),

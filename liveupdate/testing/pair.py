@@ -122,7 +122,6 @@ class PairedGuest:
         return self.side not in self.pair.silent
 
     def agent(self) -> "PairedGuest":
-        self.traces.add("agent")
         return self
 
     @property
@@ -185,6 +184,7 @@ class PairedGuest:
 
     def _begin(self, command: str, **arguments: Any) -> dict[str, Any]:
         self._take(command)
+        self.traces.add("agent")
         known: dict[str, Any] = getattr(self, f"_{command}")(**arguments)
         return known
 

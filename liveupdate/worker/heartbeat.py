@@ -2,16 +2,14 @@
 
 A job whose lease cannot be renewed is told to stop at its next checkpoint."""
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Event, Lock, Thread
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from liveupdate.engine.journal import Journal
 from liveupdate.errors import LeaseLost
-
-LOG = logging.getLogger(__name__)
+from liveupdate.worker.troubles import Troubles
 
 
 class Heartbeat:
@@ -25,6 +23,7 @@ class Heartbeat:
         self._seen = seen
         self._held: set[Journal] = set()
         self._lock = Lock()
+        self._troubles = Troubles()
         self._stop = Event()
         self._thread = Thread(target=self._beat, name="heartbeat", daemon=True)
 
@@ -45,22 +44,29 @@ class Heartbeat:
             self._held.discard(journal)
 
     def _be_seen(self) -> None:
-        try:
+        with self._troubles.outlived("be seen"):
             self._seen()
-        except SQLAlchemyError as error:
-            LOG.warning("cannot be seen: %s", type(error).__name__)
 
     def _beat(self) -> None:
         while not self._stop.wait(self._interval):
             self._be_seen()
             with self._lock:
                 held = tuple(self._held)
-            for journal in held:
-                try:
-                    journal.renew()
-                except LeaseLost:
-                    # given back meanwhile, or another worker's now: whoever works on it learns that, and tells of it
-                    self.drop(journal)
-                except SQLAlchemyError as error:
-                    # the database is away: the lease runs on; if it ends, the next fenced write says so
-                    LOG.warning("cannot renew the lease of job %s: %s", journal.claim.job_id, type(error).__name__)
+            if held:
+                with self._troubles.outlived("renew leases"):
+                    self._renew(held)
+
+    def _renew(self, held: Sequence[Journal]) -> None:
+        """All that can be; what kept the last of the others from it is raised."""
+        failed: SQLAlchemyError | None = None
+        for journal in held:
+            try:
+                journal.renew()
+            except LeaseLost:
+                # given back meanwhile, or another worker's now: whoever works on it learns that, and tells of it
+                self.drop(journal)
+            except SQLAlchemyError as error:
+                # the database is away: the lease runs on; if it ends, the next fenced write says so
+                failed = error
+        if failed:
+            raise failed

@@ -4,13 +4,13 @@ import logging
 import os
 import socket
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from threading import BoundedSemaphore, Event, Thread
+from threading import BoundedSemaphore, Event, Lock, Thread
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from liveupdate import __version__
 from liveupdate.db import workers
@@ -19,12 +19,13 @@ from liveupdate.engine.claim import Claimed, claim_next
 from liveupdate.engine.context import Surroundings
 from liveupdate.engine.journal import Journal
 from liveupdate.engine.runner import Runner
-from liveupdate.errors import LeaseLost, LiveUpdateError
+from liveupdate.errors import LeaseLost
 from liveupdate.settings import Worker as WorkerSettings
 from liveupdate.steps.protocol import Step
 from liveupdate.worker.follow_ups import begin_captures
 from liveupdate.worker.heartbeat import Heartbeat
 from liveupdate.worker.reaper import delete_trusts, end_fallbacks
+from liveupdate.worker.troubles import Troubles, why
 from liveupdate.worker.watcher import Look, wake_changed
 
 LOG = logging.getLogger(__name__)
@@ -53,6 +54,10 @@ class Worker:
         self._look = look
         self._delete_trust = delete_trust
         self._forget = forget
+        #: How many threads have a job in hand, and who may change that.
+        self._in_hand: Counter[str] = Counter()
+        self._hands = Lock()
+        self._troubles = Troubles()
         self._heartbeat = Heartbeat(settings.lease / 3, self._be_seen)
         self._free = BoundedSemaphore(settings.threads)
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="job")
@@ -71,7 +76,8 @@ class Worker:
         self._threads.shutdown()
         watch.join()
         self._heartbeat.stop()
-        self._tend("leave", lambda: write(self._engine, lambda connection: workers.gone(connection, self.owner)))
+        with self._troubles.outlived("leave"):
+            write(self._engine, lambda connection: workers.gone(connection, self.owner))
         LOG.info("worker %s has stopped", self.owner)
 
     def stop(self) -> None:
@@ -85,9 +91,8 @@ class Worker:
             return False
         claimed = None
         try:
-            claimed = claim_next(self._engine, self.owner, self._settings.lease)
-        except SQLAlchemyError as error:
-            LOG.warning("cannot look for jobs: %s", type(error).__name__)
+            with self._troubles.outlived("look for jobs"):
+                claimed = claim_next(self._engine, self.owner, self._settings.lease)
         finally:
             if claimed is None:
                 self._free.release()
@@ -98,22 +103,32 @@ class Worker:
 
     def _drive(self, claimed: Claimed) -> None:
         journal = Journal(self._engine, claimed.claim, self._settings.lease)
+        with self._hands:
+            self._in_hand[claimed.claim.job_id] += 1
         self._heartbeat.hold(journal)
         try:
             self._runner.run(journal, claimed)
         except LeaseLost:
             LOG.warning("job %s belongs to another worker now", claimed.claim.job_id)
         except AWAY as error:
-            LOG.warning("job %s: the database does not answer: %s", claimed.claim.job_id, type(error).__name__)
+            LOG.warning("job %s: %s", claimed.claim.job_id, why(error))
             self._give_back(journal)
         except Exception:
             # the lease runs out, and the job is claimed again: by then counted as a death
             LOG.exception("job %s fell out of the engine", claimed.claim.job_id)
         finally:
             self._heartbeat.drop(journal)
-            self._forget(claimed.claim.job_id)
+            self._put_down(claimed.claim.job_id)
             self._free.release()
             self.nudged.set()
+
+    def _put_down(self, job_id: str) -> None:
+        """A thread may still be in a step when another takes the job over, its lease being over: the last forgets."""
+        with self._hands:
+            self._in_hand[job_id] -= 1
+            if not self._in_hand[job_id]:
+                del self._in_hand[job_id]
+                self._forget(job_id)
 
     def _give_back(self, journal: Journal) -> None:
         """So that the job goes on once the database is there again, and not only when its lease is over."""
@@ -125,11 +140,16 @@ class Worker:
                 return
 
     def _watch(self) -> None:
+        tended: Mapping[str, Callable[[], object]] = {
+            "watch": self._wake_changed,
+            "begin captures": self._begin_captures,
+            "delete trusts": lambda: delete_trusts(self._engine, self._delete_trust),
+            "end fallbacks": self._end_fallbacks,
+        }
         while not self._stopping.wait(self._settings.poll_interval):
-            self._tend("watch", self._wake_changed)
-            self._tend("begin captures", self._begin_captures)
-            self._tend("delete trusts", lambda: delete_trusts(self._engine, self._delete_trust))
-            self._tend("end fallbacks", self._end_fallbacks)
+            for what, work in tended.items():
+                with self._troubles.outlived(what):
+                    work()
 
     def _be_seen(self) -> None:
         write(self._engine, lambda connection: workers.seen(connection, self.owner, __version__))
@@ -145,9 +165,3 @@ class Worker:
     def _end_fallbacks(self) -> None:
         if end_fallbacks(self._engine):
             self.nudged.set()
-
-    def _tend(self, what: str, work: Callable[[], object]) -> None:
-        try:
-            work()
-        except (LiveUpdateError, SQLAlchemyError) as error:
-            LOG.warning("cannot %s: %s", what, type(error).__name__)

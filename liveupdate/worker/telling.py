@@ -20,6 +20,7 @@ from liveupdate.errors import StoreError
 from liveupdate.messaging import notifications
 from liveupdate.messaging.channels import Channel, Undelivered
 from liveupdate.model import Happening
+from liveupdate.worker.troubles import Troubles, why
 
 LOG = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Teller:
         self._interval = interval
         self._heard = heard
         self._stopping = Event()
+        self._troubles = Troubles()
         self._thread = Thread(target=self._run, name="teller")
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="teller")
         self._busy: dict[str, Future[None]] = {}
@@ -55,11 +57,9 @@ class Teller:
 
     def _run(self) -> None:
         while not self._stopping.wait(self._interval):
-            try:
+            with self._troubles.outlived("look for what is to be told"):
                 self.fan_out()
                 self._serve_due()
-            except SQLAlchemyError as error:
-                LOG.warning("cannot look for what is to be told: %s", type(error).__name__)
 
     def fan_out(self) -> None:
         """Queue every event that nobody has looked at yet."""
@@ -92,7 +92,7 @@ class Teller:
             self.serve(receiver)
         except SQLAlchemyError as error:
             # the claim runs out, and another comes to it
-            LOG.warning("cannot tell %s: %s", receiver, type(error).__name__)
+            LOG.warning("cannot tell %s: %s", receiver, why(error))
 
     def serve(self, receiver: str) -> None:
         """Tell one receiver what waits for it, as far as it takes it."""

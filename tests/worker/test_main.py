@@ -1,7 +1,8 @@
 """The worker's loop in this process: nudged, many jobs at once, trusts deleted, changes seen."""
 
+import logging
 from collections.abc import Iterator, Mapping
-from threading import Barrier, Thread
+from threading import Barrier, Event, Thread
 
 import pytest
 from sqlalchemy import Engine
@@ -13,7 +14,7 @@ from liveupdate.errors import CloudError, Retry, Watch
 from liveupdate.settings import Worker as WorkerSettings
 from liveupdate.states import JobState
 from liveupdate.steps.protocol import StepContext
-from liveupdate.testing.jobs import STEPS, accept, look, surroundings
+from liveupdate.testing.jobs import STEPS, accept, expire_lease, look, surroundings
 from liveupdate.testing.steps import World
 from liveupdate.worker.main import Worker
 from tests.waiting import PATIENCE, until
@@ -110,6 +111,35 @@ def test_a_job_whose_database_went_away_goes_on_long_before_its_lease_is_over(
     until(lambda: state(sqlite, job_id) == JobState.SUCCEEDED)
     with read(sqlite) as connection:
         assert "lease.taken_over" not in [e.type for e in events.of_job(connection, job_id)]
+
+
+def test_what_a_job_has_open_stays_until_its_last_thread_has_put_it_down(
+    sqlite: Engine, worker: Worker, world: World, forgotten: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its lease is over: the same worker takes it over, while a thread of it is still in a step."""
+    caplog.set_level(logging.INFO)
+    inside, first, second = Event(), Event(), Event()
+
+    def stand_still(_: StepContext) -> None:
+        inside.set()
+        first.wait(PATIENCE)
+
+    def go_on(_: StepContext) -> None:
+        second.wait(PATIENCE)
+
+    world.faults["apply", "copy"] = stand_still
+    world.faults["apply", "switch"] = go_on
+    job_id = accept(sqlite)
+    assert inside.wait(PATIENCE)
+    expire_lease(sqlite, job_id)
+    until(lambda: look(sqlite, job_id)[0].step == "switch")
+    first.set()
+    until(lambda: "belongs to another worker now" in caplog.text)
+    second.set()
+    until(lambda: state(sqlite, job_id) == JobState.SUCCEEDED)
+    worker.stop()
+    until(lambda: "has stopped" in caplog.text)
+    assert forgotten == [job_id]
 
 
 def test_a_trust_is_deleted_when_its_job_ends_also_if_it_takes_a_second_try(
