@@ -109,6 +109,7 @@ IMAGE = {"id": "s", "image_properties": {}, "config_drive": False, "volumes": []
 @settings(deadline=None, max_examples=60)
 @given(spoiled(ANSWERS["provenance"]))
 @example(ANSWERS["provenance"])
+@example({**ANSWERS["provenance"], "filesystems": {"virtio-data-volume": ["ü; reboot"]}})
 def test_what_a_copy_says_of_itself_is_fit_for_an_image(told: Any) -> None:
     def known() -> dict[str, Any]:
         return golden.provenance(answers.result("provenance", {"result": told}), ["data-volume"])

@@ -75,7 +75,6 @@ class Connected:
 @example(b"frozen 1700000000.5\nthawed 900.0 100.0\n")
 @example(b"frozen 1700000000.5\nthawed 1.0 999999999999.0\n")
 @example(b"frozen 1700000000.5\nlate 1.0 2.0\n")
-@example("frozen １.５\n".encode())
 @example(b"frozen " * 1000)
 def test_a_freeze_is_told_of_as_it_can_have_been_or_has_failed(words: bytes) -> None:
     channel, began = Channel(words), time.monotonic()

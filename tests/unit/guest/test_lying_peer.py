@@ -67,7 +67,6 @@ def refused(act: Any) -> bool:
 @given(spoiled(IMAGES) | spoiled(FILES))
 @example(IMAGES)
 @example(FILES)
-@example({**IMAGES, "entries": IMAGES["entries"] * 2})
 def test_a_frame_reaches_no_more_than_images_of_units_that_move(header: dict[str, Any]) -> None:
     with journal() as (folder, kept, link):
         arrival = Arrival(move.parse(RAW), kept, link, lambda *_, **__: None)

@@ -35,7 +35,7 @@ class TimelineEntry:
 
 @dataclass(frozen=True)
 class Trouble:
-    code: Code = ""
+    code: Code = "guest.failed"
     detail: Words = ""
     remedy: Words = ""
 
