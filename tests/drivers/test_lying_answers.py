@@ -51,7 +51,7 @@ def as_told(read: Any, told: Any) -> bool:
 
 
 @COMMANDS
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=30)
 @given(st.data())
 def test_an_answer_is_as_it_was_told_or_an_error(command: str, data: st.DataObject) -> None:
     told = data.draw(spoiled(ANSWERS[command]) | JSON)
@@ -78,7 +78,7 @@ def test_an_answer_that_nobody_reads_says_nothing() -> None:
 PARAMETERS = {"capture": {"volumes": []}, "blackout_budget_seconds": 5.0}
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(spoiled(INSPECTION), spoiled(ANSWERS["trial"]))
 @example(INSPECTION, ANSWERS["trial"])
 def test_whatever_an_inspection_says_the_preflight_comes_to_findings(told: Any, tried: Any) -> None:

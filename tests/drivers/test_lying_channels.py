@@ -99,7 +99,7 @@ LINES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(LINES, st.booleans())
 @example([json.dumps({"id": 1, "result": ANSWERS["status"]}).encode()], True)
 @example([b'{"id": 1}', b'{"id": 1, "result": ' + b"[" * 100_000], True)

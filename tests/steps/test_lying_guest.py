@@ -13,11 +13,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from liveupdate.drivers.guest import Completed, answers
+from liveupdate.settings import load
 from liveupdate.steps import attach, connect, cut_over, hold, open, pre_copy, probe, resources, seal, user_space
 from liveupdate.steps.boot_copy import ROLE
 from liveupdate.steps.path_events import path_events
 from liveupdate.steps.protocol import Step
-from liveupdate.testing.cloud import World, with_server
+from liveupdate.testing.cloud import with_server
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.guest import GuestDouble
 from tests.drivers.told import ANSWERS
@@ -26,6 +27,7 @@ from tests.steps.conftest import context_of, run_before
 from tests.steps.moving import FORWARD, drive, made
 from tests.steps.test_connect import made as made_inside
 
+SETTINGS = load(config_files=[])
 #: The data volume of the world has it.
 SERIAL = "data-volume"
 PHASES = st.sampled_from(
@@ -98,13 +100,13 @@ def moved(original: dict[str, Any], surrogate: dict[str, Any]) -> MemoryContext:
 
 def with_guest(surrogate: Liar, **parameters: Any) -> MemoryContext:
     """For steps that look at nothing else."""
-    return MemoryContext(job(parameters=parameters), None, None, {"surrogate": surrogate})
+    return MemoryContext(job(parameters=parameters), None, None, {"surrogate": surrogate}, settings=SETTINGS)
 
 
 SPOKEN = ("status", "keygen", "listen", "connect", "precopy", "probe", "open", "hand_back", "resume")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(st.sampled_from([*FORWARD, hold.STEP]), lies(*SPOKEN), lies(*SPOKEN))
 def test_a_move_ends_as_moves_do(step: Step, original: dict[str, Any], surrogate: dict[str, Any]) -> None:
     context = moved(original, surrogate)
@@ -112,14 +114,14 @@ def test_a_move_ends_as_moves_do(step: Step, original: dict[str, Any], surrogate
     outcome(context, lambda context: step.probe(context).result)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 @given(spoiled(ANSWERS["status"]["returned"]))
 def test_why_a_cut_over_has_failed_is_told_with_a_code_of_the_programs(why: dict[str, Any]) -> None:
     source, target = ({**ANSWERS["status"], "phase": phase, "returned": why} for phase in ("granted", "returned"))
     assert outcome(moved({"status": source}, {"status": target}), cut_over.STEP.apply) is None
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(st.sampled_from(["frozen", "granted"]), STATUSES, PHASES)
 def test_the_original_resumes_after_a_grant_only_if_the_target_has_stopped(
     phase: str, target: dict[str, Any], handed_back: str
@@ -138,7 +140,7 @@ def test_the_original_resumes_after_a_grant_only_if_the_target_has_stopped(
         assert target["phase"] == "opened"
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(spoiled(ANSWERS["probe"]))
 def test_who_is_not_well_is_not_taken_for_well(told: dict[str, Any]) -> None:
     context = with_guest(Liar(answers={"probe": told}))
@@ -149,7 +151,7 @@ def test_who_is_not_well_is_not_taken_for_well(told: dict[str, Any]) -> None:
 VOLUME = ANSWERS["storage_connect"]["volumes"]["inside-volume"]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(spoiled(VOLUME))
 @example(VOLUME)
 @example({**VOLUME, "device": "/dev/sda; reboot"})
@@ -167,7 +169,7 @@ LOST = ANSWERS["status"]["path_events"][0]
 FLUTTERING = {**ANSWERS, "status": {**ANSWERS["status"], "path_events": [{**LOST, "at": at} for at in range(300)]}}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(lies("storage", "status"))
 @example(FLUTTERING)
 def test_paths_are_counted_and_each_event_of_them_is_told_once(told: dict[str, Any]) -> None:
@@ -181,7 +183,7 @@ def test_paths_are_counted_and_each_event_of_them_is_told_once(told: dict[str, A
     assert len(context.events) == len(seen["original"]) <= 200
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(st.lists(TEXTS | st.just(SERIAL)).map("\n".join), st.booleans())
 def test_a_volume_is_attached_when_the_guest_sees_it_and_cannot_write_to_it(words: str, guarded: bool) -> None:
     context = context_of(with_server())
@@ -192,32 +194,24 @@ def test_a_volume_is_attached_when_the_guest_sees_it_and_cannot_write_to_it(word
     assert (result is not None) == (SERIAL in words)
 
 
-def copying(world: World) -> MemoryContext:
-    context = context_of(world)
-    run_before(context, attach.STEP)
-    copy = context.results["provision"]["server_id"]
-    context.ledger.intend("server", ROLE)
-    context.results["boot_copy"] = {"server_id": copy}
-    return context
-
-
 WORD, HALTED = "liveupdate: sealed 0f7a4c1e-5b1d-4a53-9a51-2f6f2d1c9b10", "reboot: System halted"
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.sampled_from([WORD, WORD[:-1], HALTED]) | TEXTS, max_size=6))
 @example([HALTED, WORD])
 @example([WORD, "\x1b[2J", HALTED])
 def test_a_copy_is_sealed_when_its_console_says_so_and_it_has_halted_since(said: list[str]) -> None:
-    world = with_server()
-    context = copying(world)
-    world.consoles[context.results["boot_copy"]["server_id"]] = "\n".join(said)
+    context = with_guest(Liar())
+    context.service = SimpleNamespace(consoles=SimpleNamespace(output=lambda _: "\n".join(said)))
+    context.results["boot_copy"] = {"server_id": "copy"}
+    context.ledger.intend("server", ROLE)
     told = outcome(context, seal._heard)
     assert told == (WORD in said and HALTED in said[len(said) - said[::-1].index(WORD) :])
-    assert [line.details for line in context.ledger.lines if line.role == ROLE] == [{"sealed": True} if told else {}]
+    assert [line.details for line in context.ledger.lines] == [{"sealed": True} if told else {}]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(spoiled(ANSWERS["stale"]), TEXTS | st.just("ii  openssl 3.0.2\n"), st.sampled_from([None, "all"]))
 @example({"processes": ANSWERS["stale"]["processes"] * 300}, "", None)
 def test_of_old_code_and_packages_no_more_is_told_than_there_can_be(told: Any, words: str, wanted: str | None) -> None:

@@ -63,7 +63,7 @@ def refused(act: Any) -> bool:
     return True
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(spoiled(IMAGES) | spoiled(FILES))
 @example(IMAGES)
 @example(FILES)
@@ -87,7 +87,7 @@ def test_a_frame_reaches_no_more_than_images_of_units_that_move(header: dict[str
         assert not any(path.startswith(b"/") or b".." in path.split(b"/") for path in files.deleted)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(spoiled({"name": "restored", "ms": 3.5}), max_size=3) | JSON)
 @example([{"name": "restored", "ms": 1e300}])
 @example([{"name": "restored", "ms": 10**400}])
