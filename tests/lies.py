@@ -70,7 +70,7 @@ class Flood(list[Any]):
     """One and the same, far too often; and told in a few words when a test fails."""
 
     def __repr__(self) -> str:
-        return f"Flood([{self[0]!r}] * {len(self)})"
+        return f"Flood({self[:1]!r} * {len(self)})"
 
 
 @st.composite
