@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from . import checkpoint, images, proc, units
 from .errors import GuestError
@@ -14,6 +15,8 @@ from .places import write_private
 
 #: Seconds for systemd to start what it was told to.
 _TIMEOUT = 120
+#: stdout and stderr, as JSON keeps them.
+_STREAMS = ("1", "2")
 
 
 def pid_file(unit: str) -> str:
@@ -41,6 +44,17 @@ def expect(names: Iterable[str]) -> None:
     for name in names:
         units.write_drop_in(name, "restore", units.restore(f"/bin/sh {_script(name)}", pid_file(name)))
     units.reload()
+
+
+def streams(told: Any) -> dict[str, int]:
+    """A unit's standard streams as the other machine tells them. Raises GuestError(guest.bad-message)."""
+    if not isinstance(told, dict) or not all(_stream(*each) for each in told.items()):
+        raise GuestError("guest.bad-message", "the standard streams of a unit")
+    return told
+
+
+def _stream(number: Any, inode: Any) -> bool:
+    return number in _STREAMS and type(inode) is int and 0 <= inode < 1 << 64
 
 
 def stage(unit: str, streams: Mapping[str, int], *, stopped: bool) -> None:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import IO, Any, cast
 
-from . import adoption, disks, fence, health, images, nics, places, proc, replay, units
+from . import adoption, disks, fence, health, images, nics, places, placing, proc, replay, units
 from .chunks import ChunkReader
 from .errors import GuestError, describe
 from .external import run
@@ -89,19 +89,24 @@ class Arrival:
         return {}
 
     def receive(self, header: dict[str, Any], stream: IO[bytes]) -> None:
-        """One frame of the link's data: a folder of images, or a round of files."""
+        """One frame of the link's data: a folder of images, or a round of files.
+
+        Raises GuestError: guest.bad-message, guest.bad-files for a header that the program would not send.
+        """
         if "images" in header:
-            name, folder = str(header["images"]), str(header["folder"])
+            name, folder = str(header["images"]), str(header.get("folder"))
             path = images.incoming(name, folder, [_CPU, *self._names("move")])
-            images.receive(path, header["entries"], stream)
+            streams = adoption.streams(header.get("streams"))
+            images.receive(path, header.get("entries"), stream)
             if folder == "final":
                 # nothing may write here while the source could still have to go on from its own images
-                adoption.stage(name, header["streams"], stopped=True)
+                adoption.stage(name, streams, stopped=True)
         else:
+            deleted = header.get("deleted")
+            if not isinstance(deleted, list) or not all(isinstance(path, str) for path in deleted):
+                raise GuestError("guest.bad-message", "a frame of neither images nor files")
             chunks = ChunkReader(stream)
-            told = self._files.apply(
-                cast(IO[bytes], chunks), [path.encode("utf-8", "surrogateescape") for path in header["deleted"]]
-            )
+            told = self._files.apply(cast(IO[bytes], chunks), [placing.plain(path) for path in deleted])
             chunks.drain()
             self._journal.mark("files", **told.as_json())
 

@@ -28,6 +28,8 @@ _PRE_DUMP = 300
 _PROGRAMS = 9
 #: Entries of the target's timeline that are kept.
 _TOLD = 1000
+#: Milliseconds, 35 years: no machine is up for longer, and a disk may have come when it booted.
+_LONGEST = 1 << 40
 #: The last round is longer than the one before: everything in it waits for the freeze.
 _LAST_ROUND = 1.3
 
@@ -210,10 +212,12 @@ class Departure:
         self._tell("granted")
         return {}
 
-    def opened(self, timeline: list[dict[str, Any]]) -> dict[str, Any]:
-        """The target serves: the blackout is over, by the clock that saw it begin."""
-        # the other machine's words: nobody must stumble over them later
-        told = [{"name": str(entry["name"])[:200], "ms": round(float(entry["ms"]))} for entry in timeline[:_TOLD]]
+    def opened(self, timeline: Any) -> dict[str, Any]:
+        """The target serves: the blackout is over, by the clock that saw it begin.
+
+        Raises GuestError(guest.bad-message) if its timeline is none.
+        """
+        told = _entries(timeline)
         with self._authority:
             if self._journal.phase == "granted":
                 self._journal.enter("opened", target=told)
@@ -332,6 +336,17 @@ class Departure:
     def _require(self, *phases: str) -> None:
         if self._journal.phase not in phases:
             raise GuestError("guest.wrong-phase", f"{self._journal.phase}: must be {' or '.join(phases)}")
+
+
+def _entries(timeline: Any) -> list[dict[str, Any]]:
+    """The other machine's words: nobody must stumble over them later."""
+    told = []
+    for entry in timeline[:_TOLD] if isinstance(timeline, list) else [None]:
+        name, ms = (entry.get("name"), entry.get("ms")) if isinstance(entry, dict) else (None, None)
+        if not isinstance(name, str) or not isinstance(ms, (int, float)) or not -_LONGEST < ms < _LONGEST:
+            raise GuestError("guest.bad-message", "the other machine's timeline")
+        told.append({"name": name[:200], "ms": round(ms)})
+    return told
 
 
 def blackout_ms(round_seconds: float, units: int, program_seconds: float) -> int:

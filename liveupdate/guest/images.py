@@ -94,31 +94,24 @@ def send(path: str, entries: list[dict[str, Any]], out: IO[bytes]) -> int:
     return sent
 
 
-def receive(path: str, entries: list[dict[str, Any]], source: IO[bytes]) -> int:
-    """The reverse of ``send``; a folder that is there already is replaced.
+def receive(path: str, told: Any, source: IO[bytes]) -> int:
+    """The reverse of ``send``, with its entries as the other machine told them; a folder that is there is replaced.
 
     What comes is CRIU's: plain files, and its one link, to the round before. Raises GuestError: guest.bad-message for
-    anything else, guest.link-broken.
+    anything else, before anything is changed; guest.link-broken.
     """
-    if len(entries) > _MOST:
-        raise GuestError("guest.bad-message", f"{len(entries)} images")
+    entries = _entries(told)
     shutil.rmtree(path, ignore_errors=True)
     os.makedirs(path, mode=0o700)
     received = 0
-    for entry in entries:
-        name = str(entry["name"])
-        if not _NAME.fullmatch(name):
-            raise GuestError("guest.bad-message", f"image name {name[:80]!r}")
+    for name, entry in entries.items():
         target = os.path.join(path, name)
         if "link" in entry:
-            link = str(entry["link"])
-            if name != "parent" or not _BEFORE.fullmatch(link):
-                raise GuestError("guest.bad-message", f"image link {name[:80]!r} to {link[:80]!r}")
-            os.symlink(link, target)
+            os.symlink(entry["link"], target)
             continue
         with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            left = int(entry["size"])
-            while left > 0:
+            left = entry["size"]
+            while left:
                 piece = source.read(min(left, _CHUNK))
                 if not piece:
                     raise GuestError("guest.link-broken", "the other machine stopped in the middle of an image")
@@ -126,3 +119,24 @@ def receive(path: str, entries: list[dict[str, Any]], source: IO[bytes]) -> int:
                 left -= len(piece)
                 received += len(piece)
     return received
+
+
+def _entries(told: Any) -> dict[str, dict[str, Any]]:
+    """By name, as ``describe`` tells them."""
+    if not isinstance(told, list) or len(told) > _MOST:
+        raise GuestError("guest.bad-message", "the images of a folder")
+    entries: dict[str, dict[str, Any]] = {}
+    for entry in told:
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or name in entries or not _either(entry):
+            raise GuestError("guest.bad-message", f"image {str(entry)[:160]!r}")
+        entries[name] = entry
+    return entries
+
+
+def _either(entry: dict[str, Any]) -> bool:
+    """A link, or the size of a file."""
+    if "link" in entry:
+        link = entry["link"]
+        return entry["name"] == "parent" and isinstance(link, str) and bool(_BEFORE.fullmatch(link))
+    return type(entry.get("size")) is int and entry["size"] >= 0

@@ -197,8 +197,11 @@ def clear(scope: Scope) -> None:
 
 
 def plain(name: str) -> bytes:
-    """An archive's name as a path. Raises GuestError(guest.bad-files) for one that could lead elsewhere."""
-    return checked(name.encode("utf-8", "surrogateescape"))
+    """A name from the source as a path. Raises GuestError(guest.bad-files) for one that could lead elsewhere."""
+    try:
+        return checked(name.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:
+        raise GuestError("guest.bad-files", f"the name {name[:200]!r} from the source") from None
 
 
 def checked(path: bytes) -> bytes:

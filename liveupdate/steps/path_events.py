@@ -9,6 +9,9 @@ from liveupdate.steps.protocol import StepContext
 #: The steps that tell, and keep what they have told in their results, in this order.
 _TELLING = ("pre_copy", "hold", "clean_up")
 
+#: Of one guest; its program remembers no more.
+_MOST = 200
+
 PathEvents = dict[str, list[dict[str, Any]]]
 
 
@@ -20,11 +23,11 @@ def path_events(context: StepContext, *sides: str) -> PathEvents:
     for step in _TELLING:
         told |= context.result(step).get("path_events") or {}
     for side in sides:
-        before = told.get(side, [])
-        new = [event for event in _seen(context, side) if event not in before]
-        for event in new:
-            context.event(f"path.{event['event']}", on=side, portal=event["portal"], target=event["target"])
-        told[side] = before + new
+        known = told[side] = list(told.get(side, ()))
+        for event in _seen(context, side):
+            if len(known) < _MOST and event not in known:
+                context.event(f"path.{event['event']}", on=side, portal=event["portal"], target=event["target"])
+                known.append(event)
     return told
 
 

@@ -34,7 +34,10 @@ _MOUNT = re.compile(r"/[^\s'\"\\*?\[]*")
 
 @dataclass
 class Frozen:
-    """``since``: the guest's clock (seconds since 1970) at the freeze. ``milliseconds``: how long, known afterwards."""
+    """``since``: the guest's clock (seconds since 1970) at the freeze. ``milliseconds``: how long, known afterwards.
+
+    Both are the guest's word, the latter no longer than it was waited for.
+    """
 
     since: float
     milliseconds: int = field(default=0)
@@ -49,7 +52,7 @@ def freeze(connection: Connection, mounts: Sequence[str], watchdog: float) -> It
     """
     if bad := [m for m in mounts if not _MOUNT.fullmatch(m)]:
         raise GuestError(f"cannot freeze {bad[0][:100]!r}", code="live-update.guest.freeze-failed")
-    patience = watchdog + 10
+    patience, asked = watchdog + 10, time.monotonic()
     with connection.start(["sh", "-c", _SCRIPT, "sh", f"{watchdog:.0f}", *mounts]) as channel:
         told = _FROZEN.fullmatch(_line(channel, patience))
         if told is None:
@@ -64,7 +67,8 @@ def freeze(connection: Connection, mounts: Sequence[str], watchdog: float) -> It
             raise GuestError(
                 f"the snapshot took {seconds:.0f} s: the guest thawed by itself", code="live-update.guest.freeze-late"
             )
-        frozen.milliseconds = round((float(thawed.group(3)) - float(thawed.group(2))) * 1000)
+        seconds = float(thawed.group(3)) - float(thawed.group(2))
+        frozen.milliseconds = round(1000 * min(max(0.0, seconds), time.monotonic() - asked))
 
 
 def _line(channel: paramiko.Channel, seconds: float, said: bytes = b"") -> str:

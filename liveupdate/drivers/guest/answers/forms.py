@@ -1,5 +1,6 @@
 """The forms of what a guest may tell: texts that are plain and cut, numbers and lists of ordinary size."""
 
+import re
 from typing import Annotated, TypeVar
 
 from pydantic import BeforeValidator, Field, Strict
@@ -12,6 +13,13 @@ T = TypeVar("T")
 _TEXT = 4096
 #: Entries of one list.
 _MOST = 4096
+#: The program's own codes: it cannot speak with ours.
+_CODE = re.compile(r"guest\.[a-z0-9.-]{1,80}")
+
+
+def code(told: str) -> str:
+    """``told`` as a code of the program's: what is none of them says no more than that something has failed."""
+    return told if _CODE.fullmatch(told) else "guest.failed"
 
 
 def _text(told: object) -> object:
@@ -22,9 +30,14 @@ def _words(told: object) -> object:
     return plain(told, 2000) if isinstance(told, str) else told
 
 
+def _code(told: object) -> object:
+    return code(told) if isinstance(told, str) else told
+
+
 Text = Annotated[str, Strict(), BeforeValidator(_text)]
 #: For people, several lines perhaps.
 Words = Annotated[str, Strict(), BeforeValidator(_words)]
+Code = Annotated[str, Strict(), BeforeValidator(_code)]
 Flag = Annotated[bool, Strict()]
 Count = Annotated[int, Strict(), Field(ge=0, le=1 << 62)]
 Whole = Annotated[int, Strict(), Field(ge=-(1 << 62), le=1 << 62)]

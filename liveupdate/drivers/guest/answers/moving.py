@@ -5,7 +5,19 @@ from typing import Annotated
 from pydantic import Field, Strict
 from pydantic.dataclasses import dataclass
 
-from liveupdate.drivers.guest.answers.forms import Count, Flag, Keyed, Many, Moment, Phase, Real, Text, Whole, Words
+from liveupdate.drivers.guest.answers.forms import (
+    Code,
+    Count,
+    Flag,
+    Keyed,
+    Many,
+    Moment,
+    Phase,
+    Real,
+    Text,
+    Whole,
+    Words,
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +35,7 @@ class TimelineEntry:
 
 @dataclass(frozen=True)
 class Trouble:
-    code: Text = ""
+    code: Code = "guest.failed"
     detail: Words = ""
     remedy: Words = ""
 

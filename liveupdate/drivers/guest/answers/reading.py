@@ -1,13 +1,12 @@
 """Reads what the in-guest program answers: parse a line, then take its result or its error."""
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from liveupdate.drivers.guest.answers import machine, moving
+from liveupdate.drivers.guest.answers import forms, machine, moving
 from liveupdate.errors import GuestError
 from liveupdate.plain import plain
 
@@ -32,10 +31,6 @@ ANSWERS: dict[str, type] = {
     "resume": moving.Resumed,
 }
 _READERS: dict[str, TypeAdapter[Any]] = {command: TypeAdapter(kind) for command, kind in ANSWERS.items()}
-
-
-#: The program's own codes: it cannot speak with ours.
-_CODE = re.compile(r"guest\.[a-z0-9.-]{1,80}")
 
 
 def parse(line: str | bytes) -> dict[str, Any]:
@@ -68,8 +63,7 @@ def result(command: str, answer: Mapping[str, Any]) -> dict[str, Any]:
 def _failure(told: Any) -> GuestError:
     known = told if isinstance(told, dict) else {}
     code, detail, remedy = (each if isinstance(each := known.get(k), str) else "" for k in ("code", "detail", "remedy"))
-    code = code if _CODE.fullmatch(code) else "guest.failed"
-    return GuestError(plain(detail, 2000), code=code, remedy=plain(remedy, 2000))
+    return GuestError(plain(detail, 2000), code=forms.code(code), remedy=plain(remedy, 2000))
 
 
 def _bad(what: str) -> GuestError:
