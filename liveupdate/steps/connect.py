@@ -42,6 +42,9 @@ def apply(context: StepContext) -> Json:
     try:
         told = guest.oneshot("storage_connect", {"job": context.job.id, "volumes": asked}, timeout=_CONNECT)
     except GuestError as error:
+        if not error.code.startswith("guest."):
+            # not the program's word: whether it has happened nobody knows
+            raise
         raise Failed(
             error.detail,
             code=f"live-update.connect.{error.code.removeprefix('guest.')}",

@@ -141,18 +141,32 @@ def test_a_portal_that_the_surrogate_cannot_reach_is_told_of_or_forbidden(minimu
         assert ("path.missing", told) in context.events
 
 
-def test_what_fails_in_the_guest_undoes_the_update() -> None:
+def failing(error: GuestError) -> MemoryContext:
+    """Its surrogate cannot connect."""
+
     class Unlucky(GuestDouble):
         def oneshot(self, command: str, arguments: Any, timeout: float = 0) -> dict[str, Any]:
             if command == "storage_connect":
-                raise GuestError("no disk appeared", code="guest.no-path", remedy="see the portals")
+                raise error
             return super().oneshot(command, arguments)
 
     _, context = made()
     context.guests = {**context.guests, "surrogate": Unlucky(answers=context.guests["surrogate"].answers)}
+    return context
+
+
+def test_what_fails_in_the_guest_undoes_the_update() -> None:
+    context = failing(GuestError("no disk appeared", code="guest.no-path", remedy="see the portals"))
     with pytest.raises(Failed) as caught:
         connect.STEP.apply(context)
     assert (caught.value.code, caught.value.remedy) == ("live-update.connect.no-path", "see the portals")
+
+
+def test_a_guest_that_does_not_answer_is_no_failure_yet() -> None:
+    context = failing(GuestError("no answer", code="live-update.guest.silent"))
+    with pytest.raises(GuestError) as caught:
+        connect.STEP.apply(context)
+    assert caught.value.code == "live-update.guest.silent"
 
 
 def test_multipathd_on_the_original_is_set_up_and_undone_where_an_unused_disk_has_several_paths() -> None:
