@@ -127,9 +127,12 @@ class RealCloud(Workers):
             "stop": partial(compute.stop_server, self.original),
         }
         try:
+            # Nova takes a lock upon a lock, and nothing comes of it
+            if compute.get_server(self.original).is_locked:
+                return False
             deeds[deed]()
         except (ConflictException, NotFoundException):
-            # locked, or gone
+            # locked since, or gone
             return False
         if deed == "lock":
             # what the job locks is known by its reason
