@@ -106,7 +106,10 @@ def _databases() -> None:
 
 def _message_bus() -> None:
     rabbitmq.configure()
-    _start([*memcached.processes(), *rabbitmq.processes()])
+    mapper, broker = rabbitmq.processes()
+    _start([*memcached.processes(), mapper])
+    # one that finds no port mapper starts its own, which nobody stops
+    _start([broker])
 
 
 def _storage() -> None:
