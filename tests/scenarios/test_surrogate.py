@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from lab import apt_source, processes
-from lab.demo import inventory, jobs, residue, servers, service, voices
+from lab.demo import inventory, jobs, servers, service
 from lab.demo.clients import Running
 from lab.settings import PATIENCE
 from liveupdate.guest import places
@@ -65,20 +65,18 @@ def update(api: Any, user: Any, **parameters: Any) -> str:
 
 
 @contextmanager
-def as_before(user: Any, admin: Any, guest: servers.Guest, *, moved: bool = False) -> Iterator[None]:
-    """The same server runs the same processes, and the cloud and the guest hold what they held.
-
-    Nobody else has answered meanwhile, or, if it has ``moved``, one other machine, and not both at a time.
-    """
-    before, server, inside = inventory.take(admin), servers.id_of(user, NAME), residue.take(guest)
+def as_before(user: Any, admin: Any, guest: servers.Guest) -> Iterator[None]:
+    """The same server runs the same processes, and the cloud holds what it held."""
+    before, server = inventory.take(admin), servers.id_of(user, NAME)
     pid = guest.ssh("systemctl show -P MainPID kv tick")
-    with voices.heard(guest.address) as heard:
-        yield
-    assert_one_at_a_time(heard, moved)
+    yield
     assert servers.id_of(user, NAME) == server
     assert guest.ssh("systemctl show -P MainPID kv tick") == pid, "processes were started anew"
     assert inventory.left_behind(admin, before, set()) == []
-    assert residue.take(guest) == inside
+    assert (
+        guest.ssh("ls -A /run/liveupdate 2>/dev/null; ls -d /etc/liveupdate-guard 2>/dev/null; nft list tables") == ""
+    )
+    assert len(guest.ssh("ip -4 -o address show scope global").splitlines()) == 1
 
 
 def test_a_workload_that_is_not_well_on_the_surrogate_goes_back(
@@ -157,7 +155,7 @@ def test_a_surrogate_that_freezes_in_the_cut_over_and_wakes_later_never_serves(
 def test_a_worker_killed_in_the_cut_over_loses_nothing_and_a_moved_workload_moves_back(
     api: Any, user: Any, admin: Any, guest: servers.Guest
 ) -> None:
-    with as_before(user, admin, guest, moved=True):
+    with as_before(user, admin, guest):
         job = update(api, user, confirm=True)
         jobs.until_step(api, job, "cut_over")
         kill_worker()
@@ -171,7 +169,7 @@ def test_a_worker_killed_in_the_cut_over_loses_nothing_and_a_moved_workload_move
 def test_a_way_back_that_fails_leaves_the_workload_where_it_serves(
     api: Any, user: Any, admin: Any, guest: servers.Guest
 ) -> None:
-    with as_before(user, admin, guest, moved=True):
+    with as_before(user, admin, guest):
         job = update(api, user, confirm=True)
         servers.wait_for(lambda: jobs.show(api, job)["step"] == "hold", 6 * PATIENCE, "the hold")
         source = jobs.shell(user, guest, job, "surrogate")
@@ -193,13 +191,11 @@ def test_kernel_updated_with_a_database_under_load_on_its_data_volume(
 ) -> None:
     servers.start(guest, "pg")
     until_ready(guest)
-    before, original, inside = inventory.take(admin), servers.id_of(user, NAME), residue.take(guest)
-    with pgbench(guest.address), voices.heard(guest.address) as heard:
+    before, original = inventory.take(admin), servers.id_of(user, NAME)
+    with pgbench(guest.address):
         job = update(api, user, units=[*UNITS, {"name": "pg.service"}])
         ended = jobs.until_ended(api, job)
     assert ended["state"] == "succeeded", ended["reason"]
-    # the surrogate's own port, then the original's, which it takes over
-    assert_one_at_a_time(heard, moved=True)
     told = jobs.report(api, job)
     assert {u["name"]: u["handover"] for u in told["units"]} == dict.fromkeys(
         ("kv.service", "tick.service", "pg.service"), "move"
@@ -212,7 +208,6 @@ def test_kernel_updated_with_a_database_under_load_on_its_data_volume(
     assert (blackout["ms"], blackout["measured_by"]) == (told["blackout_ms"], "original")
     assert told["package_changes"] is not None, "the packages before the update were not noted on the surrogate"
     assert inventory.left_behind(admin, before, jobs.kept(api, job)) == []
-    assert residue.take(guest) == inside
     assert_balanced(guest)
     guest.ssh("systemctl disable --now pg")
 
@@ -263,11 +258,6 @@ def test_systemd_cares_for_a_moved_unit_as_for_one_it_started(guest: servers.Gue
     moved = guest.ssh("systemctl show -P MainPID tick; kill -9 $(systemctl show -P MainPID tick)")
     servers.wait_for(lambda: guest.ssh("systemctl show -P NRestarts tick") != "0", PATIENCE, "Restart=on-failure")
     assert guest.ssh("systemctl show -P MainPID tick") != moved
-
-
-def assert_one_at_a_time(heard: list[str], moved: bool) -> None:
-    assert len(heard) == (3 if moved else 1), heard
-    assert heard[0] == heard[-1], heard
 
 
 def assert_undone(api: Any, job: str, guest: servers.Guest) -> None:
