@@ -28,7 +28,7 @@ _SILENCE = 60.0
 
 @dataclass
 class Pair:
-    """``serving``: the sides that answer clients. ``servers``: side → its server's id, once there is one.
+    """``serving``: the sides that answer clients; ``wanted``: those that are to, if all is as it was. ``servers``: side → its server's id, once there is one.
 
     ``trouble``: what goes wrong in a cut-over: "" | "unlinked" | "before the grant" | "while restoring" | "sick" |
     "too late". ``cut``: whether no word passes between the two.
@@ -53,6 +53,7 @@ class Pair:
     traces: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     before: Callable[[str], None] = lambda command: None
     serving: set[str] = field(default_factory=lambda: {"original"})
+    wanted: set[str] = field(default_factory=lambda: {"original"})
     roles: dict[str, str | None] = field(default_factory=lambda: {"original": None, "surrogate": None})
     phases: dict[str, str] = field(default_factory=lambda: {"original": "idle", "surrogate": "idle"})
     linked: bool = False
@@ -71,6 +72,11 @@ class Pair:
     def serve(self, side: str) -> None:
         self.must(not self.serving - {side}, f"split brain: {side} begins to serve beside {self.serving}")
         self.serving.add(side)
+
+    def taken_off(self, side: str) -> None:
+        """By its owner, for good."""
+        self.serving.discard(side)
+        self.wanted.discard(side)
 
     def own(self, side: str, *, here: bool) -> None:
         """As the in-guest program writes it down for its guard."""

@@ -44,8 +44,6 @@ class Site(Workers):
         self.world = world
         world.strike = self.pair.before = self.strike
         self.before = world.seen()
-        #: Who is to serve, if all is as it was.
-        self.serving = {"original"}
         serials = tuple(v[:20] for v in world.volumes)
         self.steps = given_steps()
         self.surroundings = in_memory(world, guests(self.pair, serials, self.machines))
@@ -65,7 +63,7 @@ class Site(Workers):
         self._assert_nothing_left(job_id, "surrogate")
 
     def assert_as_before(self, job_id: str) -> None:
-        assert self.pair.serving == self.serving, self.pair.serving
+        assert self.pair.serving == self.pair.wanted, self.pair.serving
         now = self.world.seen()
         assert now == self.before, {kind: (was, now[kind]) for kind, was in self.before.items() if was != now[kind]}
         self._assert_nothing_left(job_id, "original")

@@ -70,16 +70,14 @@ class Doubles(Site):
         for there in (self.world.servers, self.before["servers"]):
             there["original"] = replace(there["original"], **_DEEDS[deed])
         if deed == "stop":
-            self.pair.serving.discard("original")
-            self.serving.clear()
+            self.pair.taken_off("original")
         return True
 
     def delete(self) -> bool:
         world = self.world
         if world.servers.pop("original", None) is None:
             return False
-        self.pair.serving.discard("original")
-        self.serving.clear()
+        self.pair.taken_off("original")
         for plugged in world.attached.pop("original", {}):
             if plugged in world.volumes:
                 world.update_volume(plugged)

@@ -68,8 +68,6 @@ class RealCloud(Workers):
         self.clouds = Clouds("liveupdate")
         self.cloud = self.clouds.watcher()
         self.was = self._described(self.original)
-        #: Who is to serve, if all is as it was.
-        self.serving = {"original"}
         #: What others have taken away.
         self.gone: set[str] = set()
         self.pair: Pair = Machines(World(), {"original": self.original}, cloud=self.cloud)
@@ -142,12 +140,8 @@ class RealCloud(Workers):
             server = compute.get_server(self.original)
             compute.wait_for_server(server, "SHUTOFF", interval=0.5, wait=PATIENCE)
             self.was["status"] = "SHUTOFF"
-            self._serves_no_more()
+            self.pair.taken_off("original")
         return True
-
-    def _serves_no_more(self) -> None:
-        self.pair.serving.discard("original")
-        self.serving.clear()
 
     def delete(self) -> bool:
         compute = self.tenant.admin.compute
@@ -157,7 +151,7 @@ class RealCloud(Workers):
         compute.delete_server(server.id)
         compute.wait_for_delete(server, interval=0.5, wait=PATIENCE)
         self.gone.add(self.original)
-        self._serves_no_more()
+        self.pair.taken_off("original")
         return True
 
     def shut_down(self, scene: Scene, side: str) -> bool:
@@ -222,7 +216,7 @@ class RealCloud(Workers):
         self._assert_nothing_left(job_id, {self.original})
 
     def assert_as_before(self, job_id: str) -> None:
-        assert self.pair.serving == self.serving, self.pair.serving
+        assert self.pair.serving == self.pair.wanted, self.pair.serving
         if not self.gone:
             now = self._described(self.original)
             assert now == self.was, {k: (v, now[k]) for k, v in self.was.items() if v != now[k]}

@@ -38,16 +38,22 @@ CUT = {
 }
 
 
-@pytest.fixture(scope="module")
-def guest(user: Any, api: Any) -> Iterator[servers.Guest]:
-    servers.clean(user, NAME)
+@contextmanager
+def serving(user: Any, name: str, megabytes: int) -> Iterator[servers.Guest]:
+    servers.clean(user, name)
     try:
         # its newer kernel is installed: a copy boots it, and the updates need not download it
-        guest = servers.boot(user, NAME, image="debian-12-pending")
-        servers.start(guest, "kv", "tick", megabytes=MEGABYTES)
+        guest = servers.boot(user, name, image="debian-12-pending")
+        servers.start(guest, "kv", "tick", megabytes=megabytes)
         yield guest
     finally:
-        servers.clean(user, NAME)
+        servers.clean(user, name)
+
+
+@pytest.fixture(scope="module")
+def guest(user: Any, api: Any) -> Iterator[servers.Guest]:
+    with serving(user, NAME, MEGABYTES) as guest:
+        yield guest
 
 
 @pytest.fixture(autouse=True)
@@ -58,10 +64,10 @@ def served_throughout(clients: list[Running], guest: servers.Guest) -> Iterator[
     assert guest.ssh("systemctl is-active kv tick") == "active\nactive"
 
 
-def update(api: Any, user: Any, **parameters: Any) -> str:
+def update(api: Any, user: Any, name: str = NAME, **parameters: Any) -> str:
     # how long a blackout is depends on the machine that the tests run on
     common = {"units": UNITS, "keep_fallback_days": 0, "blackout_budget_seconds": 120}
-    return jobs.create(api, servers.id_of(user, NAME), **(common | parameters))
+    return jobs.create(api, servers.id_of(user, name), **(common | parameters))
 
 
 @contextmanager
@@ -142,12 +148,7 @@ def test_a_surrogate_that_freezes_in_the_cut_over_and_wakes_later_never_serves(
 ) -> None:
     with as_before(user, admin, guest):
         job = update(api, user)
-        jobs.until_step(api, job, "cut_over")
-        original, asleep = jobs.shell(user, guest, job, "management"), surrogate(api, job)
-        original(until("frozen"))
-        signal_hypervisor_of(asleep, signal.SIGSTOP)
-        original(until("resumed"))
-        signal_hypervisor_of(asleep, signal.SIGCONT)
+        sleep_through_the_cut_over(api, user, guest, job)
         assert_undone(api, job, guest)
 
 
@@ -277,6 +278,16 @@ def signal_hypervisor_of(server: str, number: signal.Signals) -> None:
     assert pids, f"no QEMU process of server {server}"
     for pid in pids:
         os.kill(pid, number)
+
+
+def sleep_through_the_cut_over(api: Any, user: Any, guest: servers.Guest, job: str) -> None:
+    """The surrogate freezes when the original has, and wakes when that one has resumed."""
+    jobs.until_step(api, job, "cut_over")
+    original, asleep = jobs.shell(user, guest, job, "management"), surrogate(api, job)
+    original(until("frozen"))
+    signal_hypervisor_of(asleep, signal.SIGSTOP)
+    original(until("resumed"))
+    signal_hypervisor_of(asleep, signal.SIGCONT)
 
 
 def kill_worker() -> None:
