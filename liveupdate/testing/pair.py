@@ -28,7 +28,8 @@ _SILENCE = 60.0
 
 @dataclass
 class Pair:
-    """``serving``: the sides that answer clients; ``wanted``: those that are to, if all is as it was. ``servers``: side → its server's id, once there is one.
+    """``serving``: the sides that answer clients; ``wanted``: those that are to, if all is as it was. ``servers``:
+    side → its server's id, once there is one.
 
     ``trouble``: what goes wrong in a cut-over: "" | "unlinked" | "before the grant" | "while restoring" | "sick" |
     "too late". ``cut``: whether no word passes between the two.
