@@ -4,11 +4,12 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from liveupdate.drivers.cloud import marks
+from liveupdate.errors import LeaseLost
 from liveupdate.model import Json, Resource
 from liveupdate.planning import inside
 from liveupdate.steps.copies import available
 from liveupdate.steps.protocol import StepContext
-from liveupdate.steps.resources import record, there, unmake, wait
+from liveupdate.steps.resources import disown, there, unmake, wait
 
 #: Seconds after which the guest thaws by itself, should the worker be gone.
 _WATCHDOG = 20.0
@@ -36,13 +37,19 @@ def snapshots(context: StepContext, volumes: Mapping[str, Json]) -> dict[str, Re
     intended = {role: context.ledger.intend("snapshot", role, told) for role, told in volumes.items()}
     made, cloud = {}, context.user_cloud().snapshots
     still = mounts(context, {told["volume_id"] for told in volumes.values()})
-    with context.guest("original").freeze(still, _WATCHDOG) as frozen:
-        for role, line in intended.items():
-            made[role] = cloud.create(line.name, volumes[role]["volume_id"], marks.metadata(line.job_id, line.role)).id
-        for taken in made.values():
-            wait(context, lambda taken=taken: available(context, taken), f"snapshot {taken}", patience=_WATCHDOG)  # type: ignore[misc]
-    moment = {"since": frozen.since, "frozen_ms": frozen.milliseconds}
-    return {role: record(context, line, made[role], moment) for role, line in intended.items()}
+    try:
+        with context.guest("original").freeze(still, _WATCHDOG) as frozen:
+            for role, line in intended.items():
+                mark = marks.metadata(line.job_id, line.role)
+                made[role] = cloud.create(line.name, volumes[role]["volume_id"], mark).id
+            for taken in made.values():
+                wait(context, lambda taken=taken: available(context, taken), f"snapshot {taken}", patience=_WATCHDOG)  # type: ignore[misc]
+        moment = {"since": frozen.since, "frozen_ms": frozen.milliseconds}
+        return {role: context.ledger.created(line, made[role], moment) for role, line in intended.items()}
+    except LeaseLost:
+        for role, taken in made.items():
+            disown(context, intended[role], taken)
+        raise
 
 
 def mounts(context: StepContext, volume_ids: Collection[str]) -> list[str]:

@@ -52,11 +52,16 @@ def record(context: StepContext, line: Resource, made: str, details: Json | None
     try:
         return context.ledger.created(line, made, details)
     except LeaseLost:
-        if not _adopted(context, line, made):
-            # nobody else knows of it: no lease is needed for that
-            with lease.held(None):
-                _remove(context, replace(line, cloud_id=made))
+        disown(context, line, made)
         raise
+
+
+def disown(context: StepContext, line: Resource, made: str) -> None:
+    """Of a worker that was outlived: what it has made since goes again, unless its successor has it."""
+    if not _adopted(context, line, made):
+        # nobody else knows of it: no lease is needed for that
+        with lease.held(None):
+            _remove(context, replace(line, cloud_id=made))
 
 
 def _adopted(context: StepContext, line: Resource, made: str) -> bool:

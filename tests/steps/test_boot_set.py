@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from liveupdate.errors import Failed
+from liveupdate.errors import Failed, LeaseLost
 from liveupdate.methods import capture, restore
 from liveupdate.model import JobKind, Plan, StepSpec
 from liveupdate.planning import boot_set, move, report
@@ -76,6 +76,31 @@ def test_snapshots_are_taken_of_one_moment_and_volumes_made_of_them_later(
     context.run(step)
     assert still["before create_snapshot"] == [True, True]
     assert still.get("before create_volume", []) in ([], [False, False])
+
+
+@pytest.mark.parametrize("at", ["before create_snapshot", "created"])
+def test_a_worker_that_is_outlived_among_them_leaves_none_of_its_own(
+    world: World, context: MemoryContext, at: str
+) -> None:
+    run_before(context, mirror.STEP)
+    done = []
+
+    def lost(moment: str) -> None:
+        done.append(moment)
+        if moment == at and done.count(at) == (2 if at.startswith("before") else 1):
+            # its successor has taken others
+            for role in ("mirror", "mirror-var-volu"):
+                line = context.ledger.find("snapshot", role)
+                assert line is not None
+                context.ledger.lines[line.id - 1] = replace(line, state=ResourceState.CREATED, cloud_id="another")
+            raise LeaseLost(context.job.id)
+
+    before = set(world.snapshots)
+    world.strike = context.ledger.before = lost
+    with pytest.raises(LeaseLost):
+        context.run(mirror.STEP)
+    assert done.count("after create_snapshot") >= 1
+    assert set(world.snapshots) == before
 
 
 def test_all_their_file_systems_are_frozen_the_root_last_and_no_data_volumes(context: MemoryContext) -> None:
