@@ -179,7 +179,9 @@ def _take_identity(context: StepContext) -> None:
             servers.set_delete_on_termination(surrogate, volume.volume_id, wanted)
     for line in context.ledger.open():
         if line.kind == "attachment" and line.details["server_id"] == surrogate:
-            context.ledger.kept(line)
+            # made in the cut-over, which goes by what the guests tell: it may not have been written down
+            made = line if line.cloud_id else context.ledger.created(line, str(line.details["volume_id"]))
+            context.ledger.kept(made)
     # the job's own mark is one of the tags: it goes last, since the server is looked up by it
     servers.set_tags(surrogate, original["tags"])
 

@@ -87,6 +87,15 @@ def test_nothing_stays_but_the_fallback_and_the_ledger_says_so() -> None:
     ]
 
 
+def test_a_volume_that_came_along_is_in_the_ledger_though_its_coming_was_not_written_down() -> None:
+    _, context = opened(with_server())
+    [line] = [line for line in context.ledger.open() if line.kind == "attachment"]
+    context.ledger.lines[line.id - 1] = replace(line, state=ResourceState.INTENDED, cloud_id="")
+    drive(context, release_original.STEP)
+    [line] = [line for line in context.ledger.lines if line.kind == "attachment"]
+    assert (line.state, line.cloud_id) == (ResourceState.KEPT, "data-volume")
+
+
 def test_a_fallback_of_no_days_takes_the_old_boot_volume_with_it() -> None:
     world, context = opened(with_server(), keep_fallback_days=0)
     drive(context, *FINISH)
