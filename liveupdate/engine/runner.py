@@ -19,7 +19,7 @@ from liveupdate.engine.turns import Settled, Turn
 from liveupdate.errors import Cancelled, Failed, LiveUpdateError, Retry
 from liveupdate.model import Job, Json, Resource, StepRow
 from liveupdate.states import JobState, StepState
-from liveupdate.steps.gone import why_silent
+from liveupdate.steps.gone import by_its_owner
 from liveupdate.steps.protocol import Probe, Step
 from liveupdate.steps.resources import take_all_away
 
@@ -152,6 +152,7 @@ class Runner:
             seen = self._probe_or_stop(call)
             if seen.done:
                 return _done(call, seen.result)
+        failed = by_its_owner(call.context, failed)
         failed.remedy = failed.remedy or _SEE
         call.journal.step_failed(call.row, failed)
         outcome = course.undo_after_failure(call.job, call.rows, call.row)
@@ -162,7 +163,7 @@ class Runner:
 
     def _unforeseen(self, call: Call, error: Exception) -> Settled | None:
         """Nobody knows whether it happened: probe decides; what did not happen is tried again, a few times."""
-        told = why_silent(call.context, as_told(error))
+        told = by_its_owner(call.context, as_told(error))
         LOG.warning(
             "job %s step %s: %s",
             call.job.id,
@@ -188,7 +189,7 @@ class Runner:
         except AWAY:
             raise
         except Exception as error:
-            told = why_silent(call.context, as_told(error))
+            told = by_its_owner(call.context, as_told(error))
             doubt = LiveUpdateError(
                 f"cannot tell whether step {call.step.name} happened: {told.detail}",
                 code="live-update.step.in-doubt",
@@ -208,7 +209,7 @@ class Runner:
         except AWAY:
             raise
         except Exception as error:
-            told = why_silent(call.context, as_told(error))
+            told = by_its_owner(call.context, as_told(error))
             LOG.warning("job %s undo of %s: %s", call.job.id, call.row.spec.id, told.detail, exc_info=True)
             self._undo_again(call, told, _BACKOFF * 2**call.row.attempts)
         else:

@@ -7,7 +7,7 @@ its own images.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from liveupdate.guest import places
 from liveupdate.model import Json, Resource
 from liveupdate.planning import move
 from liveupdate.steps.attach import attached, require_paths
+from liveupdate.steps.gone import is_gone, server_id
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import make, unmake, wait, watch_server
 
@@ -55,18 +56,28 @@ def apply(context: StepContext) -> Json:
 
 def undo(context: StepContext) -> None:
     sides = move.sides(context.spec.parameters)
-    source = _status(context, sides.source)
+    try:
+        source = _status(context, sides.source)
+    except GuestError:
+        if sides.source != "original" or not is_gone(context):
+            raise
+        # nobody is left to resume: what matters is that the other one does not begin to serve
+        _handed_back(context, sides)
+        context.event("progress", text="the original is gone, and its workload with it")
+        return
     if source["role"] is None and context.guest(sides.source).run(["test", "-e", _AWAY], check=False).code == 0:
         raise _restarted_while_away(context, sides)
     if source["role"] != "source" or source["phase"] in ("idle", "prepared", "precopied"):
+        # one that was restarted before it let go has nothing to resume, and its volumes may have left
+        if not all(attached_to(context, v, server_id(context, sides.source)) for v in _handed_over(context)):
+            _brought_back(context, sides)
         return
     if source["phase"] == "opened":
         raise _serves_already()
     fenced = False
     if source["phase"] in ("granted", "frozen"):
         fenced = not _handed_back(context, sides)
-    for volume in move.handed_over(context.result("preflight")):
-        _bring(context, volume, sides.target, sides.source)
+    _bring_all(context, sides.target, sides.source)
     if source["phase"] != "resumed":
         context.guest(sides.source).agent().call("resume", timeout=180, fenced=fenced)
     seen = _status(context, sides.source)
@@ -86,11 +97,13 @@ def _follow(context: StepContext, sides: move.Sides, look: Callable[[float], obj
         try:
             look(0)
         except GuestError as error:
+            if not error.code.startswith("guest."):
+                # not the program's word
+                raise
             raise _failure({"code": error.code, "detail": error.detail, "remedy": error.remedy}, "") from error
         source = _status(context, sides.source)
         if not brought and source["phase"] == "frozen" and any(e["name"] == "unmounted" for e in source["timeline"]):
-            for volume in move.handed_over(context.result("preflight")):
-                _bring(context, volume, sides.source, sides.target)
+            _bring_all(context, sides.source, sides.target)
             brought = True
         if source["phase"] in ("granted", "opened"):
             target = _status(context, sides.target)
@@ -120,9 +133,7 @@ def _serves_already() -> Failed:
 
 def _restarted_while_away(context: StepContext, sides: move.Sides) -> Failed:
     """The source has lost its images, and the guard keeps it silent. The target must be, too, before it starts anew."""
-    _handed_back(context, sides)
-    for volume in move.handed_over(context.result("preflight")):
-        _bring(context, volume, sides.target, sides.source)
+    _brought_back(context, sides)
     return Failed(
         f"the {sides.source} was restarted while its workload was away, and has not started it",
         code="live-update.cut-over.restarted-while-away",
@@ -136,6 +147,9 @@ def _handed_back(context: StepContext, sides: move.Sides) -> bool:
     """The target has stopped everything, by its own word. False: it has been stopped through Nova."""
     try:
         target = _status(context, sides.target)
+        if (target["role"], target["phase"]) == ("source", "opened"):
+            # the workload has left it again
+            return True
         if target["phase"] == "opened":
             raise _serves_already()
         if target["phase"] not in ("returned", "failed"):
@@ -150,8 +164,7 @@ def _handed_back(context: StepContext, sides: move.Sides) -> bool:
 
 def _fence(context: StepContext, side: str) -> None:
     """Stop the server, and see it stopped: nothing on it can answer or write afterwards."""
-    known = context.result("provision")["server_id"] if side == "surrogate" else context.job.server_id
-    servers = context.service_cloud().servers
+    known, servers = server_id(context, side), context.service_cloud().servers
     server = servers.get(known)
     if server is None or server.status == "SHUTOFF":
         return
@@ -169,31 +182,44 @@ def _fence(context: StepContext, side: str) -> None:
 # -- volumes that can be on one server only ----------------------------------------------------------------------------
 
 
+def _handed_over(context: StepContext) -> Sequence[str]:
+    return move.handed_over(context.result("preflight"))
+
+
+def _brought_back(context: StepContext, sides: move.Sides) -> None:
+    """To a source that has lost its images, from a target that is silent."""
+    _handed_back(context, sides)
+    _bring_all(context, sides.target, sides.source)
+
+
+def _bring_all(context: StepContext, giver: str, taker: str) -> None:
+    for volume in _handed_over(context):
+        _bring(context, volume, giver, taker)
+
+
 def _bring(context: StepContext, volume_id: str, giver: str, taker: str) -> None:
     """Detach from one server and attach to the other; what is done is not done again."""
-    ids = {"original": context.job.server_id, "surrogate": context.result("provision")["server_id"]}
-    cloud = context.service_cloud()
-    role = f"{{}}-{volume_id[:8]}"
+    cloud, role, there = context.service_cloud(), f"{{}}-{volume_id[:8]}", server_id(context, taker)
     if context.ledger.find("attachment", role.format(giver)):
         unmake(context, "attachment", role.format(giver))
-    elif volume_id in {a.volume_id for a in cloud.servers.volumes(ids[giver])}:
-        cloud.servers.detach_volume(ids[giver], volume_id)
-    wait(context, lambda: _available(context, volume_id) or attached_to(context, volume_id, ids[taker]), "the volume")
+    elif volume_id in {a.volume_id for a in cloud.servers.volumes(server_id(context, giver))}:
+        cloud.servers.detach_volume(server_id(context, giver), volume_id)
+    wait(context, lambda: _available(context, volume_id) or attached_to(context, volume_id, there), "the volume")
 
     def create(line: Resource) -> str:
-        cloud.servers.attach_volume(ids[taker], volume_id)
+        cloud.servers.attach_volume(there, volume_id)
         return volume_id
 
-    details = {"server_id": ids[taker], "volume_id": volume_id}
+    details = {"server_id": there, "volume_id": volume_id}
     if taker == "surrogate":
         make(context, "attachment", role.format(taker), create, details)
         wait(context, lambda: attached(context, volume_id) or None, "the volume to be attached")
         require_paths(context)
         return
     # where it was before: nothing that the ledger would have to take away
-    if not attached_to(context, volume_id, ids[taker]):
-        cloud.servers.attach_volume(ids[taker], volume_id)
-    wait(context, lambda: attached_to(context, volume_id, ids[taker]), "the volume to be attached again")
+    if not attached_to(context, volume_id, there):
+        cloud.servers.attach_volume(there, volume_id)
+    wait(context, lambda: attached_to(context, volume_id, there), "the volume to be attached again")
 
 
 def _available(context: StepContext, volume_id: str) -> bool | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from liveupdate.drivers.cloud.errors import NOT_FOUND, REFUSED
 from liveupdate.drivers.guest.agent import SILENT
 from liveupdate.drivers.guest.connection import UNREACHABLE
 from liveupdate.errors import Failed, GuestError, LiveUpdateError
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Nova is at it.
 DELETING = "deleting"
+#: Guests that do not answer, calls that do not suit what is there.
+_MAY_COME_OF_IT = {SILENT, UNREACHABLE, REFUSED, NOT_FOUND}
 
 
 @contextmanager
@@ -23,17 +26,25 @@ def unless_gone(context: StepContext) -> Iterator[None]:
     try:
         yield
     except GuestError:
-        if context.service_cloud().servers.get(context.job.server_id) is not None:
+        if not is_gone(context):
             raise
         context.event("progress", text="the original is gone, and with it what was done inside it")
 
 
-def why_silent(context: StepContext, error: LiveUpdateError) -> LiveUpdateError:
-    """``error``; or if it is that a guest is silent, what somebody has done to the server, as long as it is the job's
-    to keep: until the workload is on another one.
+def is_gone(context: StepContext, side: str = "original") -> bool:
+    return context.service_cloud().servers.get(server_id(context, side)) is None
+
+
+def server_id(context: StepContext, side: str) -> str:
+    return context.job.server_id if side == "original" else str(context.result("provision")["server_id"])
+
+
+def by_its_owner(context: StepContext, error: LiveUpdateError) -> LiveUpdateError:
+    """``error``; or if it may come of what somebody has done to the server, that: as long as the server is the job's to
+    keep, until the workload is on another one.
     """
     known, workload_is_away = context.result("preflight").get("server"), context.result(context.job.plan.pivot)
-    if error.code not in (SILENT, UNREACHABLE) or not known or workload_is_away:
+    if error.code not in _MAY_COME_OF_IT or not known or workload_is_away:
         return error
     try:
         server = context.service_cloud().servers.get(context.job.server_id)

@@ -10,6 +10,7 @@ from liveupdate.errors import Failed, GuestError, Unknown
 from liveupdate.guest import places
 from liveupdate.model import Json
 from liveupdate.planning import move
+from liveupdate.steps.gone import is_gone
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 
 #: While this exists in a guest, a boot starts the workload there: written before its fence is lifted.
@@ -22,7 +23,7 @@ _HANDED_BACK = 15.0
 
 def probe(context: StepContext) -> Probe:
     """The target knows. If it was restarted, its disk does. If it is silent, the source does if it has heard of it, or
-    has resumed. Else: Unknown.
+    has resumed. If there is no such server any more, nobody serves there. Else: Unknown.
     """
     sides = move.sides(context.spec.parameters)
     end = time.monotonic() + context.settings.surrogate.open_within + _HANDED_BACK
@@ -39,6 +40,8 @@ def probe(context: StepContext) -> Probe:
         if source.get("role") == "source" and source["phase"] == "opened":
             return Probe(True, _result(context, sides, source))
         if source.get("role") == "source" and source["phase"] != "granted":
+            return NOT_DONE
+        if is_gone(context, sides.target):
             return NOT_DONE
         if time.monotonic() > end:
             raise Unknown(

@@ -24,6 +24,8 @@ _ON_DISK = {"guard", "note"}
 _NOTE = "98-liveupdate"
 #: Seconds that an answer is waited for.
 _SILENCE = 60.0
+#: The clock of both guests.
+_NOW = 1000.0
 
 
 @dataclass
@@ -78,12 +80,17 @@ class Pair:
         """By its owner, for good."""
         self.serving.discard(side)
         self.wanted.discard(side)
+        self.linked = False
 
     def own(self, side: str, *, here: bool) -> None:
         """As the in-guest program writes it down for its guard."""
         mark, other = (self.here, self.away) if here else (self.away, self.here)
         mark.add(side)
         other.discard(side)
+
+    def unheard(self, side: str) -> bool:
+        """By the other one."""
+        return self.cut or side in self.silent or self.stopped(side)
 
     def volumes_at(self, side: str) -> bool:
         """Whether the machine has every volume that it must mount."""
@@ -154,10 +161,17 @@ class PairedGuest:
             return SimpleNamespace(code=0 if self.side in self.pair.serving else 3, stdout="", stderr="")
         return SimpleNamespace(code=0, stdout="\n".join(self.serials), stderr="")
 
+    def clock(self) -> float:
+        self._take("clock")
+        return _NOW
+
+    def flush(self) -> None:
+        self._take("flush")
+
     @contextmanager
     def freeze(self, mounts: Sequence[str], watchdog: float) -> Iterator[SimpleNamespace]:
         self._take("freeze")
-        yield SimpleNamespace(since=1000.0, milliseconds=360)
+        yield SimpleNamespace(since=_NOW, milliseconds=360)
 
     def oneshot(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
         self._take(command)
@@ -222,9 +236,10 @@ class PairedGuest:
     # -- the commands -------------------------------------------------------------------------------------------------
 
     def _status(self) -> dict[str, Any]:
-        if self.phase == "frozen" and self.pair.cut:
+        other = self.pair.other(self.side)
+        if self.phase == "frozen" and self.pair.unheard(other):
             self._resume_alone()
-        elif self.phase == "frozen" and self.pair.volumes_at(self.pair.other(self.side)):
+        elif self.phase == "frozen" and self.pair.volumes_at(other):
             self._grant()
         phases = [{"name": name, "realtime": 1000.0, "monotonic": 10.0} for name in ("frozen", "granted", "opened")]
         return {
@@ -248,11 +263,11 @@ class PairedGuest:
         return {"port": 7022}
 
     def _link(self, *, broken: bool = False) -> None:
-        if self.pair.cut or broken:
+        if self.pair.unheard(self.pair.other(self.side)) or broken:
             raise GuestError("no answer from the other machine to clock", code="guest.link-broken")
 
     def _connect(self, **_: Any) -> dict[str, Any]:
-        if self.pair.cut:
+        if self.pair.unheard(self.pair.other(self.side)):
             raise GuestError("the other machine does not answer", code="guest.link-refused")
         self.pair.linked = True
         return {"clock_offset": 0.01}

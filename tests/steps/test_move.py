@@ -122,6 +122,43 @@ def test_a_target_that_serves_is_not_stopped_though_it_is_silent() -> None:
     assert not pair.stopped("surrogate")
 
 
+@pytest.mark.parametrize("silent", [set(), {"surrogate"}], ids=["it hands back", "it is stopped through Nova"])
+def test_where_the_original_is_gone_the_surrogate_does_not_begin_to_serve(silent: set[str]) -> None:
+    context, pair = made()
+    drive(context, *FORWARD[:2])
+    del pair.world.servers["original"]
+    pair.silent = silent
+    undo(context, cut_over.STEP)
+    assert pair.stopped("surrogate") if silent else pair.phases["surrogate"] == "returned"
+
+
+def test_a_target_whose_server_is_gone_does_not_serve_and_the_source_does_again() -> None:
+    context, pair = made()
+    drive(context, *FORWARD[:3])
+    del pair.world.servers[pair.servers["surrogate"]]
+    assert not open.STEP.probe(context).done
+    undo(context, *FORWARD[:3])
+    assert pair.serving == {"original"}
+
+
+def test_a_surrogate_whose_workload_was_moved_back_to_an_original_that_is_gone_since_is_no_target_that_serves() -> None:
+    context, pair = made()
+    drive(context, *FORWARD)
+    drive(context, *FORWARD, back=True)
+    del pair.world.servers["original"]
+    undo(context, cut_over.STEP)
+
+
+def test_a_surrogate_that_serves_is_not_stopped_though_the_original_is_gone() -> None:
+    context, pair = made()
+    drive(context, *FORWARD)
+    del pair.world.servers["original"]
+    with pytest.raises(Failed) as caught:
+        undo(context, cut_over.STEP)
+    assert caught.value.code == "live-update.cut-over.opened"
+    assert pair.serving == {"surrogate"}
+
+
 def test_a_source_that_was_restarted_while_its_workload_was_away_is_not_taken_for_undone() -> None:
     context, pair = made()
     drive(context, *FORWARD[:2])
@@ -194,6 +231,20 @@ def test_a_volume_that_only_one_server_may_have_goes_along_and_comes_back() -> N
     assert pair.world.volumes["data-volume"].servers == {"original"}
     assert pair.serving == {"original"}
     assert [line.role for line in context.ledger.open() if line.kind == "attachment"] == []
+
+
+def test_a_source_that_was_restarted_before_it_let_go_has_its_volumes_back() -> None:
+    context, pair = made(multiattach=False)
+    drive(context, pre_copy.STEP)
+    pair.world.strike = lambda moment: pair.restart("original") if moment == "after attach_volume" else None
+    with pytest.raises(LiveUpdateError):
+        drive(context, cut_over.STEP)
+    pair.world.strike = lambda moment: None
+    assert pair.world.volumes["data-volume"].servers == {pair.servers["surrogate"]}
+    undo(context, *FORWARD[:2])
+    assert pair.world.volumes["data-volume"].servers == {"original"}
+    assert pair.serving == {"original"}
+    assert not [line for line in context.ledger.open() if line.kind == "attachment"]
 
 
 def crashes(context: MemoryContext, pair: Pair, number: int) -> None:

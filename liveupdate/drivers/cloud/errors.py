@@ -15,12 +15,20 @@ _DETAIL_LIMIT = 500
 
 #: Of Retry: another operation is under way, or what is asked for stands against what is there.
 CONFLICT = "live-update.cloud.conflict"
+#: Of Failed: what is asked for does not suit what is there, or is about something that is not.
+REFUSED, NOT_FOUND = "live-update.cloud.refused", "live-update.cloud.not-found"
 
 _REFUSED: dict[int, tuple[str, str]] = {
-    HTTPStatus.BAD_REQUEST: ("refused", "the request does not suit this cloud: see the detail"),
-    HTTPStatus.UNAUTHORIZED: ("unauthorized", "the trust has ended or the service user's credentials are wrong"),
-    HTTPStatus.FORBIDDEN: ("forbidden", "give the requester's role, or the service user's, the right to do this"),
-    HTTPStatus.NOT_FOUND: ("not-found", "somebody removed it while the job ran"),
+    HTTPStatus.BAD_REQUEST: (REFUSED, "the request does not suit this cloud: see the detail"),
+    HTTPStatus.UNAUTHORIZED: (
+        "live-update.cloud.unauthorized",
+        "the trust has ended or the service user's credentials are wrong",
+    ),
+    HTTPStatus.FORBIDDEN: (
+        "live-update.cloud.forbidden",
+        "give the requester's role, or the service user's, the right to do this",
+    ),
+    HTTPStatus.NOT_FOUND: (NOT_FOUND, "somebody removed it while the job ran"),
 }
 
 
@@ -52,13 +60,13 @@ def _by_status(what: str, status: int, detail: str, request_id: str, creates: bo
         )
     if status in _REFUSED:
         code, remedy = _REFUSED[HTTPStatus(status)]
-        return Failed(told, code=f"live-update.cloud.{code}", remedy=remedy)
+        return Failed(told, code=code, remedy=remedy)
     if status in (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS):
         # Nova and Cinder answer 409 while another operation is under way; the step's attempts bound the patience
         return Retry(_AFTER, told, code=CONFLICT)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == 0:
         return _no_answer(what, _short(detail), creates)
-    return Failed(told, code="live-update.cloud.refused", remedy="see the detail")
+    return Failed(told, code=REFUSED, remedy="see the detail")
 
 
 def _no_answer(what: str, why: str, creates: bool) -> LiveUpdateError:
