@@ -303,10 +303,10 @@ FAULTS: Mapping[str, Fault] = {
         Fault("surrogate off", _surrogate, _off("surrogate")),
         Fault("locked", _at("cloud", "before"), _owner("lock"), owners=True),
         Fault("stopped", _at("cloud", "before"), _owner("stop"), owners=True),
-        Fault("shut down", _at("cloud", "before"), _off("original"), owners=True),
+        Fault("shut down", _outside, _off("original"), owners=True),
         Fault("rebuilt", _at("cloud", "before"), _owner("rebuild"), owners=True),
         Fault("resized", _at("cloud", "before"), _owner("resize"), owners=True),
-        Fault("deleted", _at("cloud", "before"), _others(lambda others, scene: others.delete()), owners=True),
+        Fault("deleted", _outside, _others(lambda others, scene: others.delete()), owners=True),
         Fault("cancelled", _outside, lambda scene, point: scene.cancel()),
     )
 }

@@ -143,7 +143,8 @@ class Servers(Verbs):
             self._changeable(server_id)
             for plugged in self.world.attached.pop(server_id, {}).values():
                 self.world.update_volume(plugged.volume_id)
-                if plugged.delete_on_termination:
+                kept = any(s.volume_id == plugged.volume_id for s in self.world.snapshots.values())
+                if plugged.delete_on_termination and not kept:
                     del self.world.volumes[plugged.volume_id]
             for found in [p for p in self.world.ports.values() if p.device_id == server_id]:
                 self.world.ports[found.id] = replace(found, device_id="", status="DOWN")

@@ -81,6 +81,7 @@ class Volumes(_Stored):
 
     def update(self, volume_id: str, name: str, description: str, metadata: Mapping[str, str]) -> None:
         def work() -> None:
+            self._refuse(volume_id not in self.world.volumes, f"no {volume_id}")
             found = self.world.volumes[volume_id]
             told = replace(found, name=name, description=description, metadata=dict(metadata))
             self.world.volumes[volume_id] = told
@@ -157,6 +158,7 @@ class Snapshots(_Stored):
 
     def create(self, name: str, volume_id: str, metadata: Mapping[str, str]) -> Snapshot:
         def work() -> Snapshot:
+            self._refuse(volume_id not in self.world.volumes, f"no {volume_id}")
             made = Snapshot(self.world.new_id("snapshot"), name, "available", volume_id, dict(metadata))
             self.world.snapshots[made.id] = made
             return made
@@ -189,6 +191,7 @@ class Backups(_Stored):
 
     def create(self, name: str, volume_id: str, metadata: Mapping[str, str]) -> Backup:
         def work() -> Backup:
+            self._refuse(volume_id not in self.world.volumes, f"no {volume_id}")
             there, size = self._there(), self.world.volumes[volume_id].size
             made = Backup(self.world.new_id("backup"), name, "available", volume_id, size, dict(metadata))
             there[made.id] = made

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from liveupdate import lease
+from liveupdate.drivers.cloud.errors import REFUSED
 from liveupdate.errors import Failed
 
 if TYPE_CHECKING:
@@ -26,4 +27,4 @@ class Verbs:
 
     def _refuse(self, refused: bool, why: str) -> None:
         if refused:
-            raise Failed(why, code="live-update.cloud.refused")
+            raise Failed(why, code=REFUSED)

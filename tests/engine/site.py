@@ -5,7 +5,7 @@ twice, and to resume without knowing that the other is down.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from liveupdate import methods
@@ -16,8 +16,8 @@ from liveupdate.states import JobState
 from liveupdate.steps.checking import own_server
 from liveupdate.steps.protocol import NOT_DONE, Step, StepContext
 from liveupdate.steps.server_facts import describe
-from liveupdate.testing.boot_sets import disks_of, with_boot_set
-from liveupdate.testing.cloud import with_server
+from liveupdate.testing.boot_sets import disks_of
+from liveupdate.testing.cloud import World, with_server
 from liveupdate.testing.jobs import accept
 from liveupdate.testing.pair import Pair, PairedGuest, guests
 from liveupdate.testing.surroundings import in_memory
@@ -31,14 +31,17 @@ METHOD = methods.find("surrogate")
 class Site(Workers):
     """A cloud with one server, and its workers. What strikes: calls into cloud and guests."""
 
+    #: Makes the cloud.
+    made: Callable[[], World] = with_server
+    #: Of its data volume.
     multiattach: bool = True
-    #: Whether /var is on a volume of its own.
-    var: bool = False
+    #: What every job is asked for.
+    parameters: Json = field(default_factory=dict)
     pairs: ClassVar[type[Pair]] = Pair
     machines: ClassVar[type[PairedGuest]] = PairedGuest
 
     def __post_init__(self) -> None:
-        world = with_boot_set() if self.var else with_server()
+        world = self.made()
         world.volumes["data-volume"] = replace(world.volumes["data-volume"], multiattach=self.multiattach)
         self.pair = self.pairs(world, {"original": "original"})
         self.world = world
@@ -49,7 +52,9 @@ class Site(Workers):
         self.surroundings = in_memory(world, guests(self.pair, serials, self.machines))
 
     def accept(self, **parameters: Any) -> str:
-        return accept(self.engine, server_id="original", plan=METHOD.plan(), parameters=parameters)
+        return accept(
+            self.engine, server_id="original", plan=METHOD.plan(), parameters={**self.parameters, **parameters}
+        )
 
     def hold(self, job_id: str) -> Job:
         return self.work(job_id, lambda job: job.state == JobState.WAITING and job.step == "hold")

@@ -8,6 +8,8 @@ from sqlalchemy import Engine
 
 from liveupdate.db import words
 from liveupdate.states import JobState
+from liveupdate.testing.boot_sets import with_boot_set
+from liveupdate.testing.cloud import with_local_root
 from liveupdate.testing.jobs import say
 from tests.engine.site import Site
 
@@ -30,12 +32,17 @@ def deaths(make: Callable[..., Site], run: Callable[[Site], object], **options: 
         yield make(fatal=moment, **options)
 
 
-#: Of the data volume's type, and of the boot set.
-DISKS = {"multiattach": {}, "one server": {"multiattach": False}, "two boot volumes": {"var": True}}
+#: Of the data volume's type, and of what it boots from.
+DISKS: dict[str, dict[str, Any]] = {
+    "multiattach": {},
+    "one server": {"multiattach": False},
+    "two boot volumes": {"made": with_boot_set},
+    "local disk": {"made": with_local_root},
+}
 
 
 @pytest.mark.parametrize("disks", DISKS.values(), ids=list(DISKS))
-def test_an_update_is_done_whenever_its_worker_dies(site: Callable[..., Site], disks: dict[str, bool]) -> None:
+def test_an_update_is_done_whenever_its_worker_dies(site: Callable[..., Site], disks: dict[str, Any]) -> None:
     for each in deaths(site, lambda s: s.finish(s.accept()), **disks):
         job_id = each.accept()
         assert each.finish(job_id).state == JobState.SUCCEEDED
@@ -58,7 +65,7 @@ def test_a_cancel_after_the_workers_death_leaves_everything_as_it_was_or_comes_t
 
 @pytest.mark.parametrize("disks", DISKS.values(), ids=list(DISKS))
 def test_what_is_asked_back_in_hold_runs_where_it_was_whenever_the_worker_dies(
-    site: Callable[..., Site], disks: dict[str, bool]
+    site: Callable[..., Site], disks: dict[str, Any]
 ) -> None:
     def back(each: Site) -> str:
         job_id = each.accept(confirm=True)
