@@ -7,13 +7,14 @@ from sqlalchemy import Engine
 
 from liveupdate.db import words
 from liveupdate.steps import update
-from liveupdate.testing.cloud import CloudDouble
+from liveupdate.testing.boot_sets import with_boot_set
+from liveupdate.testing.cloud import CloudDouble, World, with_local_root
 from liveupdate.testing.faults import Scene, cloud_as, counted, lasts, refuse, unauthorized
 from liveupdate.testing.jobs import look, make_due, say
 from liveupdate.testing.points import Point
 from tests.engine.site import Site
 from tests.faults.machines import Machine, Machines
-from tests.faults.stage import Outcome, Trial, perform
+from tests.faults.stage import FIRST, Outcome, Trial, perform
 from tests.steps.debian import NEW
 
 if TYPE_CHECKING:
@@ -24,6 +25,19 @@ _DEEDS: dict[str, dict[str, Any]] = {
     "stop": {"status": "SHUTOFF"},
     "rebuild": {"status": "REBUILD"},
     "resize": {"status": "VERIFY_RESIZE"},
+}
+
+
+def _with_backups() -> World:
+    return replace(with_boot_set(), backups={})
+
+
+#: What a server is, and what is asked for it.
+WORLDS: dict[str, dict[str, Any]] = {
+    FIRST: {},
+    "one server at a time": {"multiattach": False},
+    "two boot volumes, backups": {"made": _with_backups, "parameters": {"fallback": "backup"}},
+    "local disk": {"made": with_local_root, "multiattach": False},
 }
 
 
@@ -74,15 +88,10 @@ class Doubles(Site):
         return True
 
     def delete(self) -> bool:
-        world = self.world
-        if world.servers.pop("original", None) is None:
+        if "original" not in self.world.servers:
             return False
         self.pair.taken_off("original")
-        for plugged in world.attached.pop("original", {}):
-            if plugged in world.volumes:
-                world.update_volume(plugged)
-        for port in [p for p in world.ports.values() if p.device_id == "original"]:
-            world.ports[port.id] = replace(port, device_id="", status="DOWN")
+        self.everything().servers.delete("original")
         self._gone(self.before)
         return True
 
@@ -90,7 +99,9 @@ class Doubles(Site):
         """What was there before, without the original."""
         seen["servers"].pop("original")
         for plugged in seen["attached"].pop("original"):
-            seen["volumes"][plugged] = replace(seen["volumes"][plugged], servers=frozenset(), status="available")
+            was = seen["volumes"].pop(plugged)
+            if plugged in self.world.volumes:
+                seen["volumes"][plugged] = replace(was, servers=frozenset(), status="available")
         for port in seen["ports"].values():
             seen["ports"][port.id] = replace(port, device_id="", status="DOWN")
 
@@ -138,4 +149,4 @@ class Doubles(Site):
 
 def play(engine: Engine, trial: Trial) -> tuple[Outcome, list[Point]]:
     """See stage.perform."""
-    return perform(Doubles(engine), trial)
+    return perform(Doubles(engine, **WORLDS[trial.world]), trial)

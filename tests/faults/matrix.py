@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from liveupdate.testing.faults import FAULTS, Fault
 from liveupdate.testing.points import Point
 from tests.faults.doubles import play
-from tests.faults.stage import COURSES, Outcome, Trial
+from tests.faults.stage import COURSES, FIRST, Outcome, Trial
 
 #: (row, fault's name)
 Cell = tuple[str, str]
@@ -24,16 +24,16 @@ def _row(course: str, point: Point) -> str:
     return point.step if point.step.startswith("back.") else ""
 
 
-def trials(engine: Engine, faults: Iterable[Fault] = FAULTS.values()) -> dict[Cell, list[Trial]]:
+def trials(engine: Engine, faults: Iterable[Fault] = FAULTS.values(), *, world: str = FIRST) -> dict[Cell, list[Trial]]:
     """One for each fault at each point where it can hit, the first time that the point is passed."""
     found: dict[Cell, list[Trial]] = defaultdict(list)
     for course in COURSES:
-        outcome, passed = play(engine, Trial(course))
+        outcome, passed = play(engine, Trial(course, world=world))
         assert not outcome.violations, outcome
         for point in dict.fromkeys(passed):
             for fault in faults if _row(course, point) else ():
                 if fault.hits(point):
-                    found[_row(course, point), fault.name].append(Trial(course, fault, point))
+                    found[_row(course, point), fault.name].append(Trial(course, fault, point, world))
     return dict(found)
 
 

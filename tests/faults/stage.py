@@ -32,8 +32,10 @@ STUCK = (JobState.NEEDS_ATTENTION, JobState.UNDO_FAILED)
 #: How a job is led: to its end; undone, since the workload is not well on the surrogate; moved back from hold.
 _ENDS = {"forward": JobState.SUCCEEDED, "undo": JobState.UNDONE, "back": JobState.UNDONE}
 COURSES = tuple(_ENDS)
+#: The server boots from a volume, and its data volume may be attached twice.
+FIRST = "multiattach"
 #: Of what the owner of a job's server has done to it.
-OWNERS = ("live-update.server.", "live-update.cloud.not-found")
+OWNERS = "live-update.server."
 #: Turns after which a step that waits still is over its time-out.
 _LONG = 60
 #: Rollbacks asked for before the operator confirms what cannot be taken back.
@@ -42,15 +44,17 @@ _ASKS = 3
 
 @dataclass(frozen=True)
 class Trial:
-    """``point`` None: no fault, for counting out the points."""
+    """``point`` None: no fault, for counting out the points. ``world``: of WORLDS in doubles.py."""
 
     course: str
     fault: Fault | None = None
     point: Point | None = None
+    world: str = FIRST
 
     def __str__(self) -> str:
         where = f"{self.point} in {self.point.way} of {self.point.step or 'nothing'}" if self.point else "nowhere"
-        return f"{self.course}: {self.fault.name if self.fault else 'nothing'} {where}"
+        world = "" if self.world == FIRST else f"{self.world}, "
+        return f"{world}{self.course}: {self.fault.name if self.fault else 'nothing'} {where}"
 
 
 @dataclass(frozen=True)
@@ -254,7 +258,7 @@ class Stage:
         told = [f"there was no fault: {self.broke}"] if self.broke else []
         if fault and not self.struck:
             told.append(f"the fault did not strike; {why}")
-        if (self.in_vain or (fault and fault.unfelt)) and (was_parked or job.state != _ENDS[self.trial.course]):
+        if (self.in_vain or not fault or fault.unfelt) and (was_parked or job.state != _ENDS[self.trial.course]):
             told.append(f"{'parked before that, ' if was_parked else ''}{why}; without the fault it is not")
         if self.cancelled and job.state == JobState.SUCCEEDED:
             told.append("cancelled, and it went on")
