@@ -152,7 +152,10 @@ class Runner:
             seen = self._probe_or_stop(call)
             if seen.done:
                 return _done(call, seen.result)
-        failed = by_its_owner(call.context, failed)
+        told = by_its_owner(call.context, failed)
+        if told is not failed:
+            LOG.warning("job %s step %s: %s: %s", call.job.id, call.row.spec.id, told.detail, failed.detail)
+            failed = told
         failed.remedy = failed.remedy or _SEE
         call.journal.step_failed(call.row, failed)
         outcome = course.undo_after_failure(call.job, call.rows, call.row)
