@@ -131,7 +131,10 @@ class Runner:
         except Retry as retry:
             return self._retry(call, retry)
         except Failed as failed:
-            return self._failed(call, failed)
+            told = by_its_owner(call.context, failed)
+            if told is not failed:
+                LOG.warning("job %s step %s: %s: %s", call.job.id, call.row.spec.id, told.detail, failed.detail)
+            return self._failed(call, told)
         except AWAY:
             # that is no word about the step: whoever claims the job next probes it
             raise
@@ -152,10 +155,6 @@ class Runner:
             seen = self._probe_or_stop(call)
             if seen.done:
                 return _done(call, seen.result)
-        told = by_its_owner(call.context, failed)
-        if told is not failed:
-            LOG.warning("job %s step %s: %s: %s", call.job.id, call.row.spec.id, told.detail, failed.detail)
-            failed = told
         failed.remedy = failed.remedy or _SEE
         call.journal.step_failed(call.row, failed)
         outcome = course.undo_after_failure(call.job, call.rows, call.row)

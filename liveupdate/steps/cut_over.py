@@ -227,9 +227,9 @@ def _available(context: StepContext, volume_id: str) -> bool | None:
     return True if volume and volume.status == "available" else None
 
 
-def attached_to(context: StepContext, volume_id: str, server_id: str) -> bool | None:
+def attached_to(context: StepContext, volume_id: str, server: str) -> bool | None:
     volume = context.service_cloud().volumes.get(volume_id)
-    return True if volume and volume.status == "in-use" and server_id in volume.servers else None
+    return True if volume and volume.status == "in-use" and server in volume.servers else None
 
 
 def _status(context: StepContext, side: str) -> Status:

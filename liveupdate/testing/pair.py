@@ -241,7 +241,7 @@ class PairedGuest:
             self._resume_alone()
         elif self.phase == "frozen" and self.pair.volumes_at(other):
             self._grant()
-        phases = [{"name": name, "realtime": 1000.0, "monotonic": 10.0} for name in ("frozen", "granted", "opened")]
+        phases = [{"name": name, "realtime": _NOW, "monotonic": 10.0} for name in ("frozen", "granted", "opened")]
         return {
             "role": self.pair.roles[self.side],
             "phase": self.phase,
