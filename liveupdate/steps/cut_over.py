@@ -8,6 +8,7 @@ its own images.
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -62,7 +63,7 @@ def undo(context: StepContext) -> None:
         if sides.source != "original" or not is_gone(context):
             raise
         # nobody is left to resume: what matters is that the other one does not begin to serve
-        _handed_back(context, sides)
+        _silence(context, sides)
         context.event("progress", text="the original is gone, and its workload with it")
         return
     if source["role"] is None and context.guest(sides.source).run(["test", "-e", _AWAY], check=False).code == 0:
@@ -147,9 +148,6 @@ def _handed_back(context: StepContext, sides: move.Sides) -> bool:
     """The target has stopped everything, by its own word. False: it has been stopped through Nova."""
     try:
         target = _status(context, sides.target)
-        if (target["role"], target["phase"]) == ("source", "opened"):
-            # the workload has left it again
-            return True
         if target["phase"] == "opened":
             raise _serves_already()
         if target["phase"] not in ("returned", "failed"):
@@ -160,6 +158,16 @@ def _handed_back(context: StepContext, sides: move.Sides) -> bool:
         context.event("progress", text=f"the target does not answer ({error.code}): it is stopped through Nova")
     _fence(context, sides.target)
     return False
+
+
+def _silence(context: StepContext, sides: move.Sides) -> None:
+    """The target does not serve, and will not, where the source has nothing to resume from."""
+    with suppress(GuestError):
+        target = _status(context, sides.target)
+        if (target["role"], target["phase"]) == ("source", "opened"):
+            # the workload has left it again. To a source that has granted, this is no word to resume upon
+            return
+    _handed_back(context, sides)
 
 
 def _fence(context: StepContext, side: str) -> None:
@@ -188,7 +196,7 @@ def _handed_over(context: StepContext) -> Sequence[str]:
 
 def _brought_back(context: StepContext, sides: move.Sides) -> None:
     """To a source that has lost its images, from a target that is silent."""
-    _handed_back(context, sides)
+    _silence(context, sides)
     _bring_all(context, sides.target, sides.source)
 
 

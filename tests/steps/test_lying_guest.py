@@ -123,6 +123,7 @@ def test_why_a_cut_over_has_failed_is_told_with_a_code_of_the_programs(why: dict
 
 @settings(deadline=None, max_examples=40)
 @given(st.sampled_from(["frozen", "granted"]), STATUSES, PHASES)
+@example("granted", {**ANSWERS["status"], "role": "source", "phase": "opened"}, "idle")
 def test_the_original_resumes_after_a_grant_only_if_the_target_has_stopped(
     phase: str, target: dict[str, Any], handed_back: str
 ) -> None:
