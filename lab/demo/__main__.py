@@ -43,7 +43,7 @@ def log_lines_lost(guest: servers.Guest, acknowledged: int) -> int:
 def reboot(user: Any, guest: servers.Guest, address: str) -> dict[str, Any]:
     """Reboot the updated server in the ordinary way under one client's eyes."""
     running = run_client("kv", address)
-    time.sleep(2)  # so that the client is at work before the reboot
+    running.wait_until_at_work()
     started = time.monotonic()
     server = user.compute.find_server(guest.name)
     user.compute.reboot_server(server, "SOFT")
@@ -55,8 +55,10 @@ def reboot(user: Any, guest: servers.Guest, address: str) -> dict[str, Any]:
 
 
 def kv_answers(address: str) -> bool:
+    """It acknowledges one write, and keeps it."""
+    written: list[int] = []
     try:
-        findings = client.run("kv", address, [1], timeout=2)
+        findings = client.run("kv", address, written, lambda: written.append(1), timeout=2)
     except OSError:
         return False
     return not findings.errors

@@ -3,7 +3,7 @@
 ``python -m lab.demo.client kv|tick HOST OUT.json`` runs until SIGTERM, then checks every acknowledged write and leaves
 its findings in OUT.json: {"writes", "lost", "errors": [text], "gaps_ms": [the longest first], "longest_gap_ms",
 "longest_gap_at", "local_port"}. Standard library only, and a process of its own, so that nothing else in the demo or a
-test can delay it and be mistaken for a blackout.
+test can delay it and be mistaken for a blackout. It prints a line once its first write is acknowledged.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import json
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -129,8 +129,18 @@ def _connect(host: str, port: int) -> socket.socket:
             time.sleep(0.1)
 
 
-def run(kind: str, host: str, stopped: list[int], pace: float = 0.005, timeout: float = 300.0) -> Findings:
-    """Write until ``stopped`` is filled (by a signal handler); an error ends the run and is in the findings."""
+def run(
+    kind: str,
+    host: str,
+    stopped: list[int],
+    at_work: Callable[[], object],
+    pace: float = 0.005,
+    timeout: float = 300.0,
+) -> Findings:
+    """Write until ``stopped`` is filled (by a signal handler); an error ends the run and is in the findings.
+
+    ``at_work`` is called once, when the first write is acknowledged.
+    """
     findings = Findings()
     workload_class = _WORKLOADS[kind]
     with _connect(host, workload_class.port) as connection:
@@ -144,6 +154,8 @@ def run(kind: str, host: str, stopped: list[int], pace: float = 0.005, timeout: 
             for number in _pace(stopped, pace):
                 workload.write(number)
                 findings.writes = number
+                if number == 1:
+                    at_work()
                 now = time.monotonic()
                 if (now - last) * 1000 > _GAP_MS:
                     gaps.append(((now - last) * 1000, time.time() - (now - last)))
@@ -167,7 +179,7 @@ def main() -> None:
     arguments = parser.parse_args()
     stopped: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))
-    findings = run(arguments.kind, arguments.host, stopped)
+    findings = run(arguments.kind, arguments.host, stopped, lambda: print("at work", flush=True))
     arguments.out.write_text(json.dumps(asdict(findings), indent=1))
 
 

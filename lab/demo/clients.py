@@ -19,6 +19,11 @@ class Running:
     process: subprocess.Popen[bytes]
     out: Path
 
+    def wait_until_at_work(self) -> None:
+        """Return once a write of it is acknowledged. Raises RuntimeError if it ends without one, as it does in time."""
+        if not (self.process.stdout and self.process.stdout.readline()):
+            raise RuntimeError(f"the client of {self.kind} ended without a write: {self.stop().errors}")
+
     def stop(self) -> Findings:
         """One that cannot even end, as when its server is silent, has that for its error."""
         self.process.terminate()
@@ -35,4 +40,4 @@ def run_client(kind: str, address: str) -> Running:
     out = settings.RUN / f"client-{kind}.json"
     out.unlink(missing_ok=True)
     argv = [sys.executable, "-m", "lab.demo.client", kind, address, str(out)]
-    return Running(kind, subprocess.Popen(argv, cwd=settings.CHECKOUT), out)
+    return Running(kind, subprocess.Popen(argv, cwd=settings.CHECKOUT, stdout=subprocess.PIPE), out)

@@ -37,8 +37,13 @@ def _kinds(c: Any) -> Iterator[tuple[str, Iterator[tuple[str, str]]]]:
     yield "volumes", ((v.id, v.name) for v in c.block_storage.volumes(**everywhere))
     yield "snapshots", ((s.id, s.name) for s in c.block_storage.snapshots(**everywhere))
     yield "attachments", ((a.id, f"{a.volume_id} on {a.instance}") for a in c.block_storage.attachments(**everywhere))
+    yield "backups", ((b.id, b.name) for b in c.block_storage.backups(**everywhere))
     yield "images", ((i.id, i.name) for i in c.image.images())
     yield "server groups", ((g.id, g.name) for g in c.compute.server_groups(**everywhere))
+    yield "aggregates", ((str(a.id), a.name) for a in (c.compute.aggregates() if everywhere else ()))
+    yield "key pairs", ((k.name, k.fingerprint) for k in c.compute.keypairs())
+    # Neutron makes each project's "default" when it is first looked for, and gives nobody else that name
+    yield "security groups", ((g.id, g.name) for g in c.network.security_groups() if g.name != "default")
     yield "trusts", ((t["id"], t["trustor_user_id"]) for t in _trusts(c, "" if everywhere else access.user_id))
 
 
