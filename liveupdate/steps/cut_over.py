@@ -232,7 +232,13 @@ def _bring(context: StepContext, volume_id: str, giver: str, taker: str) -> None
 
 def _available(context: StepContext, volume_id: str) -> bool | None:
     volume = context.service_cloud().volumes.get(volume_id)
-    return True if volume and volume.status == "available" else None
+    if volume is None:
+        raise Failed(
+            f"volume {volume_id} is gone: it was deleted on its way between the servers",
+            code="live-update.volume.gone",
+            remedy="see who deleted it; what the workload had on it must come from a backup",
+        )
+    return True if volume.status == "available" else None
 
 
 def attached_to(context: StepContext, volume_id: str, server: str) -> bool | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
@@ -231,6 +232,36 @@ def test_a_volume_that_only_one_server_may_have_goes_along_and_comes_back() -> N
     assert pair.world.volumes["data-volume"].servers == {"original"}
     assert pair.serving == {"original"}
     assert [line.role for line in context.ledger.open() if line.kind == "attachment"] == []
+
+
+def test_a_volume_that_somebody_detaches_on_its_way_back_comes_back_all_the_same() -> None:
+    context, pair = made(multiattach=False)
+    drive(context, *FORWARD[:2])
+    moments = count()
+
+    def taken_off(moment: str) -> None:
+        if moment == "after attach_volume" and next(moments) == 0:
+            del pair.world.attached["original"]["data-volume"]
+            pair.world.update_volume("data-volume")
+
+    pair.world.strike = taken_off
+    undo(context, *FORWARD[:2])
+    assert pair.world.volumes["data-volume"].servers == {"original"}
+    assert next(moments) > 1
+
+
+def test_a_volume_that_somebody_deletes_on_its_way_back_is_not_waited_for() -> None:
+    context, pair = made(multiattach=False)
+    drive(context, *FORWARD[:2])
+
+    def deleted(moment: str) -> None:
+        if moment == "after detach_volume":
+            del pair.world.volumes["data-volume"]
+
+    pair.world.strike = deleted
+    with pytest.raises(Failed) as caught:
+        cut_over.STEP.undo(context)
+    assert caught.value.code == "live-update.volume.gone"
 
 
 def test_a_source_that_was_restarted_before_it_let_go_has_its_volumes_back() -> None:
