@@ -9,6 +9,7 @@
     ├── StepOutcome                     how a step ends other than by returning (engine rule 5)
     │   ├── Retry                       transient, or still waiting: park the job
     │   ├── Failed                      undo from here
+    │   │   └── Lost                    undo everything, though the pivot was passed
     │   └── Unknown                     cannot tell whether it happened: probe decides
     ├── CloudError                      a cloud call failed for good (drivers/cloud)
     ├── GuestError                      a guest could not be reached, or a command in it failed (drivers/guest)
@@ -113,6 +114,12 @@ class Failed(StepOutcome):
     def __init__(self, detail: str, *, user_fault: bool = False, code: str | None = None, remedy: str = "") -> None:
         super().__init__(detail, code=code, remedy=remedy)
         self.user_fault = user_fault
+
+
+class Lost(Failed):
+    """What the pivot had led to is no more, and nothing that it was for can be lost any more by undoing everything."""
+
+    default_code = "live-update.surrogate.gone"
 
 
 class Unknown(StepOutcome):

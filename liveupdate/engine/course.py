@@ -147,9 +147,11 @@ def _way_back(job: Job, rows: Sequence[StepRow]) -> list[StepRow]:
     return [r for r in rows if r.spec.id in back and r.state not in settled]
 
 
-def undo_after_failure(job: Job, rows: Sequence[StepRow], failed: StepRow) -> str | None:
+def undo_after_failure(job: Job, rows: Sequence[StepRow], failed: StepRow, *, lost: bool = False) -> str | None:
     """What the failure of ``failed`` (known not to have happened) leads to: an outcome of undoing, or None: only
-    forward is left, and a person is needed."""
+    forward is left, and a person is needed. ``lost``: see errors.Lost."""
+    if lost:
+        return "undone"
     if failed.spec.id in {s.id for s in job.plan.back}:
         done = {r.spec.id for r in _way_back(job, rows) if r.state == StepState.DONE}
         return None if job.plan.back_pivot in done else "hold"

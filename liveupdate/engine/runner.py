@@ -16,7 +16,7 @@ from liveupdate.engine.context import Context, Surroundings
 from liveupdate.engine.journal import Journal
 from liveupdate.engine.tracing import traced
 from liveupdate.engine.turns import Settled, Turn
-from liveupdate.errors import Cancelled, Failed, LiveUpdateError, Retry
+from liveupdate.errors import Cancelled, Failed, LiveUpdateError, Lost, Retry
 from liveupdate.model import Job, Json, Resource, StepRow
 from liveupdate.states import JobState, StepState
 from liveupdate.steps.gone import by_its_owner
@@ -157,7 +157,7 @@ class Runner:
                 return _done(call, seen.result)
         failed.remedy = failed.remedy or _SEE
         call.journal.step_failed(call.row, failed)
-        outcome = course.undo_after_failure(call.job, call.rows, call.row)
+        outcome = course.undo_after_failure(call.job, call.rows, call.row, lost=isinstance(failed, Lost))
         if outcome is None:
             call.stop(JobState.NEEDS_ATTENTION, failed)
         call.journal.turn_back(outcome, failed.detail, failed)

@@ -17,7 +17,7 @@ from liveupdate.guest import places
 from liveupdate.model import Json, Resource
 from liveupdate.planning import move
 from liveupdate.steps.attach import attached, require_paths
-from liveupdate.steps.gone import is_gone, server_id
+from liveupdate.steps.gone import is_gone, server_id, started
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.resources import make, unmake, wait, watch_server
 
@@ -25,6 +25,8 @@ Status = dict[str, Any]
 
 #: While this exists in a guest, a boot does not start the workload there.
 _AWAY = f"{places.GUARD}/away"
+#: Phases of a source from which it goes on with what it has in memory or in its images.
+_RESUMES = ("idle", "prepared", "precopied", "frozen", "granted", "resumed")
 _INTERVAL = 0.03
 #: Seconds for Nova to stop a server: a guest that does not obey is given a minute. Parking the job would take longer.
 _STOP = 90.0
@@ -60,14 +62,20 @@ def undo(context: StepContext) -> None:
     try:
         source = _status(context, sides.source)
     except GuestError:
-        if sides.source != "original" or not is_gone(context):
+        if is_gone(context, sides.source):
+            # nobody is left to resume: what matters is that the other one does not begin to serve
+            _silence(context, sides)
+            context.event("progress", text=f"the {sides.source} is gone, and its workload with it")
+            return
+        if sides.source != "original" or not is_gone(context, sides.target):
             raise
-        # nobody is left to resume: what matters is that the other one does not begin to serve
-        _silence(context, sides)
-        context.event("progress", text="the original is gone, and its workload with it")
-        return
-    if source["role"] is None and context.guest(sides.source).run(["test", "-e", _AWAY], check=False).code == 0:
-        raise _restarted_while_away(context, sides)
+        # it may have been stopped, to be released
+        started(context)
+        source = _status(context, sides.source)
+    resumes = source["role"] == "source" and source["phase"] in _RESUMES
+    lost = sides.source == "original" and not resumes and is_gone(context, sides.target)
+    if (lost or source["role"] is None) and _away(context, sides.source):
+        raise _without_its_workload(context, sides, lost=lost)
     if source["role"] != "source" or source["phase"] in ("idle", "prepared", "precopied"):
         # one that was restarted before it let go has nothing to resume, and its volumes may have left
         if not all(attached_to(context, v, server_id(context, sides.source)) for v in _handed_over(context)):
@@ -132,12 +140,19 @@ def _serves_already() -> Failed:
     )
 
 
-def _restarted_while_away(context: StepContext, sides: move.Sides) -> Failed:
-    """The source has lost its images, and the guard keeps it silent. The target must be, too, before it starts anew."""
+def _away(context: StepContext, side: str) -> bool:
+    return context.guest(side).run(["test", "-e", _AWAY], check=False).code == 0
+
+
+def _without_its_workload(context: StepContext, sides: move.Sides, *, lost: bool) -> Failed:
+    """The source has no images that it may go on from, and the guard keeps it silent. The target must be, too, before
+    it starts anew."""
     _brought_back(context, sides)
+    why = f"the {sides.target} is gone" if lost else f"the {sides.source} was restarted"
+    code = "live-update.cut-over.lost-while-away" if lost else "live-update.cut-over.restarted-while-away"
     return Failed(
-        f"the {sides.source} was restarted while its workload was away, and has not started it",
-        code="live-update.cut-over.restarted-while-away",
+        f"{why} while the workload was away from the {sides.source}, which has not started it",
+        code=code,
         # at a reboot of its own, Nova deletes the attachments that it has not made: those of the guest's iSCSI volumes
         remedy=f"there: rm {_AWAY}, bring its units and addresses up (the original: by a reboot from inside), "
         "then retry the job",

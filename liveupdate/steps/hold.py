@@ -10,6 +10,7 @@ from typing import Any
 from liveupdate.errors import GuestError, Retry
 from liveupdate.model import Json
 from liveupdate.steps.connect import good_paths
+from liveupdate.steps.gone import require_surrogate
 from liveupdate.steps.path_events import path_events
 from liveupdate.steps.probe import not_well
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
@@ -71,6 +72,7 @@ def _look(context: StepContext) -> float:
             )
         return float(status["now"]) - float(opened["opened_at"])
     except GuestError as error:
+        require_surrogate(context)
         raise _trouble(
             context,
             f"the surrogate does not tell: {error.code}",

@@ -6,7 +6,6 @@ the copies, the link and that address go; nothing of the workload was touched.
 
 import time
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from liveupdate.drivers.cloud import marks
@@ -15,12 +14,11 @@ from liveupdate.model import Handover, Json
 from liveupdate.planning import inside, intent, move
 from liveupdate.planning.estimate import HANDED_OVER
 from liveupdate.planning.move import Sides
-from liveupdate.steps.gone import unless_gone
+from liveupdate.steps.gone import require_surrogate, started, unless_gone
 from liveupdate.steps.path_events import path_events
 from liveupdate.steps.probe import stopped
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.replacement import instead, original_port
-from liveupdate.steps.resources import wait, watch_server
 from liveupdate.steps.server_facts import SERIAL
 
 _ROUNDS = 6
@@ -31,8 +29,6 @@ _ROUND = 1800.0
 #: Seconds between looks at the guests while they copy, and in which each must say how it goes. Slow ones take twenty.
 _LOOK, _SILENCE = 10.0, 60.0
 SILENT = "live-update.pre-copy.silent"
-#: Seconds for the original to boot.
-_BOOT = 300.0
 #: Seconds until a workload that was too busy is tried again.
 _POSTPONE = 120.0
 
@@ -48,7 +44,8 @@ def apply(context: StepContext) -> Json:
         # first of all: nobody may take it for idle any more
         context.service_cloud().servers.remove_tag(context.result("provision")["server_id"], marks.IDLE)
     else:
-        _started(context)
+        require_surrogate(context)
+        started(context)
     _reach(context)
     _connect(context)
     _prepare(context, sides)
@@ -114,27 +111,6 @@ def _leave_original(context: StepContext) -> None:
     # that address goes now; the next look is by the original's own
     original.close()
     context.guest("original").remove_agent()
-
-
-def _started(context: StepContext) -> None:
-    """The original runs: a move back that failed may have stopped it. Its guard keeps its workload silent."""
-    cloud, known = context.service_cloud(), context.job.server_id
-    server = cloud.servers.get(known)
-    if server is None:
-        raise Failed(
-            "the original is gone: there is nothing to move back to",
-            code="live-update.pre-copy.original-gone",
-            remedy="confirm the update",
-        )
-    if server.status != "SHUTOFF":
-        return
-    if not server.task_state:
-        cloud.servers.start(known)
-
-    def answers() -> bool | None:
-        return context.guest("original").reachable() or None
-
-    wait(context, answers, "the original to boot", watch=partial(watch_server, cloud, known), patience=_BOOT)
 
 
 def _reach(context: StepContext) -> None:

@@ -3,22 +3,23 @@
 Verify first, delete last of what can be: the workload is asked how it is, before the original is stopped and again
 before it is deleted. Then the original's own port moves to the surrogate, so that port id, MAC, address and floating
 addresses live on; names, metadata, tags and what dies with a server become the original's. After the pivot, hence no
-undo; every part looks before it acts, so that the whole may be repeated from any point.
+undo, unless the surrogate is lost while the original is there; every part looks before it acts, so that the whole may
+be repeated from any point.
 """
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from liveupdate.drivers.cloud import host_keys
-from liveupdate.errors import Failed, GuestError, Retry
+from liveupdate.errors import Failed, GuestError, LiveUpdateError, Retry
 from liveupdate.model import Handover, Json
 from liveupdate.steps import connect
 from liveupdate.steps.cut_over import attached_to
-from liveupdate.steps.gone import DELETING, delete
+from liveupdate.steps.gone import DELETING, delete, is_gone, require_surrogate
 from liveupdate.steps.probe import stopped
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.replacement import REPLACES, boot_volumes, instead, original_port, take_volume
-from liveupdate.steps.resources import unmake, wait, watch_server
+from liveupdate.steps.resources import exists, take_away, unmake, wait, watch_server
 
 if TYPE_CHECKING:
     from liveupdate.drivers.cloud.servers import Server
@@ -36,9 +37,14 @@ def probe(context: StepContext) -> Probe:
 def apply(context: StepContext) -> Json:
     _retire_original(context)
     connect.release(context)
-    _take_port(context)
-    _take_volumes(context)
-    _take_identity(context)
+    try:
+        _take_port(context)
+        _take_volumes(context)
+        _take_identity(context)
+    except LiveUpdateError:
+        if not is_gone(context, "surrogate"):
+            raise
+        _give_up(context)
     for volume in boot_volumes(context):
         take_volume(context, _surrogate(context), volume)
     line = context.ledger.find("server", "surrogate")
@@ -48,7 +54,20 @@ def apply(context: StepContext) -> Json:
 
 
 def undo(context: StepContext) -> None:
-    raise Failed("the original is gone", code="live-update.release.no-undo", remedy="return to the fallback snapshot")
+    """Only where the surrogate was lost first: the original has its port again, and what was to die with it.
+
+    What needs it starts it.
+    """
+    cloud, known = context.service_cloud(), context.job.server_id
+    original, port = cloud.servers.get(known), cloud.ports.get(original_port(context)["id"])
+    if original is None or original.task_state == DELETING:
+        told = "the original is gone"
+        raise Failed(told, code="live-update.release.no-undo", remedy="return to the fallback snapshot")
+    if port and not port.device_id:
+        cloud.servers.attach_port(known, port.id)
+    for volume in context.result("preflight")["server"]["volumes"]:
+        if volume["delete_on_termination"]:
+            cloud.servers.set_delete_on_termination(known, volume["id"], True)
 
 
 # -- the original goes -------------------------------------------------------------------------------------------------
@@ -82,6 +101,7 @@ def _make_ready(context: StepContext, original: "Server") -> None:
 
 def _verify(context: StepContext) -> None:
     """Raises Retry as long as the surrogate is not well: its attempts bound the patience, the original waits intact."""
+    require_surrogate(context)
     surrogate = context.service_cloud().servers.get(_surrogate(context))
     if surrogate is None or surrogate.status != "ACTIVE":
         raise Retry(5.0, f"the surrogate is {surrogate.status if surrogate else 'gone'}: the original is not released")
@@ -99,6 +119,16 @@ def _sick(context: StepContext) -> list[str]:
         names = [u["name"] for u in context.result("preflight")["units"] if u["handover"] != Handover.LEAVE]
         return stopped(context, "surrogate", names)
     return sorted(name for name, unit in told.get("units", {}).items() if not unit.get("ok"))
+
+
+def _give_up(context: StepContext) -> None:
+    """Somebody has deleted the surrogate, too: its volumes take their place all the same, for whoever needs them."""
+    context.event("progress", text="the surrogate is gone: nothing is left to take the original's place")
+    for line in reversed(context.ledger.open()):
+        if line.kind in ("port", "address_pair"):
+            take_away(context, line)
+        elif not exists(context, line):
+            context.ledger.deleted(line)
 
 
 # -- the surrogate takes its place -------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from liveupdate.drivers.guest.tasks import Task, TaskState
 from liveupdate.errors import Retry
 from liveupdate.model import Json
 from liveupdate.planning import package_changes
+from liveupdate.steps.gone import unless_gone
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
 from liveupdate.steps.update import PACKAGES
 
@@ -26,18 +27,23 @@ def probe(context: StepContext) -> Probe:
 
 
 def apply(context: StepContext) -> Json:
-    guest = context.guest("surrogate")
     wanted = context.job.parameters.get("packages") or []
+    with unless_gone(context, "surrogate"):
+        return _upgrade(context.guest("surrogate"), wanted)
+    return {"packages": wanted, "failed": "the server was deleted meanwhile", "changed": None, "stale": []}
+
+
+def undo(context: StepContext) -> None:
+    """After the pivot: never called."""
+
+
+def _upgrade(guest: "Guest", wanted: list[str] | str) -> Json:
     failed = ""
     if wanted:
         argv = packages.upgrade_all() if wanted == "all" else packages.install(wanted)
         failed = _finish(guest, packages.quietly(argv))
     stale = guest.oneshot("stale", {}).get("processes", [])
     return {"packages": wanted, "failed": failed, "changed": _changed(guest), "stale": stale[:200]}
-
-
-def undo(context: StepContext) -> None:
-    """After the pivot: never called."""
 
 
 def _changed(guest: "Guest") -> list[dict[str, Any]] | None:

@@ -70,6 +70,9 @@ class Others(Protocol):
     def delete(self) -> bool:
         """The original, by its owner or by an administrator for whom a lock is none."""
 
+    def lose_surrogate(self) -> bool:
+        """Deleted, by an administrator."""
+
     def shut_down(self, scene: "Scene", side: str) -> bool:
         """The "original" or the "surrogate", from inside, which no lock keeps its owner from. Healed, it is started."""
 
@@ -119,7 +122,7 @@ class Scene(Protocol):
 class Fault:
     """``unfelt``: it is the worker's or the database's own, so a job ends as it would have without it.
 
-    ``owners``: a deed of the server's owner, which a job that is undone for it names.
+    ``owners``: a deed of the server's owner, to it or to the surrogate, which a job that is undone for it names.
     """
 
     name: str
@@ -301,6 +304,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault("host down", _at("guest", "before"), _down("original")),
         Fault("surrogate's host", _surrogate, _down("surrogate")),
         Fault("surrogate off", _surrogate, _off("surrogate")),
+        Fault("surrogate lost", _outside, _others(lambda others, scene: others.lose_surrogate()), owners=True),
         Fault("locked", _at("cloud", "before"), _owner("lock"), owners=True),
         Fault("stopped", _at("cloud", "before"), _owner("stop"), owners=True),
         Fault("shut down", _outside, _off("original"), owners=True),

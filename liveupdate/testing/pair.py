@@ -133,7 +133,7 @@ class PairedGuest:
     asked: list[str] = field(default_factory=list)
 
     def reachable(self) -> bool:
-        return self.side not in self.pair.silent
+        return not self._down()
 
     def agent(self) -> "PairedGuest":
         return self
@@ -221,9 +221,12 @@ class PairedGuest:
     def _take(self, command: str) -> None:
         lease.require()
         self.pair.before(f"{self.side} {command}")
-        if self.side in self.pair.silent or (self.side in self.pair.servers and self.pair.stopped(self.side)):
+        if self._down():
             raise GuestError("no answer", code="live-update.guest.unreachable")
         self.asked.append(command)
+
+    def _down(self) -> bool:
+        return self.side in self.pair.silent or (self.side in self.pair.servers and self.pair.stopped(self.side))
 
     @property
     def phase(self) -> str:

@@ -100,6 +100,7 @@ def test_back(job: Job, outcome: str, states: str, back: str, expected: str) -> 
 def test_what_a_failure_leads_to(job: Job, states: str, back: str, failed: int, expected: str | None) -> None:
     journal = rows(states, back)
     assert course.undo_after_failure(job, journal, journal[failed]) == expected
+    assert course.undo_after_failure(job, journal, journal[failed], lost=True) == "undone"
 
 
 HOUR = timedelta(hours=1)

@@ -10,7 +10,7 @@ from liveupdate.steps import update
 from liveupdate.testing.boot_sets import with_boot_set
 from liveupdate.testing.cloud import CloudDouble, World, with_local_root
 from liveupdate.testing.faults import Scene, cloud_as, counted, lasts, refuse, unauthorized
-from liveupdate.testing.jobs import look, make_due, say
+from liveupdate.testing.jobs import make_due, say
 from liveupdate.testing.points import Point
 from tests.engine.site import Site
 from tests.faults.machines import Machine, Machines
@@ -46,6 +46,8 @@ class Doubles(Site):
     """See stage.py: Ground."""
 
     pair: Machines = field(init=False)
+    #: The surrogate is gone, and with it what it served.
+    lost: bool = field(init=False, default=False)
     pairs = Machines
     machines = Machine
 
@@ -62,15 +64,16 @@ class Doubles(Site):
         make_due(self.engine, job_id)
 
     def assert_updated(self, job_id: str) -> None:
+        if self.lost:
+            assert not self.world.servers
+            self.assert_nothing_open(job_id)
+            return
         super().assert_updated(job_id)
         debian = self.pair.debian
         assert debian.running == NEW
         assert not [path for path in debian.disk if "liveupdate" in path]
 
     def clean_up(self, job_id: str) -> None:
-        if look(self.engine, job_id)[0].code == "live-update.cut-over.restarted-while-away":
-            self.pair.away.discard("original")
-            self.pair.restart("original")
         say(self.engine, job_id, words.clean_up, None)
 
     def everything(self) -> "Cloud":
@@ -97,6 +100,15 @@ class Doubles(Site):
         self.pair.taken_off("original")
         self.everything().servers.delete("original")
         self._gone(self.before)
+        return True
+
+    def lose_surrogate(self) -> bool:
+        known = self.pair.servers.get("surrogate", "")
+        if known not in self.world.servers:
+            return False
+        self.pair.taken_off("surrogate")
+        self.everything().servers.delete(known)
+        self.lost = True
         return True
 
     def _gone(self, seen: dict[str, Any]) -> None:

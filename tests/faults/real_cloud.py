@@ -70,6 +70,7 @@ class RealCloud(Workers):
         self.was = self._described(self.original)
         #: What others have taken away.
         self.gone: set[str] = set()
+        self.lost = False
         self.pair: Pair = Machines(World(), {"original": self.original}, cloud=self.cloud)
         serials = tuple(volume["serial"] for volume in self.was["volumes"])
         self.steps = given_steps()
@@ -154,6 +155,17 @@ class RealCloud(Workers):
         self.pair.taken_off("original")
         return True
 
+    def lose_surrogate(self) -> bool:
+        compute, known = self.tenant.admin.compute, self.pair.servers.get("surrogate", "")
+        server = compute.find_server(known, all_projects=True) if known else None
+        if server is None:
+            return False
+        compute.delete_server(server.id)
+        compute.wait_for_delete(server, interval=0.5, wait=PATIENCE)
+        self.pair.taken_off("surrogate")
+        self.lost = True
+        return True
+
     def shut_down(self, scene: Scene, side: str) -> bool:
         """By Nova: a simulated host has no guest that could. The original is locked against it."""
         compute, known = self.tenant.admin.compute, self.pair.servers.get(side, "")
@@ -201,6 +213,10 @@ class RealCloud(Workers):
         return inventory.left_behind(self.tenant.user, self.before, kept, _GOES)
 
     def assert_updated(self, job_id: str) -> None:
+        if self.lost:
+            assert not inventory.take(self.tenant.user)["servers"]
+            self.assert_nothing_open(job_id)
+            return
         assert self.pair.serving == {"surrogate"}
         new = self.pair.servers["surrogate"]
         now = self._described(new)

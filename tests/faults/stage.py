@@ -34,8 +34,10 @@ _ENDS = {"forward": JobState.SUCCEEDED, "undo": JobState.UNDONE, "back": JobStat
 COURSES = tuple(_ENDS)
 #: The server boots from a volume, and its data volume may be attached twice.
 FIRST = "multiattach"
-#: Of what the owner of a job's server has done to it.
-OWNERS = "live-update.server."
+#: Of what the owner of a job's server has done to it, or to the surrogate.
+OWNERS = ("live-update.server.", "live-update.surrogate.")
+#: The original must be let start its workload, and be rebooted.
+_BY_HAND = ("live-update.cut-over.restarted-while-away", "live-update.cut-over.lost-while-away")
 #: Turns after which a step that waits still is over its time-out.
 _LONG = 60
 #: Rollbacks asked for before the operator confirms what cannot be taken back.
@@ -87,7 +89,7 @@ class Ground(Others, Protocol):
         """False: it comes too late."""
 
     def clean_up(self, job_id: str) -> None:
-        """What the operator does, once the cause is seen to: what he is told to do, and asks for."""
+        """The operator asks for it, once he has done what he is told to."""
 
     def everything(self) -> "Cloud":
         """For listing, as an administrator."""
@@ -188,6 +190,7 @@ class Stage:
                 if not parked:
                     break
                 self.heal()
+                self._do_as_told()
                 self.ground.clean_up(self.job_id)
                 parked = self.lead()
         except AssertionError as error:
@@ -234,6 +237,12 @@ class Stage:
             # as the worker does, once the database answers it
             with suppress(LeaseLost):
                 journal.release()
+
+    def _do_as_told(self) -> None:
+        """The remedy of what a person has to see to in a guest."""
+        if look(self.engine, self.job_id)[0].code in _BY_HAND:
+            self.ground.pair.away.discard("original")
+            self.ground.pair.restart("original")
 
     def _ask_back(self, job: Job) -> None:
         if job.decision != "rollback":

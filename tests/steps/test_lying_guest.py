@@ -18,7 +18,7 @@ from liveupdate.steps import attach, connect, cut_over, hold, open, pre_copy, pr
 from liveupdate.steps.boot_copy import ROLE
 from liveupdate.steps.path_events import path_events
 from liveupdate.steps.protocol import Step
-from liveupdate.testing.cloud import with_server
+from liveupdate.testing.cloud import CloudDouble, with_server
 from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.guest import GuestDouble
 from tests.drivers.told import ANSWERS
@@ -99,8 +99,11 @@ def moved(original: dict[str, Any], surrogate: dict[str, Any]) -> MemoryContext:
 
 
 def with_guest(surrogate: Liar, **parameters: Any) -> MemoryContext:
-    """For steps that look at nothing else."""
-    return MemoryContext(job(parameters=parameters), None, None, {"surrogate": surrogate}, settings=SETTINGS)
+    """For steps that look at nothing else, but that there is such a server."""
+    cloud = CloudDouble(with_server(), admin=True)
+    context = MemoryContext(job(parameters=parameters), None, cloud, {"surrogate": surrogate}, settings=SETTINGS)
+    context.results["provision"] = {"server_id": "original"}
+    return context
 
 
 SPOKEN = ("status", "keygen", "listen", "connect", "precopy", "probe", "open", "hand_back", "resume")

@@ -9,7 +9,7 @@ import pytest
 
 from liveupdate.drivers.cloud import marks
 from liveupdate.drivers.cloud.servers import AttachedVolume
-from liveupdate.errors import Failed, GuestError, Retry, Watch
+from liveupdate.errors import Failed, GuestError, Lost, Retry, Watch
 from liveupdate.planning import report
 from liveupdate.states import ResourceState
 from liveupdate.steps import clean_up, release_original, resources
@@ -18,7 +18,7 @@ from liveupdate.testing.context import MemoryContext, job
 from liveupdate.testing.guest import GuestDouble
 from liveupdate.testing.storage import volume
 from tests.steps.conftest import context_of, drive, opened, run_before
-from tests.steps.crashes import crashes
+from tests.steps.crashes import Crash, crashes
 
 
 def surrogate(context: MemoryContext) -> str:
@@ -268,5 +268,27 @@ def test_a_line_of_an_unknown_kind_is_never_taken_for_gone() -> None:
 
 def test_there_is_no_undo_of_a_release() -> None:
     _, context = opened(with_server())
-    with pytest.raises(Failed):
+    drive(context, release_original.STEP)
+    with pytest.raises(Failed, match="gone"):
         release_original.STEP.undo(context)
+
+
+def test_no_original_is_released_for_a_surrogate_that_is_gone() -> None:
+    world, context = opened(with_server())
+    before = dict(world.attached["original"])
+
+    def struck(moment: str) -> None:
+        if moment == "before delete_server":
+            raise Crash
+
+    world.strike = struck
+    with pytest.raises(Crash):
+        drive(context, release_original.STEP)
+    world.strike = lambda _: None
+    freed = world.ports["own-port"].device_id
+    context.service_cloud().servers.delete(surrogate(context))
+    with pytest.raises(Lost):
+        release_original.STEP.apply(context)
+    release_original.STEP.undo(context)
+    assert world.attached["original"] == before
+    assert (freed, world.ports["own-port"].device_id) == ("", "original")
