@@ -273,7 +273,7 @@ def test_there_is_no_undo_of_a_release() -> None:
         release_original.STEP.undo(context)
 
 
-def test_no_original_is_released_for_a_surrogate_that_is_gone() -> None:
+def test_no_original_is_released_for_a_surrogate_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     world, context = opened(with_server())
     before = dict(world.attached["original"])
 
@@ -287,6 +287,10 @@ def test_no_original_is_released_for_a_surrogate_that_is_gone() -> None:
     world.strike = lambda _: None
     freed = world.ports["own-port"].device_id
     context.service_cloud().servers.delete(surrogate(context))
+    with pytest.raises(Retry, match="gone"):
+        # it answers still
+        release_original.STEP.apply(context)
+    monkeypatch.setattr(context.guests["surrogate"], "reachable", lambda: False)
     with pytest.raises(Lost):
         release_original.STEP.apply(context)
     release_original.STEP.undo(context)
