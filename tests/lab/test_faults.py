@@ -15,8 +15,6 @@ from tests.faults.lab import chosen, run
 
 pytestmark = [
     pytest.mark.lab,
-    # as long as no run of the whole has been clean
-    pytest.mark.long,
     pytest.mark.usefixtures("clouds_yaml"),
     # openstacksdk and its libraries warn about each other
     pytest.mark.filterwarnings("ignore::Warning"),
