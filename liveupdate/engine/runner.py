@@ -145,7 +145,8 @@ class Runner:
         if retry.counts:
             if call.row.attempts + 1 >= call.step.attempts:
                 told = f"{retry.detail} (after {call.step.attempts} attempts)"
-                return self._failed(call, Failed(told, code=retry.code, remedy=retry.remedy))
+                failed = Failed(told, code=retry.code, remedy=retry.remedy)
+                return self._failed(call, by_its_owner(call.context, failed))
             call.journal.step_tried(call.row, retry)
         call.park(retry.after, retry)
 

@@ -20,7 +20,10 @@ _BOOT = 300.0
 #: Nova is at it.
 DELETING = "deleting"
 #: Guests that do not answer, us or each other; calls that do not suit what is there.
-_MAY_COME_OF_IT = {SILENT, UNREACHABLE, "live-update.cut-over.link-broken", REFUSED, NOT_FOUND}
+_MAY_COME_OF_IT = {
+    *(SILENT, UNREACHABLE, "live-update.guest.no-management", "live-update.cut-over.link-broken"),
+    *(REFUSED, NOT_FOUND),
+}
 
 
 @contextmanager
