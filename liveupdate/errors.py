@@ -117,7 +117,7 @@ class Failed(StepOutcome):
 
 
 class Lost(Failed):
-    """What the pivot had led to is no more, and nothing that it was for can be lost any more by undoing everything."""
+    """What the pivot had led to is no more: the server on which the workload ran. Everything is undone."""
 
     default_code = "live-update.surrogate.gone"
 

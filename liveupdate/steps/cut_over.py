@@ -7,7 +7,7 @@ its own images.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -19,14 +19,13 @@ from liveupdate.planning import move
 from liveupdate.steps.attach import attached, require_paths
 from liveupdate.steps.gone import is_gone, server_id, started
 from liveupdate.steps.protocol import NOT_DONE, Probe, Step, StepContext
+from liveupdate.steps.replacement import instead
 from liveupdate.steps.resources import make, unmake, wait, watch_server
 
 Status = dict[str, Any]
 
 #: While this exists in a guest, a boot does not start the workload there.
 _AWAY = f"{places.GUARD}/away"
-#: Phases of a source from which it goes on with what it has in memory or in its images.
-_RESUMES = ("idle", "prepared", "precopied", "frozen", "granted", "resumed")
 _INTERVAL = 0.03
 #: Seconds for Nova to stop a server: a guest that does not obey is given a minute. Parking the job would take longer.
 _STOP = 90.0
@@ -39,7 +38,7 @@ def probe(context: StepContext) -> Probe:
     try:
         target = _status(context, sides.target)
         if target["role"] == "target" and target["phase"] in ("ready", "opened"):
-            return Probe(True, _result(_status(context, sides.source), target))
+            return Probe(True, _result(_left(context, sides), target))
     except GuestError:
         # apply looks closer, and undo decides
         return NOT_DONE
@@ -72,8 +71,9 @@ def undo(context: StepContext) -> None:
         # it may have been stopped, to be released
         started(context)
         source = _status(context, sides.source)
-    resumes = source["role"] == "source" and source["phase"] in _RESUMES
-    lost = sides.source == "original" and not resumes and is_gone(context, sides.target)
+    opened = source["phase"] == "opened" or bool(context.result(context.job.plan.pivot))
+    # with the memory of a source that has missed the word that the target opened, too
+    lost = sides.source == "original" and opened and is_gone(context, sides.target)
     if (lost or source["role"] is None) and _away(context, sides.source):
         raise _without_its_workload(context, sides, lost=lost)
     if source["role"] != "source" or source["phase"] in ("idle", "prepared", "precopied"):
@@ -92,6 +92,16 @@ def undo(context: StepContext) -> None:
     seen = _status(context, sides.source)
     told = {"resumed": seen.get("resumed"), "blackout_ms": seen.get("blackout_ms")}
     context.event("blackout.ended", on=sides.source, **told)
+
+
+def _left(context: StepContext, sides: move.Sides) -> Status:
+    """The source's status; of a surrogate that is gone since it gave the workload back, nothing is needed any more."""
+    try:
+        return _status(context, sides.source)
+    except GuestError:
+        if sides.source != "surrogate" or not is_gone(context, "surrogate"):
+            raise
+        return {"timeline": []}
 
 
 def _follow(context: StepContext, sides: move.Sides, look: Callable[[float], object]) -> Json:
@@ -153,10 +163,27 @@ def _without_its_workload(context: StepContext, sides: move.Sides, *, lost: bool
     return Failed(
         f"{why} while the workload was away from the {sides.source}, which has not started it",
         code=code,
-        # at a reboot of its own, Nova deletes the attachments that it has not made: those of the guest's iSCSI volumes
-        remedy=f"there: rm {_AWAY}, bring its units and addresses up (the original: by a reboot from inside), "
-        "then retry the job",
+        remedy=" ".join((*_first(context, sides, lost=lost), *_start(context, sides.source), "then retry the job")),
     )
+
+
+def _first(context: StepContext, sides: move.Sides, *, lost: bool) -> Iterator[str]:
+    """What to see to before the workload starts anew."""
+    if lost:
+        made = context.result("provision")
+        yield f"see that {made['server_id']} does not run on {made.get('host') or 'its host'} any more;"
+        if copies := ", ".join(sorted(instead(context).values())):
+            yield f"what it wrote since is on {copies}, which goes with this job: save what is needed;"
+
+
+def _start(context: StepContext, side: str) -> Iterator[str]:
+    # at a reboot of its own, Nova deletes the attachments that it has not made: those of the guest's iSCSI volumes
+    if side == "original":
+        here = context.result("reserve_port")["original_management"]
+        yield f"on the original: rm {_AWAY}, reboot it from inside, and ip address add"
+        yield f"{here['address']}/{here['prefix']} dev <its interface>, by which the worker reaches it;"
+    else:
+        yield f"on the surrogate: rm {_AWAY}, bring its units and addresses up;"
 
 
 def _handed_back(context: StepContext, sides: move.Sides) -> bool:

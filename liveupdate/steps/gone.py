@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from liveupdate.drivers.cloud.errors import NOT_FOUND, REFUSED
 from liveupdate.drivers.guest.agent import SILENT
 from liveupdate.drivers.guest.connection import UNREACHABLE
-from liveupdate.errors import Failed, GuestError, LiveUpdateError, Lost
+from liveupdate.errors import Failed, GuestError, LiveUpdateError, Lost, Retry
 from liveupdate.steps.protocol import StepContext
 from liveupdate.steps.resources import wait, watch_server
 
@@ -63,7 +63,9 @@ def by_its_owner(context: StepContext, error: LiveUpdateError) -> LiveUpdateErro
         return error
     try:
         server = context.service_cloud().servers.get(context.job.server_id)
-        surrogate_gone = bool(context.result("provision")) and is_gone(context, "surrogate")
+        # the job itself closes the line
+        ours = context.ledger.find("server", "surrogate")
+        surrogate_gone = ours is not None and bool(context.result("provision")) and is_gone(context, "surrogate")
     except LiveUpdateError:
         return error
     if server is None:
@@ -77,7 +79,8 @@ def by_its_owner(context: StepContext, error: LiveUpdateError) -> LiveUpdateErro
 
 
 def started(context: StepContext) -> None:
-    """The original runs: a move back that failed may have stopped it. Its guard keeps its workload silent."""
+    """The original runs: a move back that failed, or its release, may have stopped it. Its guard keeps its workload
+    silent."""
     cloud, known = context.service_cloud(), context.job.server_id
     server = cloud.servers.get(known)
     if server is None:
@@ -86,10 +89,12 @@ def started(context: StepContext) -> None:
             code="live-update.pre-copy.original-gone",
             remedy="confirm the update",
         )
+    if server.task_state:
+        watch = watch_server(cloud, known)
+        raise Retry(3.0, f"waits for the original: {server.state}", watch=watch, counts=False)
     if server.status != "SHUTOFF":
         return
-    if not server.task_state:
-        cloud.servers.start(known)
+    cloud.servers.start(known)
 
     def answers() -> bool | None:
         return context.guest("original").reachable() or None

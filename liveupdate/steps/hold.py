@@ -7,7 +7,7 @@ to do. Undo: nothing.
 
 from typing import Any
 
-from liveupdate.errors import GuestError, Retry
+from liveupdate.errors import GuestError, LiveUpdateError, Lost, Retry
 from liveupdate.model import Json
 from liveupdate.steps.connect import good_paths
 from liveupdate.steps.gone import require_surrogate
@@ -72,13 +72,23 @@ def _look(context: StepContext) -> float:
             )
         return float(status["now"]) - float(opened["opened_at"])
     except GuestError as error:
-        require_surrogate(context)
+        _require_surrogate(context)
         raise _trouble(
             context,
             f"the surrogate does not tell: {error.code}",
             code="live-update.hold.silent",
             remedy="see its console and its network; if it comes back, the job goes on by itself",
         ) from error
+
+
+def _require_surrogate(context: StepContext) -> None:
+    """If Nova does not answer either, that is no word: it is looked again."""
+    try:
+        require_surrogate(context)
+    except Lost:
+        raise
+    except LiveUpdateError:
+        return
 
 
 def _trouble(context: StepContext, told: str, *, code: str, remedy: str) -> Retry:

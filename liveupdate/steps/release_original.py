@@ -65,9 +65,11 @@ def undo(context: StepContext) -> None:
         raise Failed(told, code="live-update.release.no-undo", remedy="return to the fallback snapshot")
     if port and not port.device_id:
         cloud.servers.attach_port(known, port.id)
-    for volume in context.result("preflight")["server"]["volumes"]:
-        if volume["delete_on_termination"]:
-            cloud.servers.set_delete_on_termination(known, volume["id"], True)
+    died = {v["id"] for v in context.result("preflight")["server"]["volumes"] if v["delete_on_termination"]}
+    # one that was handed over is not back yet, and comes back as Nova attaches it
+    for volume in cloud.servers.volumes(known):
+        if volume.volume_id in died and not volume.delete_on_termination:
+            cloud.servers.set_delete_on_termination(known, volume.volume_id, True)
 
 
 # -- the original goes -------------------------------------------------------------------------------------------------
@@ -79,7 +81,7 @@ def _retire_original(context: StepContext) -> None:
         _verify(context)
         _make_ready(context, original)
     delete(context, original, "the original")
-    # if somebody else has deleted it: its port may live on
+    # its port lives on
     unmake(context, "address_pair", "management")
 
 
@@ -94,7 +96,6 @@ def _make_ready(context: StepContext, original: "Server") -> None:
     for volume in servers.volumes(original.id):
         if volume.delete_on_termination:
             servers.set_delete_on_termination(original.id, volume.volume_id, False)
-    unmake(context, "address_pair", "management")
     if (port := ports.get(original_port(context)["id"])) and port.device_id == original.id:
         ports.free(port.id)
 
