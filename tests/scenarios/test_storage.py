@@ -1,5 +1,6 @@
 """Wherever a server's disks lie, it is updated under load: nothing lost, no connection broken, nothing left behind."""
 
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -148,6 +149,36 @@ def test_a_rollback_after_the_surrogate_was_restarted_in_hold_serves_from_the_or
         assert guest.ssh("systemctl is-active kv tick") == "active\nactive"
         assert guest.ssh("redis-cli ping; cat /data/word") == "PONG\nthere"
         assert inventory.left_behind(admin, before, jobs.kept(api, job)) == []
+
+
+def test_a_workload_whose_surrogate_somebody_deletes_starts_anew_on_the_original_as_the_job_tells_a_person(
+    api: Any, user: Any, admin: Any
+) -> None:
+    with running(user, data_type="ceph") as guest:
+        before = inventory.take(admin)
+        asked = {"confirm": True, "keep_fallback_days": 0, "blackout_budget_seconds": 120}
+        job = jobs.create(api, guest.id, units=UNITS, **asked)
+        servers.wait_for(lambda: jobs.show(api, job)["step"] == "hold", 6 * PATIENCE, "the hold")
+        surrogate, original = (jobs.shell(user, guest, job, role) for role in ("surrogate", "management"))
+        surrogate("redis-cli set word there && sync -f /data")
+        made = jobs.steps(api, job)["provision"]["result"]["server_id"]
+        user.compute.delete_server(made)
+        ended = jobs.until_ended(api, job)
+        assert (ended["state"], ended["code"]) == ("undo_failed", "live-update.cut-over.lost-while-away")
+        assert f"see that {made} does not run on" in ended["remedy"]
+        told = re.search(r"rm (\S+), reboot it from inside, and ip address add (\S+) dev", ended["remedy"])
+        assert told, ended["remedy"]
+        boot = _boot_id(original)
+        assert original("systemctl is-active kv tick; true") == "inactive\ninactive"
+        original(f"rm {told[1]} && systemctl reboot")
+        servers.wait_for(lambda: _boot_id(guest.ssh) not in ("", boot), PATIENCE, "the original's restart")
+        guest.ssh(f"ip address add {told[2]} dev $(ip -o -4 address show to {guest.address} | cut -d ' ' -f 2)")
+        jobs.act(api, job, "retry")
+        assert jobs.until_ended(api, job)["state"] == "undone", jobs.told(api, job)
+        assert (servers.id_of(user, NAME), guest.ssh("uname -r")) == (guest.id, guest.kernel)
+        assert guest.ssh("systemctl is-active kv tick; redis-cli get word") == "active\nactive\nthere"
+        assert len(guest.ssh("ip -4 -o address show scope global").splitlines()) == 1
+        assert inventory.left_behind(admin, before, set()) == []
 
 
 def assert_cannot_write(run: Callable[[str], str], volume_id: str) -> None:
