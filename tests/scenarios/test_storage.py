@@ -161,7 +161,7 @@ def test_a_workload_whose_surrogate_somebody_deletes_starts_anew_on_the_original
         servers.wait_for(lambda: jobs.show(api, job)["step"] == "hold", 6 * PATIENCE, "the hold")
         surrogate, original = (jobs.shell(user, guest, job, role) for role in ("surrogate", "management"))
         surrogate("redis-cli set word there && sync -f /data")
-        made = jobs.steps(api, job)["provision"]["result"]["server_id"]
+        made = next(r["cloud_id"] for r in jobs.report(api, job)["resources"]["created"] if r["kind"] == "server")
         user.compute.delete_server(made)
         ended = jobs.until_ended(api, job)
         assert (ended["state"], ended["code"]) == ("undo_failed", "live-update.cut-over.lost-while-away")
