@@ -2,8 +2,8 @@
 # make preview   a real cloud on this machine, and the preview of an update on it
 # make test      everything that CI runs                 make test-fast     what needs no lab
 # make test-all  and the scenarios that take CI too long
-# make test-faults  every fault in every step of an update, on three databases and in the lab (an hour)
-# make test-faults-lab  that part of it which is run with the lab's real services; make test-faults runs it, too
+# make test-faults  every fault in every step of an update, on three databases, in the lab and on real guests (1.5 h)
+# make test-faults-lab, test-faults-guests  those parts of it which need the lab, and real guests in it
 # make soak      thousands of jobs by 1, 2, 4 workers; some are killed, the broker restarts (a quarter of an hour)
 # make soak-hour as many jobs as one worker does in an hour, in which it may not grow
 # make bench-engine  durable steps per second, beside other engines
@@ -18,7 +18,7 @@ PYTEST := $(BIN)/python -m pytest
 # the tests start programs by the dozen: what they import is compiled once, not by each
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench-engine bench-api bench-lists docs demo preview test test-all test-fast test-image test-databases test-faults test-faults-lab test-lab test-lab-all soak soak-hour check audit lab-up lab-down lab-status lab-reset setup
+.PHONY: bench-engine bench-api bench-lists docs demo preview test test-all test-fast test-image test-databases test-faults test-faults-guests test-faults-lab test-lab test-lab-all soak soak-hour check audit lab-up lab-down lab-status lab-reset setup
 
 bench-engine: setup
 	$(PYTHON) -m lab.packages postgresql
@@ -86,9 +86,13 @@ test-faults: setup
 	$(PYTHON) -m lab.packages mariadb-server postgresql
 	$(BIN)/python -m tests.faults $(FAULTS_SEED)
 	$(MAKE) test-faults-lab
+	$(MAKE) test-faults-guests
 
 test-faults-lab: setup lab-up
 	OS_CLIENT_CONFIG_FILE=lab/state/clouds.yaml $(BIN)/python -m tests.faults.lab $(FAULTS_SEED)
+
+test-faults-guests: setup lab-up
+	$(PYTEST) -v -m lab tests/scenarios/test_surrogate.py tests/scenarios/test_one_voice.py
 
 # SOAK="JOBS KILLS RESTARTS SEED" repeats another run
 soak: setup
