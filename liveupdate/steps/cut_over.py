@@ -197,7 +197,7 @@ def _handed_back(context: StepContext, sides: move.Sides) -> bool:
         if target["phase"] == "returned":
             return True
     except GuestError as error:
-        context.event("progress", text=f"the target does not answer ({error.code}): it is stopped through Nova")
+        context.event("progress", text=f"the target does not answer ({error.code}): Nova sees that it does not run")
     _fence(context, sides.target)
     return False
 
