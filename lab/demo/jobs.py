@@ -41,6 +41,12 @@ def kept(api: Any, job_id: str) -> set[str]:
     return {line["cloud_id"] for line in report(api, job_id)["resources"]["kept"]}
 
 
+def surrogate(api: Any, job_id: str) -> str:
+    """The id of the server that the job has made."""
+    created = report(api, job_id)["resources"]["created"]
+    return next(str(line["cloud_id"]) for line in created if line["kind"] == "server")
+
+
 def shell(user: Any, guest: Guest, job_id: str, role: str) -> Callable[[str], str]:
     """On the surrogate, or by ``management`` on the original: by their own addresses, which no fence closes."""
     [port] = user.network.ports(name=f"liveupdate-{job_id[:8]}-{role}")

@@ -58,19 +58,11 @@ def apply(context: StepContext) -> Json:
 
 def undo(context: StepContext) -> None:
     sides = move.sides(context.spec.parameters)
-    try:
-        source = _status(context, sides.source)
-    except GuestError:
-        if is_gone(context, sides.source):
-            # nobody is left to resume: what matters is that the other one does not begin to serve
-            _silence(context, sides)
-            context.event("progress", text=f"the {sides.source} is gone, and its workload with it")
-            return
-        if sides.source != "original" or not is_gone(context, sides.target):
-            raise
-        # it may have been stopped, to be released
-        started(context)
-        source = _status(context, sides.source)
+    if (source := _source(context, sides)) is None:
+        # nobody is left to resume: what matters is that the other one does not begin to serve
+        _silence(context, sides)
+        context.event("progress", text=f"the {sides.source} is gone, and its workload with it")
+        return
     opened = source["phase"] == "opened" or bool(context.result(context.job.plan.pivot))
     # with the memory of a source that has missed the word that the target opened, too
     lost = sides.source == "original" and opened and is_gone(context, sides.target)
@@ -92,6 +84,20 @@ def undo(context: StepContext) -> None:
     seen = _status(context, sides.source)
     told = {"resumed": seen.get("resumed"), "blackout_ms": seen.get("blackout_ms")}
     context.event("blackout.ended", on=sides.source, **told)
+
+
+def _source(context: StepContext, sides: move.Sides) -> Status | None:
+    """The source's status, None if there is no such server any more."""
+    try:
+        return _status(context, sides.source)
+    except GuestError:
+        if is_gone(context, sides.source):
+            return None
+        if sides.source != "original" or not is_gone(context, sides.target):
+            raise
+    # it may have been stopped, to be released
+    started(context)
+    return _status(context, sides.source)
 
 
 def _left(context: StepContext, sides: move.Sides) -> Status:
@@ -158,22 +164,22 @@ def _without_its_workload(context: StepContext, sides: move.Sides, *, lost: bool
     """The source has no images that it may go on from, and the guard keeps it silent. The target must be, too, before
     it starts anew."""
     _brought_back(context, sides)
+    first = _first(context) if lost else ()
     why = f"the {sides.target} is gone" if lost else f"the {sides.source} was restarted"
     code = "live-update.cut-over.lost-while-away" if lost else "live-update.cut-over.restarted-while-away"
     return Failed(
         f"{why} while the workload was away from the {sides.source}, which has not started it",
         code=code,
-        remedy=" ".join((*_first(context, sides, lost=lost), *_start(context, sides.source), "then retry the job")),
+        remedy=" ".join((*first, *_start(context, sides.source), "then retry the job")),
     )
 
 
-def _first(context: StepContext, sides: move.Sides, *, lost: bool) -> Iterator[str]:
-    """What to see to before the workload starts anew."""
-    if lost:
-        made = context.result("provision")
-        yield f"see that {made['server_id']} does not run on {made.get('host') or 'its host'} any more;"
-        if copies := ", ".join(sorted(instead(context).values())):
-            yield f"what it wrote since is on {copies}, which goes with this job: save what is needed;"
+def _first(context: StepContext) -> Iterator[str]:
+    """What to see to before a workload starts anew whose surrogate is gone."""
+    made = context.result("provision")
+    yield f"see that {made['server_id']} does not run on {made.get('host') or 'its host'} any more;"
+    if copies := ", ".join(sorted(instead(context).values())):
+        yield f"what it wrote since is on {copies}, which goes with this job: save what is needed;"
 
 
 def _start(context: StepContext, side: str) -> Iterator[str]:

@@ -21,14 +21,18 @@ _BOOT = 300.0
 DELETING = "deleting"
 #: Guests that do not answer, us or each other; calls that do not suit what is there.
 _MAY_COME_OF_IT = {
-    *(SILENT, UNREACHABLE, "live-update.guest.no-management", "live-update.cut-over.link-broken"),
-    *(REFUSED, NOT_FOUND),
+    SILENT,
+    UNREACHABLE,
+    "live-update.guest.no-management",
+    "live-update.cut-over.link-broken",
+    REFUSED,
+    NOT_FOUND,
 }
 
 
 @contextmanager
 def unless_gone(context: StepContext, side: str = "original") -> Iterator[None]:
-    """Undo something in that guest: that it does not answer is no error once there is no such server."""
+    """For what is done in that guest only: that it does not answer is no error once there is no such server."""
     try:
         yield
     except GuestError:

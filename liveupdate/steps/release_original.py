@@ -56,7 +56,7 @@ def apply(context: StepContext) -> Json:
 def undo(context: StepContext) -> None:
     """Only where the surrogate was lost first: the original has its port again, and what was to die with it.
 
-    What needs it starts it.
+    The undo of the cut-over starts it.
     """
     cloud, known = context.service_cloud(), context.job.server_id
     original, port = cloud.servers.get(known), cloud.ports.get(original_port(context)["id"])
@@ -102,8 +102,9 @@ def _make_ready(context: StepContext, original: "Server") -> None:
 
 def _verify(context: StepContext) -> None:
     """Raises Retry as long as the surrogate is not well: its attempts bound the patience, the original waits intact."""
-    require_surrogate(context)
     surrogate = context.service_cloud().servers.get(_surrogate(context))
+    if surrogate is None:
+        require_surrogate(context)
     if surrogate is None or surrogate.status != "ACTIVE":
         raise Retry(5.0, f"the surrogate is {surrogate.status if surrogate else 'gone'}: the original is not released")
     if sick := _sick(context):

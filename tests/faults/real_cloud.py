@@ -145,42 +145,42 @@ class RealCloud(Workers):
         return True
 
     def delete(self) -> bool:
-        compute = self.tenant.admin.compute
-        server = compute.find_server(self.original, all_projects=True)
-        if server is None:
+        if not self._delete("original"):
             return False
-        compute.delete_server(server.id)
-        compute.wait_for_delete(server, interval=0.5, wait=PATIENCE)
         self.gone.add(self.original)
-        self.pair.taken_off("original")
         return True
 
     def lose_surrogate(self) -> bool:
-        compute, known = self.tenant.admin.compute, self.pair.servers.get("surrogate", "")
-        server = compute.find_server(known, all_projects=True) if known else None
+        self.lost = self._delete("surrogate")
+        return self.lost
+
+    def _delete(self, side: str) -> bool:
+        compute, server = self.tenant.admin.compute, self._server(side)
         if server is None:
             return False
         compute.delete_server(server.id)
         compute.wait_for_delete(server, interval=0.5, wait=PATIENCE)
-        self.pair.taken_off("surrogate")
-        self.lost = True
+        self.pair.taken_off(side)
         return True
+
+    def _server(self, side: str) -> Any:
+        """None if there is none, or not yet."""
+        known = self.pair.servers.get(side)
+        return self.tenant.admin.compute.find_server(known, all_projects=True) if known else None
 
     def shut_down(self, scene: Scene, side: str) -> bool:
         """By Nova: a simulated host has no guest that could. The original is locked against it."""
-        compute, known = self.tenant.admin.compute, self.pair.servers.get(side, "")
-        server = compute.find_server(known, all_projects=True) if known else None
+        compute, server = self.tenant.admin.compute, self._server(side)
         if server is None or server.status != "ACTIVE":
             return False
-        compute.stop_server(known)
+        compute.stop_server(server.id)
         compute.wait_for_server(server, "SHUTOFF", interval=0.5, wait=PATIENCE)
         self.pair.serving.discard(side)
         scene.conditions.callback(self._start, side)
         return True
 
     def _start(self, side: str) -> None:
-        compute = self.tenant.admin.compute
-        server = compute.find_server(self.pair.servers[side], all_projects=True)
+        compute, server = self.tenant.admin.compute, self._server(side)
         if server is not None and server.status == "SHUTOFF":
             compute.start_server(server.id)
             compute.wait_for_server(server, interval=0.5, wait=PATIENCE)

@@ -120,15 +120,21 @@ def test_no_file_system_is_ever_mounted_on_both_sides(api: Any, user: Any, admin
         guest.ssh(f"systemctl stop kv && umount /data && e2fsck -fn {device}")
 
 
+def held(api: Any, guest: servers.Guest) -> str:
+    """A job that waits for the operator's word: the workload is on the surrogate."""
+    asked = {"confirm": True, "keep_fallback_days": 0, "blackout_budget_seconds": 120}
+    job = jobs.create(api, guest.id, units=UNITS, **asked)
+    servers.wait_for(lambda: jobs.show(api, job)["step"] == "hold", 6 * PATIENCE, "the hold")
+    return job
+
+
 @pytest.mark.parametrize("running_again", [True, False], ids=["its units run again", "a unit does not run"])
 def test_a_rollback_after_the_surrogate_was_restarted_in_hold_serves_from_the_original(
     api: Any, user: Any, admin: Any, *, running_again: bool
 ) -> None:
     with running(user, data_type="ceph") as guest:
         before = inventory.take(admin)
-        asked = {"confirm": True, "keep_fallback_days": 0, "blackout_budget_seconds": 120}
-        job = jobs.create(api, guest.id, units=UNITS, **asked)
-        servers.wait_for(lambda: jobs.show(api, job)["step"] == "hold", 6 * PATIENCE, "the hold")
+        job = held(api, guest)
         surrogate = jobs.shell(user, guest, job, "surrogate")
         surrogate("echo there > /data/word && sync /data/word")
         boot = _boot_id(surrogate)
@@ -156,12 +162,10 @@ def test_a_workload_whose_surrogate_somebody_deletes_starts_anew_on_the_original
 ) -> None:
     with running(user, data_type="ceph") as guest:
         before = inventory.take(admin)
-        asked = {"confirm": True, "keep_fallback_days": 0, "blackout_budget_seconds": 120}
-        job = jobs.create(api, guest.id, units=UNITS, **asked)
-        servers.wait_for(lambda: jobs.show(api, job)["step"] == "hold", 6 * PATIENCE, "the hold")
+        job = held(api, guest)
         surrogate, original = (jobs.shell(user, guest, job, role) for role in ("surrogate", "management"))
         surrogate("echo there > /data/word && sync /data/word")
-        made = next(r["cloud_id"] for r in jobs.report(api, job)["resources"]["created"] if r["kind"] == "server")
+        made = jobs.surrogate(api, job)
         user.compute.delete_server(made)
         ended = jobs.until_ended(api, job)
         assert (ended["state"], ended["code"]) == ("undo_failed", "live-update.cut-over.lost-while-away")
@@ -171,7 +175,7 @@ def test_a_workload_whose_surrogate_somebody_deletes_starts_anew_on_the_original
         boot = _boot_id(original)
         assert original("systemctl is-active kv tick; true") == "inactive\ninactive"
         original(f"rm {told[1]} && systemctl reboot")
-        servers.wait_for(lambda: _boot_id(guest.ssh) not in ("", boot), PATIENCE, "the original's restart")
+        servers.wait_for(lambda: servers.boot_id(guest) not in ("", boot), PATIENCE, "the original's restart")
         guest.ssh(f"ip address add {told[2]} dev $(ip -o -4 address show to {guest.address} | cut -d ' ' -f 2)")
         jobs.act(api, job, "retry")
         assert jobs.until_ended(api, job)["state"] == "undone", jobs.told(api, job)

@@ -124,7 +124,7 @@ def test_a_surrogate_that_dies_in_the_cut_over_is_given_up(
     with as_before(user, admin, guest):
         job = update(api, user)
         jobs.until_step(api, job, "cut_over")
-        signal_hypervisor_of(surrogate(api, job), signal.SIGKILL)  # as if its host had lost power
+        signal_hypervisor_of(jobs.surrogate(api, job), signal.SIGKILL)  # as if its host had lost power
         assert_undone(api, job, guest)
 
 
@@ -267,11 +267,6 @@ def assert_undone(api: Any, job: str, guest: servers.Guest) -> None:
     assert guest.ssh("uname -r") == guest.kernel
 
 
-def surrogate(api: Any, job: str) -> str:
-    created = jobs.report(api, job)["resources"]["created"]
-    return next(str(line["cloud_id"]) for line in created if line["kind"] == "server")
-
-
 def signal_hypervisor_of(server: str, number: signal.Signals) -> None:
     found = subprocess.run(["pgrep", "--full", f"qemu-system.*-uuid {server}"], capture_output=True, text=True)
     pids = [int(pid) for pid in found.stdout.split()]
@@ -283,7 +278,7 @@ def signal_hypervisor_of(server: str, number: signal.Signals) -> None:
 def sleep_through_the_cut_over(api: Any, user: Any, guest: servers.Guest, job: str) -> None:
     """The surrogate freezes when the original has, and wakes when that one has resumed."""
     jobs.until_step(api, job, "cut_over")
-    original, asleep = jobs.shell(user, guest, job, "management"), surrogate(api, job)
+    original, asleep = jobs.shell(user, guest, job, "management"), jobs.surrogate(api, job)
     original(until("frozen"))
     signal_hypervisor_of(asleep, signal.SIGSTOP)
     original(until("resumed"))
