@@ -1,7 +1,8 @@
 """What is in the cloud: taken before and after, so that nothing left behind goes unseen."""
 
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +37,7 @@ def _kinds(c: Any) -> Iterator[tuple[str, Iterator[tuple[str, str]]]]:
     yield "floating IPs", _floating_addresses(c)
     yield "volumes", ((v.id, v.name) for v in c.block_storage.volumes(**everywhere))
     yield "snapshots", ((s.id, s.name) for s in c.block_storage.snapshots(**everywhere))
-    yield "attachments", ((a.id, f"{a.volume_id} on {a.instance}") for a in c.block_storage.attachments(**everywhere))
+    yield "attachments", _numbered(f"{a.volume_id} on {a.instance}" for a in c.block_storage.attachments(**everywhere))
     yield "backups", ((b.id, b.name) for b in c.block_storage.backups(**everywhere))
     yield "images", ((i.id, i.name) for i in c.image.images())
     yield "server groups", ((g.id, g.name) for g in c.compute.server_groups(**everywhere))
@@ -45,6 +46,14 @@ def _kinds(c: Any) -> Iterator[tuple[str, Iterator[tuple[str, str]]]]:
     # Neutron makes each project's "default" when it is first looked for, and gives nobody else that name
     yield "security groups", ((g.id, g.name) for g in c.network.security_groups() if g.name != "default")
     yield "trusts", ((t["id"], t["trustor_user_id"]) for t in _trusts(c, "" if everywhere else access.user_id))
+
+
+def _numbered(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Of an attachment the id is none: a volume that went away and is back has another."""
+    times: Counter[str] = Counter()
+    for name in names:
+        times[name] += 1
+        yield f"{name} #{times[name]}", name
 
 
 def _floating_addresses(c: Any) -> Iterator[tuple[str, str]]:
