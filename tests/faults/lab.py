@@ -61,6 +61,7 @@ _AS_EVER = (
     "stopped",
     "deleted",
     "surrogate off",
+    "surrogate lost",
     "cancelled",
 )
 LAB_FAULTS: Mapping[str, Fault] = {
