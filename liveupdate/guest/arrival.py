@@ -45,6 +45,8 @@ class Arrival:
     def prepare(self) -> None:
         """Fence first; then let systemd know the units, and that starting them means restoring them."""
         fence.build([address.address for address in self.move.addresses])
+        # while there is room: what is written down in the blackout is a change of its name
+        places.disown(self.move.address_lines())
         places.write_private(places.EXPECTING, "")
         places.set_away(True)
         adoption.expect(plan.name for plan in self.move.with_handover("move"))
@@ -196,7 +198,7 @@ class Arrival:
             if self._journal.phase != "ready" or granted is None or time.monotonic() > granted["until"]:
                 raise GuestError("guest.window-passed", f"the target is {self._journal.phase}")
             # on its disk before anybody is answered: a boot begins it here from now on, and its absence is proof
-            places.set_owner(here=True, addresses=self.move.address_lines())
+            places.own()
             self._journal.enter("opened")
             self._run_on()
             fence.lift()
@@ -262,7 +264,7 @@ class Arrival:
             if self._capture:
                 self._capture.stop()
             self._inlet = None
-            places.set_owner(here=False)
+            places.disown(self.move.address_lines())
             places.set_away(True)
             adoption.kill(self._names("move", "restart"))
             disks.unmount(self.move.mounts, 60)

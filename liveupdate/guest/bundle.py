@@ -14,9 +14,17 @@ START = (
     "--property=StartLimitIntervalSec=0", "--property=KillMode=process", "--property=OOMScoreAdjust=-900",
     "--property=Nice=-10", "--property=TasksMax=infinity", "python3", places.AGENT, "serve",
 )  # fmt: skip
+#: Before that: memory of its own, so that whoever fills /run keeps nothing from being written down in a blackout.
+ROOM = (
+    f"install -d -m 700 {places.ROOT} && {{ mountpoint -q {places.ROOT} || "
+    f"mount -t tmpfs -o mode=700,nosuid,nodev,size=64m tmpfs {places.ROOT}; }}"
+)
 ATTACH = ("python3", places.AGENT, "attach")
 #: After ``finish`` on the daemon: the last of it.
-REMOVE = f"systemctl stop {places.AGENT_UNIT} {places.SSHD_UNIT} 2>/dev/null; rm -rf {places.ROOT}"
+REMOVE = (
+    f"systemctl stop {places.AGENT_UNIT} {places.SSHD_UNIT} 2>/dev/null; "
+    f"umount -l {places.ROOT} 2>/dev/null; rm -rf {places.ROOT}"
+)
 
 ENTRY = b"from liveupdate.guest.__main__ import main\nmain()\n"
 #: The same content gives the same bytes.

@@ -207,7 +207,7 @@ class Departure:
             frozen = self._journal.last("frozen")
             if self._journal.phase != "frozen" or frozen is None or time.monotonic() > frozen["deadline"]:
                 raise GuestError("guest.not-granted", f"the source is {self._journal.phase}")
-            places.set_owner(here=False)
+            places.disown(self.move.address_lines())
             self._journal.enter("granted")
         self._tell("granted")
         return {}
@@ -255,7 +255,7 @@ class Departure:
             disks.mount(self.move.mounts)
             granted = self._journal.phase == "granted"
             stale = resumption.written_elsewhere(self.move, self._journal) if granted else None
-            places.set_owner(here=True, addresses=self.move.address_lines())
+            places.own()
             places.set_away(False)
             how = resumption.bring_back(self.move, self._journal, self._units(), stale)
             fence.lift()

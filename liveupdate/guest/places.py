@@ -44,9 +44,14 @@ def make_root() -> None:
 def write_private(path: str, content: str) -> None:
     """Write a file only root can read, whole or not at all."""
     part = f"{path}.part"
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(content)
-    os.replace(part, path)
+    try:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(content)
+        os.replace(part, path)
+    except OSError:
+        with suppress(FileNotFoundError):
+            os.unlink(part)
+        raise
 
 
 def set_away(away: bool) -> None:
@@ -58,21 +63,35 @@ def set_away(away: bool) -> None:
             os.unlink(AWAY)
 
 
-def set_owner(here: bool, addresses: str = "") -> None:
-    """Tell the guard, durably, whose the workload is from now on: this machine's, with its ``addresses``, or not.
+def disown(addresses: str) -> None:
+    """Tell the guard, durably, that the workload is not this machine's, which would have it at these ``addresses``.
 
     Without a guard there is nobody to tell: nothing is written.
     """
-    if not os.path.isdir(GUARD):
-        return
-    mark, other = ("here", "away") if here else ("away", "here")
-    with open(os.open(f"{GUARD}/{mark}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
-        file.write(addresses)
-        file.flush()
-        os.fsync(file.fileno())
-    with suppress(FileNotFoundError):
-        os.unlink(f"{GUARD}/{other}")
-    handle = os.open(GUARD, os.O_RDONLY | os.O_DIRECTORY)
+    if os.path.exists(f"{GUARD}/here"):
+        _turn("here", "away")
+    elif os.path.isdir(GUARD) and not os.path.exists(f"{GUARD}/away"):
+        write_private(f"{GUARD}/new", addresses)
+        _sync(f"{GUARD}/new")
+        _turn("new", "away")
+
+
+def own() -> None:
+    """Tell it that the workload is this machine's, if it was told otherwise.
+
+    The mark turns by its name alone: a disk that has become full meanwhile keeps nobody from serving.
+    """
+    if os.path.exists(f"{GUARD}/away"):
+        _turn("away", "here")
+
+
+def _turn(mark: str, other: str) -> None:
+    os.rename(f"{GUARD}/{mark}", f"{GUARD}/{other}")
+    _sync(GUARD)
+
+
+def _sync(path: str) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -13,6 +13,8 @@ from .external import run
 
 NAME = re.compile(r"[A-Za-z0-9:_.\\@-]{1,200}")
 DROP_INS = "/run/systemd/system"
+#: Bytes in /run with less of which systemd refuses to load units.
+_ROOM = 16 << 20
 #: Sandboxing that gives a unit its own namespaces, which CRIU 3 cannot dump from outside.
 NAMESPACES = (
     "PrivateTmp", "PrivateDevices", "PrivateUsers", "PrivateNetwork", "PrivateIPC", "ProtectHome", "ProtectSystem",
@@ -99,8 +101,7 @@ def write_drop_in(unit: str, name: str, content: str) -> None:
     """A runtime drop-in that sorts after all others; in force after ``reload``."""
     path = drop_in(unit, name)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(content)
+    places.write_private(path, content)
 
 
 def remove_drop_ins(*units: str) -> bool:
@@ -118,7 +119,15 @@ def remove_drop_ins(*units: str) -> bool:
 
 
 def reload() -> None:
-    run(["systemctl", "daemon-reload"], timeout=120, code="guest.systemd-failed")
+    """Raises GuestError: guest.systemd-failed, guest.disk-full."""
+    try:
+        run(["systemctl", "daemon-reload"], timeout=120, code="guest.systemd-failed")
+    except GuestError as error:
+        room = os.statvfs("/run")
+        if (left := room.f_bavail * room.f_frsize) < _ROOM:
+            what = f"systemd loads no units, since /run has {left >> 10} KiB left"
+            raise GuestError("guest.disk-full", what, "make room there, then try again") from error
+        raise
 
 
 def away() -> str:

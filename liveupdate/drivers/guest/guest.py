@@ -85,6 +85,7 @@ class Guest:
         if self._agent is None or not self._agent.alive:
             running = self.run(["systemctl", "is-active", "--quiet", places.AGENT_UNIT], check=False).code == 0
             if not running:
+                self.run(["sh", "-c", bundle.ROOM])
                 self.place_agent()
                 self.run(bundle.START)
             self._agent = Agent(self._connected().start(bundle.ATTACH))

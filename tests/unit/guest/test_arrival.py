@@ -33,7 +33,8 @@ def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         monkeypatch.setattr(places, name, str(tmp_path / name))
     monkeypatch.setattr(units, "reload", reload)
     monkeypatch.setattr(units, "remove_drop_ins", lambda *_: False)
-    monkeypatch.setattr(places, "set_owner", lambda here, addresses="": told.append("here" if here else "away"))
+    monkeypatch.setattr(places, "own", note("here"))
+    monkeypatch.setattr(places, "disown", note("away"))
     monkeypatch.setattr(fence, "lift", note("lift"))
     monkeypatch.setattr(fence, "clear_criu", note("clear"))
     monkeypatch.setattr(images, "give_back_room", note("room"))
@@ -102,10 +103,10 @@ def test_opened_after_the_death_of_its_predecessor_the_units_run(
 def test_what_cannot_be_written_down_is_not_opened(
     tmp_path: Path, done: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(**_: object) -> None:
+    def full() -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/etc/liveupdate-guard/here")
 
-    monkeypatch.setattr(places, "set_owner", full)
+    monkeypatch.setattr(places, "own", full)
     journal = Journal(str(tmp_path / "journal"))
     journal.enter("granted", asked=0.0, until=float("inf"))
     journal.enter("ready")
@@ -136,3 +137,15 @@ def test_a_death_in_the_middle_of_opening_is_made_good(
     monkeypatch.setattr(nics, "announce", lambda address, _: announced.append(address))
     target(tmp_path, "prepared", "granted", "ready", "opened").recover()
     assert (run_on, done, announced) == ([[7]], ["lift"], ["10.0.0.10"])
+
+
+def test_who_it_may_have_to_serve_as_is_written_down_before_anything_else(
+    tmp_path: Path, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the blackout a full disk would be too late to notice."""
+    monkeypatch.setattr(fence, "build", lambda _: None)
+    monkeypatch.setattr(arrival, "run", lambda *_, **__: done.append("check"))
+    monkeypatch.setattr(adoption, "expect", lambda names: done.append(f"expect {list(names)}"))
+    monkeypatch.setattr(units, "show", lambda *_: [])
+    target(tmp_path).prepare()
+    assert done == ["away", "expect ['kv.service']", "start", "check"]

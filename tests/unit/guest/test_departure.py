@@ -64,7 +64,8 @@ class Source:
         self.folder = folder
         for module, name in (
             (adoption, "let_go"), (adoption, "forget"), (fence, "close"), (fence, "lift"), (fence, "clear_criu"),
-            (disks, "mount"), (disks, "wait_for"), (nics, "announce"), (places, "set_owner"), (places, "set_away"),
+            (disks, "mount"), (disks, "wait_for"), (nics, "announce"), (places, "set_away"), (places, "own"),
+            (places, "disown"),
         ):  # fmt: skip
             monkeypatch.setattr(module, name, self._note(name))
         monkeypatch.setattr(departure, "run", lambda *_, **__: Output(0, "", 0.0))
@@ -105,7 +106,7 @@ def test_it_grants_when_it_is_asked_and_stays_down(source: Source) -> None:
     source.peer.answers["handed_over"] = source.grant
     assert source.departure.cut_over()["granted"]
     assert source.journal.phase == "granted"
-    assert source.done == ["let_go", "set_away", "close", "leave", "set_owner"]
+    assert source.done == ["let_go", "set_away", "close", "leave", "disown"]
 
 
 def test_a_link_that_is_dead_is_found_out_before_anything_is_frozen(source: Source) -> None:

@@ -1,5 +1,6 @@
 """The guard: what a copy of the disk may do when it boots, on which machine, at which point of a move."""
 
+import errno
 import os
 import subprocess
 from collections.abc import Iterable
@@ -138,11 +139,40 @@ def test_the_marks_of_a_move_are_the_ones_the_generator_looks_for(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(places, "GUARD", str(machine.guard))
-    places.set_owner(here=False)
+    places.disown("52:54:00:00:00:12 10.0.0.50/24 - -\n")
     assert "kv.service" in masked(machine.boot(ORIGINAL))
-    places.set_owner(here=True, addresses="52:54:00:00:00:12 10.0.0.50/24 - -\n")
+    places.own()
+    assert (machine.guard / "here").read_text() == "52:54:00:00:00:12 10.0.0.50/24 - -\n"
     assert masked(machine.boot(ORIGINAL)) == set()
     assert "kv.service" not in masked(machine.boot(COPY))
+
+
+def test_a_disk_that_has_become_full_keeps_nobody_from_serving_again(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "GUARD", str(machine.guard))
+    places.disown("52:54:00:00:00:12 10.0.0.50/24 - -\n")
+
+    def full(path: str, flags: int, *_: object) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        return opened(path, flags)
+
+    opened = os.open
+    monkeypatch.setattr(os, "open", full)
+    places.own()
+    assert masked(machine.boot(ORIGINAL)) == set()
+    places.disown("")
+    assert "kv.service" in masked(machine.boot(ORIGINAL))
+
+
+def test_a_machine_that_was_never_told_otherwise_has_its_workload_without_a_mark(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mark that says so would be in every copy of its disk."""
+    monkeypatch.setattr(places, "GUARD", str(machine.guard))
+    places.own()
+    assert not (machine.guard / "here").exists()
 
 
 SHARED = "0123456789abcdef0123"
