@@ -92,7 +92,7 @@ test-faults-lab: setup lab-up
 	OS_CLIENT_CONFIG_FILE=lab/state/clouds.yaml $(BIN)/python -m tests.faults.lab $(FAULTS_SEED)
 
 test-faults-guests: setup lab-up
-	$(PYTEST) -v -m lab tests/scenarios/test_surrogate.py tests/scenarios/test_one_voice.py
+	$(PYTEST) -v -m lab tests/scenarios/test_surrogate.py tests/scenarios/test_one_voice.py tests/scenarios/test_no_room.py
 
 # SOAK="JOBS KILLS RESTARTS SEED" repeats another run
 soak: setup

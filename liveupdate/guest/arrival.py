@@ -45,8 +45,8 @@ class Arrival:
     def prepare(self) -> None:
         """Fence first; then let systemd know the units, and that starting them means restoring them."""
         fence.build([address.address for address in self.move.addresses])
-        # while there is room: what is written down in the blackout is a change of its name
-        places.disown(self.move.address_lines())
+        places.prepare_mark(self.move.address_lines())
+        places.disown()
         places.write_private(places.EXPECTING, "")
         places.set_away(True)
         adoption.expect(plan.name for plan in self.move.with_handover("move"))
@@ -264,7 +264,7 @@ class Arrival:
             if self._capture:
                 self._capture.stop()
             self._inlet = None
-            places.disown(self.move.address_lines())
+            places.disown()
             places.set_away(True)
             adoption.kill(self._names("move", "restart"))
             disks.unmount(self.move.mounts, 60)

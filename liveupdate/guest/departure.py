@@ -65,6 +65,7 @@ class Departure:
         pids = [pid for fact in facts.values() for pid in fact["pids"]]
         ports = {name: fact["ports"] for name, fact in facts.items()}
         images.make_room(needed)
+        places.prepare_mark(self.move.address_lines())
         fence.build()
         self._link.call("expect", 60, pids=pids, bytes=needed, ports=ports)
         shutil.rmtree(images.folder("cpu", "info"), ignore_errors=True)
@@ -207,7 +208,7 @@ class Departure:
             frozen = self._journal.last("frozen")
             if self._journal.phase != "frozen" or frozen is None or time.monotonic() > frozen["deadline"]:
                 raise GuestError("guest.not-granted", f"the source is {self._journal.phase}")
-            places.disown(self.move.address_lines())
+            places.disown()
             self._journal.enter("granted")
         self._tell("granted")
         return {}

@@ -63,24 +63,25 @@ def set_away(away: bool) -> None:
             os.unlink(AWAY)
 
 
-def disown(addresses: str) -> None:
-    """Tell the guard, durably, that the workload is not this machine's, which would have it at these ``addresses``.
+def prepare_mark(addresses: str) -> None:
+    """While there is room: where this machine would serve, for the guard's mark of a move.
 
+    From here on it turns by its name alone: a disk that becomes full keeps nobody from leaving, or from serving again.
     Without a guard there is nobody to tell: nothing is written.
     """
-    if os.path.exists(f"{GUARD}/here"):
-        _turn("here", "away")
-    elif os.path.isdir(GUARD) and not os.path.exists(f"{GUARD}/away"):
+    if os.path.isdir(GUARD) and not any(os.path.exists(f"{GUARD}/{mark}") for mark in ("new", "here", "away")):
         write_private(f"{GUARD}/new", addresses)
         _sync(f"{GUARD}/new")
-        _turn("new", "away")
+
+
+def disown() -> None:
+    """Tell the guard, durably, that the workload is not this machine's."""
+    if os.path.isdir(GUARD) and not os.path.exists(f"{GUARD}/away"):
+        _turn("here" if os.path.exists(f"{GUARD}/here") else "new", "away")
 
 
 def own() -> None:
-    """Tell it that the workload is this machine's, if it was told otherwise.
-
-    The mark turns by its name alone: a disk that has become full meanwhile keeps nobody from serving.
-    """
+    """Tell it that the workload is this machine's, if it was told otherwise."""
     if os.path.exists(f"{GUARD}/away"):
         _turn("away", "here")
 

@@ -73,10 +73,10 @@ def update(api: Any, user: Any, name: str = NAME, **parameters: Any) -> str:
 @contextmanager
 def as_before(user: Any, admin: Any, guest: servers.Guest) -> Iterator[None]:
     """The same server runs the same processes, and the cloud holds what it held."""
-    before, server = inventory.take(admin), servers.id_of(user, NAME)
+    before, server = inventory.take(admin), servers.id_of(user, guest.name)
     pid = guest.ssh("systemctl show -P MainPID kv tick")
     yield
-    assert servers.id_of(user, NAME) == server
+    assert servers.id_of(user, guest.name) == server
     assert guest.ssh("systemctl show -P MainPID kv tick") == pid, "processes were started anew"
     assert inventory.left_behind(admin, before, set()) == []
     assert (

@@ -35,6 +35,7 @@ def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(units, "remove_drop_ins", lambda *_: False)
     monkeypatch.setattr(places, "own", note("here"))
     monkeypatch.setattr(places, "disown", note("away"))
+    monkeypatch.setattr(places, "prepare_mark", note("mark"))
     monkeypatch.setattr(fence, "lift", note("lift"))
     monkeypatch.setattr(fence, "clear_criu", note("clear"))
     monkeypatch.setattr(images, "give_back_room", note("room"))
@@ -139,7 +140,7 @@ def test_a_death_in_the_middle_of_opening_is_made_good(
     assert (run_on, done, announced) == ([[7]], ["lift"], ["10.0.0.10"])
 
 
-def test_who_it_may_have_to_serve_as_is_written_down_before_anything_else(
+def test_where_it_may_have_to_serve_is_written_down_before_anything_else(
     tmp_path: Path, done: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the blackout a full disk would be too late to notice."""
@@ -148,4 +149,4 @@ def test_who_it_may_have_to_serve_as_is_written_down_before_anything_else(
     monkeypatch.setattr(adoption, "expect", lambda names: done.append(f"expect {list(names)}"))
     monkeypatch.setattr(units, "show", lambda *_: [])
     target(tmp_path).prepare()
-    assert done == ["away", "expect ['kv.service']", "start", "check"]
+    assert done == ["mark", "away", "expect ['kv.service']", "start", "check"]

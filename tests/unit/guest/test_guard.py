@@ -139,7 +139,9 @@ def test_the_marks_of_a_move_are_the_ones_the_generator_looks_for(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(places, "GUARD", str(machine.guard))
-    places.disown("52:54:00:00:00:12 10.0.0.50/24 - -\n")
+    places.prepare_mark("52:54:00:00:00:12 10.0.0.50/24 - -\n")
+    assert masked(machine.boot(ORIGINAL)) == set()
+    places.disown()
     assert "kv.service" in masked(machine.boot(ORIGINAL))
     places.own()
     assert (machine.guard / "here").read_text() == "52:54:00:00:00:12 10.0.0.50/24 - -\n"
@@ -147,11 +149,11 @@ def test_the_marks_of_a_move_are_the_ones_the_generator_looks_for(
     assert "kv.service" not in masked(machine.boot(COPY))
 
 
-def test_a_disk_that_has_become_full_keeps_nobody_from_serving_again(
+def test_a_disk_that_has_become_full_keeps_nobody_from_leaving_or_from_serving_again(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(places, "GUARD", str(machine.guard))
-    places.disown("52:54:00:00:00:12 10.0.0.50/24 - -\n")
+    places.prepare_mark("52:54:00:00:00:12 10.0.0.50/24 - -\n")
 
     def full(path: str, flags: int, *_: object) -> int:
         if flags & os.O_CREAT:
@@ -160,10 +162,10 @@ def test_a_disk_that_has_become_full_keeps_nobody_from_serving_again(
 
     opened = os.open
     monkeypatch.setattr(os, "open", full)
+    places.disown()
+    assert "kv.service" in masked(machine.boot(ORIGINAL))
     places.own()
     assert masked(machine.boot(ORIGINAL)) == set()
-    places.disown("")
-    assert "kv.service" in masked(machine.boot(ORIGINAL))
 
 
 def test_a_machine_that_was_never_told_otherwise_has_its_workload_without_a_mark(
@@ -171,8 +173,17 @@ def test_a_machine_that_was_never_told_otherwise_has_its_workload_without_a_mark
 ) -> None:
     """A mark that says so would be in every copy of its disk."""
     monkeypatch.setattr(places, "GUARD", str(machine.guard))
+    places.prepare_mark("")
     places.own()
     assert not (machine.guard / "here").exists()
+
+
+def test_a_workload_for_which_no_mark_was_prepared_is_not_given_away(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "GUARD", str(machine.guard))
+    with pytest.raises(FileNotFoundError):
+        places.disown()
 
 
 SHARED = "0123456789abcdef0123"
