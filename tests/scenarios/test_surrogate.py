@@ -30,11 +30,11 @@ NAME = "scenario-move"
 UNITS = [{"name": "kv.service"}, {"name": "tick.service"}]
 MEGABYTES = 60
 #: No word passes between the agents any more, neither way or not out of here, whichever of them has called the other.
-_OUT = "chain out { type filter hook output priority 0; tcp dport 7022 drop; tcp sport 7022 drop; }"
-_IN = "chain in { type filter hook input priority 0; tcp sport 7022 drop; tcp dport 7022 drop; }"
+_OUT = "chain out {\ntype filter hook output priority 0\ntcp dport 7022 drop\ntcp sport 7022 drop\n}\n"
+_IN = "chain in {\ntype filter hook input priority 0\ntcp sport 7022 drop\ntcp dport 7022 drop\n}\n"
 CUT = {
-    way: f"nft -f - <<< 'table inet scenario {{ {chains} }}'"
-    for way, chains in (("both ways", f"{_OUT} {_IN}"), ("one way", _OUT))
+    way: f"nft -f - <<< 'table inet scenario {{\n{chains}}}'"
+    for way, chains in (("both ways", _OUT + _IN), ("one way", _OUT))
 }
 
 
