@@ -24,7 +24,7 @@ _FULL = (
     "df -B1 --output=size /run | tail -1 > /dev/shm/size && "
     "mount -o remount,size=$(df -B1 --output=used /run | tail -1) /run; "
 )
-_EMPTY = "mount -o remount,size=$(cat /dev/shm/size) /run; rm /dev/shm/size; "
+_EMPTY = "mount -o remount,size=$(cat /dev/shm/size) /run; rm /dev/shm/size /dev/shm/strike; "
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +39,14 @@ def test_a_full_run_where_the_workload_must_come_back_keeps_it_waiting_and_loses
     before = residue.take(guest)
     with as_before(user, admin, guest):
         job = update(api, user, NAME)
-        jobs.until_step(api, job, "cut_over")
-        original = jobs.shell(user, guest, job, "management")
+        jobs.until_step(api, job, "pre_copy")
         # it cannot leave, and it cannot come back either: systemd loads no units
-        original(until("frozen") + _FULL + CUT["both ways"])
+        strike = until("frozen") + CUT["both ways"] + "\n" + _FULL
+        guest.ssh("cat > /dev/shm/strike && setsid -f bash /dev/shm/strike </dev/null >/dev/null 2>&1", stdin=strike)
         ended = jobs.until_ended(api, job)
         assert (ended["state"], ended["code"]) == ("undo_failed", "live-update.guest.disk-full"), jobs.told(api, job)
         assert "make room" in ended["remedy"]
+        original = jobs.shell(user, guest, job, "management")
         original(_EMPTY + "nft delete table inet scenario")
         servers.wait_for(
             lambda: guest.ssh("systemctl is-active kv tick", check=False) == "active\nactive",
