@@ -109,6 +109,9 @@ def kill(names: Sequence[str]) -> None:
 
 
 def forget(names: Iterable[str], mounts: Iterable[str] = ()) -> None:
-    """Take our drop-ins away: from here the units are as their files say."""
-    if units.remove_drop_ins(*names, *map(units.mount_unit, mounts)):
-        units.reload()
+    """Take our drop-ins away: from here the units are as their files say.
+
+    systemd is told in any case: it may have refused to hear of it before.
+    """
+    units.remove_drop_ins(*names, *map(units.mount_unit, mounts))
+    units.reload()

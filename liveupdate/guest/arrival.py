@@ -45,8 +45,6 @@ class Arrival:
     def prepare(self) -> None:
         """Fence first; then let systemd know the units, and that starting them means restoring them."""
         fence.build([address.address for address in self.move.addresses])
-        places.prepare_mark(self.move.address_lines())
-        places.disown()
         places.write_private(places.EXPECTING, "")
         places.set_away(True)
         adoption.expect(plan.name for plan in self.move.with_handover("move"))
@@ -55,6 +53,8 @@ class Arrival:
             raise GuestError(
                 "guest.unit-running", f"{', '.join(busy)} already runs on the target", "see why its guard let it start"
             )
+        places.prepare_mark(self.move.address_lines())
+        places.disown()
         adoption.start(self._names("start"))
         # it looks once what this kernel can do, and remembers; not in the blackout
         run(["criu", "check"], check=False)
@@ -199,6 +199,8 @@ class Arrival:
                 raise GuestError("guest.window-passed", f"the target is {self._journal.phase}")
             # on its disk before anybody is answered: a boot begins it here from now on, and its absence is proof
             places.own()
+            if not places.owned():
+                raise GuestError("guest.no-mark", "the guard has lost its mark of this move", "roll the job back")
             self._journal.enter("opened")
             self._run_on()
             fence.lift()
@@ -292,9 +294,8 @@ class Arrival:
             raise GuestError("guest.undecided", "the move is neither done nor undone", "open, or hand back, first")
         with suppress(FileNotFoundError):
             os.unlink(places.EXPECTING)
-        adoption.forget((plan.name for plan in self.move.units), self.move.places)
         # where the workload has not come to stay, the guard masks it again
-        units.reload()
+        adoption.forget((plan.name for plan in self.move.units), self.move.places)
         self._files.clear()
         fence.clear_criu()
         if self._journal.phase == "opened":

@@ -17,7 +17,7 @@ START = (
 #: Before that: memory of its own, so that whoever fills /run keeps nothing from being written down in a blackout.
 ROOM = (
     f"install -d -m 700 {places.ROOT} && {{ mountpoint -q {places.ROOT} || "
-    f"mount -t tmpfs -o mode=700,nosuid,nodev,size=64m tmpfs {places.ROOT}; }}"
+    f"mount -t tmpfs -o mode=700,nosuid,nodev tmpfs {places.ROOT}; }}"
 )
 ATTACH = ("python3", places.AGENT, "attach")
 #: After ``finish`` on the daemon: the last of it.

@@ -75,20 +75,28 @@ def prepare_mark(addresses: str) -> None:
 
 
 def disown() -> None:
-    """Tell the guard, durably, that the workload is not this machine's."""
-    if os.path.isdir(GUARD) and not os.path.exists(f"{GUARD}/away"):
-        _turn("here" if os.path.exists(f"{GUARD}/here") else "new", "away")
+    """Tell the guard, durably, that the workload is not this machine's. Raises OSError if it cannot be told."""
+    if not os.path.isdir(GUARD):
+        return
+    for mark in ("here", "new"):
+        if os.path.exists(f"{GUARD}/{mark}"):
+            os.rename(f"{GUARD}/{mark}", f"{GUARD}/away")
+    _sync(f"{GUARD}/away")
+    _sync(GUARD)
 
 
 def own() -> None:
     """Tell it that the workload is this machine's, if it was told otherwise."""
     if os.path.exists(f"{GUARD}/away"):
-        _turn("away", "here")
+        os.rename(f"{GUARD}/away", f"{GUARD}/here")
+    if os.path.isdir(GUARD):
+        # a predecessor of this program may have renamed it, and no more
+        _sync(GUARD)
 
 
-def _turn(mark: str, other: str) -> None:
-    os.rename(f"{GUARD}/{mark}", f"{GUARD}/{other}")
-    _sync(GUARD)
+def owned() -> bool:
+    """Whether a boot of this machine, whatever its UUID, starts the workload."""
+    return os.path.exists(f"{GUARD}/here") or not os.path.isdir(GUARD)
 
 
 def _sync(path: str) -> None:

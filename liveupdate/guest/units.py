@@ -104,18 +104,14 @@ def write_drop_in(unit: str, name: str, content: str) -> None:
     places.write_private(path, content)
 
 
-def remove_drop_ins(*units: str) -> bool:
-    """Take all of ours away; True if there were any (then ``reload``)."""
-    found = False
+def remove_drop_ins(*units: str) -> None:
+    """Take all of ours away; then ``reload``."""
     for unit in units:
         for name in ("away", "restore"):
-            path = drop_in(unit, name)
-            if os.path.exists(path):
-                found = True
-                os.unlink(path)
+            with suppress(FileNotFoundError):
+                os.unlink(drop_in(unit, name))
         with suppress(OSError):  # not ours alone
             os.rmdir(f"{DROP_INS}/{unit}.d")
-    return found
 
 
 def reload() -> None:

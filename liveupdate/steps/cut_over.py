@@ -189,7 +189,7 @@ def _start(context: StepContext, side: str) -> Iterator[str]:
         yield f"on the original: rm {_AWAY}, reboot it from inside, and ip address add"
         yield f"{here['address']}/{here['prefix']} dev <its interface>, by which the worker reaches it;"
     else:
-        yield f"on the surrogate: rm {_AWAY}, bring its units and addresses up;"
+        yield f"on the surrogate: mv {_AWAY} {places.GUARD}/here, bring its units and addresses up;"
 
 
 def _handed_back(context: StepContext, sides: move.Sides) -> bool:

@@ -290,6 +290,8 @@ class PairedGuest:
             raise GuestError("has no running main process", code="guest.unit-not-running")
         if role == "source":
             self._link()
+        else:
+            self.pair.own(self.side, here=False)
         self.pair.roles[self.side], self.phase, self.pair.mounts = role, "prepared", move["mounts"]
         return {}
 
@@ -353,7 +355,8 @@ class PairedGuest:
             down = self.pair.stopped(target) if fenced else self.pair.phases[target] == "returned"
             self.pair.must(down, "resumed without knowing that the target is down")
         self.phase = "resumed"
-        self.pair.own(self.side, here=True)
+        if self.side in self.pair.away:
+            self.pair.own(self.side, here=True)
         self.pair.serve(self.side)
         return {"units": {}}
 

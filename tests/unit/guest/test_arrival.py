@@ -118,6 +118,18 @@ def test_what_cannot_be_written_down_is_not_opened(
     assert (journal.phase, done) == ("ready", [])
 
 
+def test_what_the_guard_has_no_mark_of_is_not_opened(
+    tmp_path: Path, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "owned", lambda: False)
+    journal = Journal(str(tmp_path / "journal"))
+    journal.enter("granted", asked=0.0, until=float("inf"))
+    journal.enter("ready")
+    with pytest.raises(GuestError) as caught:
+        target(tmp_path).open()
+    assert (caught.value.code, journal.phase, done) == ("guest.no-mark", "ready", ["here"])
+
+
 def test_what_is_handed_back_begins_at_no_boot_here(
     tmp_path: Path, done: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,7 +152,7 @@ def test_a_death_in_the_middle_of_opening_is_made_good(
     assert (run_on, done, announced) == ([[7]], ["lift"], ["10.0.0.10"])
 
 
-def test_where_it_may_have_to_serve_is_written_down_before_anything_else(
+def test_where_it_may_have_to_serve_is_written_down_long_before_the_blackout(
     tmp_path: Path, done: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the blackout a full disk would be too late to notice."""
@@ -149,4 +161,4 @@ def test_where_it_may_have_to_serve_is_written_down_before_anything_else(
     monkeypatch.setattr(adoption, "expect", lambda names: done.append(f"expect {list(names)}"))
     monkeypatch.setattr(units, "show", lambda *_: [])
     target(tmp_path).prepare()
-    assert done == ["mark", "away", "expect ['kv.service']", "start", "check"]
+    assert done == ["expect ['kv.service']", "mark", "away", "start", "check"]

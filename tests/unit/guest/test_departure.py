@@ -123,7 +123,7 @@ def test_whatever_fails_before_the_grant_it_serves_again(source: Source, error: 
     with pytest.raises(type(error)):
         source.departure.cut_over()
     assert source.journal.phase == "resumed"
-    assert source.done[-5:] == ["bring back", "lift", "announce", "clear_criu", "forget"]
+    assert source.done[-7:] == ["own", "set_away", "bring back", "lift", "announce", "clear_criu", "forget"]
 
 
 def test_an_interface_that_is_gone_does_not_leave_it_frozen(source: Source) -> None:

@@ -3,7 +3,7 @@
 import errno
 import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -184,6 +184,30 @@ def test_a_workload_for_which_no_mark_was_prepared_is_not_given_away(
     monkeypatch.setattr(places, "GUARD", str(machine.guard))
     with pytest.raises(FileNotFoundError):
         places.disown()
+    assert not places.owned()
+
+
+def test_a_machine_with_both_marks_has_one_once_it_is_told(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "GUARD", str(machine.guard))
+    machine.mark("here")
+    machine.mark("away")
+    places.disown()
+    assert "kv.service" in masked(machine.boot(COPY))
+
+
+@pytest.mark.parametrize("turn", [places.disown, places.own])
+def test_a_turn_that_a_predecessor_has_begun_is_on_the_disk_before_it_counts(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, turn: Callable[[], None]
+) -> None:
+    monkeypatch.setattr(places, "GUARD", str(machine.guard))
+    machine.mark("away" if turn is places.disown else "here")
+
+    def fails(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(OSError, match="Input/output"):
+        turn()
 
 
 SHARED = "0123456789abcdef0123"

@@ -1,11 +1,13 @@
 """systemd as the in-guest program knows it."""
 
+import errno
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from liveupdate.guest import units
+from liveupdate.guest import adoption, units
 from liveupdate.guest.errors import GuestError
 
 
@@ -21,3 +23,31 @@ def test_units_that_systemd_refuses_to_load_since_run_is_full_are_told_as_that(
     with pytest.raises(GuestError) as caught:
         units.reload()
     assert caught.value.code == code
+
+
+def test_a_reload_that_was_refused_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Else a unit would start from images that are older than its files."""
+    answers = [GuestError("guest.disk-full", "/run is full"), None]
+
+    def reload() -> None:
+        if error := answers.pop(0):
+            raise error
+
+    monkeypatch.setattr(units, "DROP_INS", str(tmp_path))
+    monkeypatch.setattr(units, "reload", reload)
+    units.write_drop_in("kv.service", "restore", "[Service]\n")
+    with pytest.raises(GuestError):
+        adoption.forget(["kv.service"])
+    adoption.forget(["kv.service"])
+    assert (answers, list(tmp_path.iterdir())) == ([], [])
+
+
+def test_a_drop_in_that_finds_no_room_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(units, "DROP_INS", str(tmp_path))
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        units.write_drop_in("kv.service", "away", "[Unit]\n")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
