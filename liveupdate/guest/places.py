@@ -48,9 +48,11 @@ def write_private(path: str, content: str) -> None:
         with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(content)
         os.replace(part, path)
-    except OSError:
+    except OSError as error:
         with suppress(FileNotFoundError):
             os.unlink(part)
+        # a write that finds no room does not say for what
+        error.filename = error.filename or path
         raise
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from liveupdate.guest import adoption, units
-from liveupdate.guest.errors import GuestError
+from liveupdate.guest.errors import GuestError, describe
 
 
 @pytest.mark.parametrize(("left", "code"), [(4 << 20, "guest.disk-full"), (40 << 20, "guest.systemd-failed")])
@@ -48,6 +48,7 @@ def test_a_drop_in_that_finds_no_room_leaves_nothing(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(units, "DROP_INS", str(tmp_path))
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="No space") as caught:
         units.write_drop_in("kv.service", "away", "[Unit]\n")
+    assert describe(caught.value)["detail"] == f"no space left for {tmp_path}/kv.service.d/zz-liveupdate-away.conf"
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
