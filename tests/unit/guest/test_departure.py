@@ -109,6 +109,18 @@ def test_it_grants_when_it_is_asked_and_stays_down(source: Source) -> None:
     assert source.done == ["let_go", "set_away", "close", "leave", "disown"]
 
 
+def test_its_mark_is_written_while_it_may_still_refuse_to_leave(source: Source) -> None:
+    asked: list[str] = []
+    source.patch.setattr(departure, "_running", lambda _: {"bytes": 1, "pids": [7], "ports": []})
+    source.patch.setattr(images, "make_room", lambda _: None)
+    source.patch.setattr(fence, "build", lambda: None)
+    source.patch.setattr(places, "prepare_mark", fail(OSError(28, "No space left", "/etc/liveupdate-guard/new")))
+    source.patch.setattr(source.peer, "call", lambda name, *_, **__: asked.append(name))
+    with pytest.raises(OSError, match="guard/new"):
+        source.departure.prepare()
+    assert asked == []
+
+
 def test_a_link_that_is_dead_is_found_out_before_anything_is_frozen(source: Source) -> None:
     source.peer.answers["clock"] = fail(GuestError("guest.link-broken", "silent"))
     with pytest.raises(GuestError):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from liveupdate.guest import bundle, checkpoint, proc, units
+from liveupdate.guest import bundle, checkpoint, places, proc, units
 from liveupdate.guest.errors import GuestError
 from tests.waiting import PATIENCE
 
@@ -29,6 +29,24 @@ def run(program: Path, command: str, stdin: str = "") -> dict[str, dict[str, str
 
 def test_the_same_source_makes_the_same_program() -> None:
     assert bundle.build() == bundle.build()
+
+
+def test_it_has_memory_of_its_own_where_run_is_full_and_all_of_it_goes() -> None:
+    """On a /run that nobody else sees. ROOM comes twice: another worker may have been there before."""
+    steps = (
+        "mount -t tmpfs -o size=64k tmpfs /run",
+        bundle.ROOM,
+        bundle.ROOM,
+        "! head -c 1M /dev/zero > /run/full 2>/dev/null",
+        f"head -c 256K /dev/zero > {places.ROOT}/journal",
+        f'test "$(stat -c %a {places.ROOT})" = 700',
+        f'test "$(grep -c " {places.ROOT} " /proc/mounts)" = 1',
+        f"{{ {bundle.REMOVE}; }} || true",
+        f"! test -e {places.ROOT} && test -e /run/full",
+    )
+    private = ["unshare", "--mount", "--propagation=private", "sh", "-exc", "\n".join(steps)]
+    done = subprocess.run(private, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_unknown_command_is_told_with_those_there_are(program: Path) -> None:
