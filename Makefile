@@ -78,7 +78,7 @@ test-image: setup
 	$(PYTEST) -q -m "long and not lab and not databases"
 
 test-databases: setup
-	$(PYTHON) -m lab.packages libfaketime mariadb-server postgresql rabbitmq-server
+	$(PYTHON) -m lab.packages libfaketime mariadb-server nftables postgresql rabbitmq-server
 	$(PYTEST) -q -m databases
 
 # FAULTS_SEED=N repeats what chance has chosen in another run

@@ -2,15 +2,16 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError, TimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from liveupdate.db import keepalive
 from liveupdate.errors import StoreError
 from liveupdate.model import Json
 
@@ -36,7 +37,8 @@ def open_engine(url: str) -> Engine:
 
     Raises StoreError for a URL of another kind, without showing it: it holds a password.
     """
-    backend = make_url(url).get_backend_name()
+    address = make_url(url)
+    backend = address.get_backend_name()
     if backend == "sqlite":
         engine = create_engine(url, connect_args={"timeout": 30})
         event.listen(engine, "connect", _prepare_sqlite)
@@ -44,14 +46,21 @@ def open_engine(url: str) -> Engine:
         return engine
     if backend in ("mysql", "mariadb"):
         # writers see what others have committed since: compare-and-swap needs no older snapshot
-        return _remote(create_engine(url, isolation_level="READ COMMITTED", **_POOL))
+        heard = _unless_said(address, keepalive.MARIADB)
+        engine = create_engine(url, isolation_level="READ COMMITTED", connect_args=heard, **_POOL)
+        return _remote(keepalive.for_pymysql(engine))
     if backend == "postgresql":
-        return _remote(create_engine(url, **_POOL))
+        heard = _unless_said(address, keepalive.POSTGRESQL)
+        return _remote(create_engine(url, connect_args=heard, **_POOL))
     raise StoreError(
         f"no support for {backend} databases",
         code="live-update.store.unsupported",
         remedy="use sqlite, mysql+pymysql or postgresql+psycopg in [database] connection",
     )
+
+
+def _unless_said(url: URL, defaults: Mapping[str, int]) -> dict[str, int]:
+    return {name: value for name, value in defaults.items() if name not in url.query}
 
 
 def _remote(engine: Engine) -> Engine:
