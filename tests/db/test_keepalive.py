@@ -18,7 +18,7 @@ from tests.waiting import PATIENCE
 pytestmark = pytest.mark.databases
 
 #: Statements that take longer than anybody waits here.
-_LONG = {"mariadb": "SELECT SLEEP(600)", "postgresql": "SELECT pg_sleep(600)"}
+_LONG = {"mariadb": "SELECT SLEEP(200)", "postgresql": "SELECT pg_sleep(200)"}
 
 
 @contextmanager
