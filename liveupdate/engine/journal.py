@@ -92,7 +92,7 @@ class Journal:
         if isinstance(turn.action, course.End):
             state = turn.action.state
             turned_back = None if state == JobState.SUCCEEDED else events.newest(connection, job.id, _UNDOING)
-            ended = _ended(turn.job, turn.rows, state, now, turned_back)
+            ended = _ended(turn.job, state, now, turned_back)
             told |= ended
             words.append((f"job.{state}", "", {"reason": ended.get("reason", turn.job.reason)}))
         if entry.rows:
@@ -297,15 +297,11 @@ _NO_LEASE: dict[str, Any] = {"lease_owner": "", "lease_until": 0}
 _NO_WATCH: dict[str, Any] = {"watch_kind": "", "watch_id": "", "watch_seen": ""}
 
 
-def _ended(job: Job, rows: Sequence[StepRow], state: JobState, now: datetime, turned_back: Event | None) -> Json:
+def _ended(job: Job, state: JobState, now: datetime, turned_back: Event | None) -> Json:
     """What a job has of its end; ``turned_back`` is the event that says why it was to be undone."""
     told: dict[str, Any] = {"progress": 100, **jobs.NO_TROUBLE} if state == JobState.SUCCEEDED else {}
-    if state == JobState.UNDONE and job.code:
-        # why it was undone, not what undoing waited for last
-        why = [str(row.error["detail"]) for row in rows if row.error.get("code") == job.code]
-        told["reason"] = why[0] if why else job.reason
-    elif turned_back:
-        # a cleanup has cleared why it was stuck
+    if turned_back:
+        # not what undoing waited for last; and a cleanup has cleared why it was stuck
         told |= {name: turned_back.detail.get(name, "") for name in jobs.NO_TROUBLE}
     ended = {"state": advance(job.state, state), "finished_at": clock.from_datetime(now), "open_server_id": None}
     return {**ended, **told, **_NO_WATCH, **_NO_LEASE}

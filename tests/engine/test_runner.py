@@ -1,5 +1,6 @@
 """What a job does when its steps succeed, wait, or fail."""
 
+import pytest
 from sqlalchemy import Engine, update
 
 from liveupdate.db import resources, tables, words
@@ -43,11 +44,15 @@ def test_a_failure_before_the_pivot_undoes_in_reverse_the_half_done_step_include
     assert rows["open"].state == StepState.PENDING
 
 
-def test_what_undoing_waited_for_is_not_taken_for_the_reason_of_it(sqlite: Engine) -> None:
+@pytest.mark.parametrize("step", ["copy", "switch"])
+@pytest.mark.parametrize("counts", [False, True])
+def test_what_undoing_waited_for_is_not_taken_for_the_reason_of_it(step: str, counts: bool, sqlite: Engine) -> None:
     world, job_id = World(), accept(sqlite)
     world.faults["applied", "switch"] = raising(Failed("no room", code="live-update.test.no-room"))
-    world.faults["undo", "copy"] = raising(Retry(0, "waits for a volume to be gone", counts=False))
+    told = "waits for a volume to be gone"
+    world.faults["undo", step] = raising(Retry(0, told, code="live-update.test.busy", counts=counts))
     work_once(sqlite, world)
+    assert look(sqlite, job_id)[0].reason == told
     make_due(sqlite, job_id)
     work_once(sqlite, world)
     job, _ = look(sqlite, job_id)
