@@ -2,7 +2,7 @@
 # make preview   a real cloud on this machine, and the preview of an update on it
 # make test      everything that CI runs                 make test-fast     what needs no lab
 # make test-all  and the scenarios that take CI too long
-# make test-faults  every fault in every step of an update, on three databases, in the lab and on real guests (1.5 h)
+# make test-faults  every fault in every step of an update, on three databases, in the lab and on real guests (3 h)
 # make test-faults-lab, test-faults-guests  those parts of it which need the lab, and real guests in it
 # make soak      thousands of jobs by 1, 2, 4 workers; some are killed, the broker restarts (a quarter of an hour)
 # make soak-hour as many jobs as one worker does in an hour, in which it may not grow
